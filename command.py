@@ -1,0 +1,101 @@
+"""What every command shares: the user's errors and their exit status, folders, files that are written whole, the log."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAM_FOLDER = Path(__file__).resolve().parent
+
+log = logging.getLogger("recsleepnet")
+
+
+class InputError(ValueError):
+    """A mistake in what the user gave: one line with what, which value, where, and what to do."""
+
+
+Main = Callable[[Sequence[str] | None], int | None]
+
+
+def command(main: Main) -> Callable[[Sequence[str] | None], int]:
+    """Turn `main(argv)` into a command: its exit status, and one line for a user's mistake.
+
+    Status 0 is success, 1 a partial failure that `main` returned, 2 a user's mistake, 130 an interruption.
+    """
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        logging.captureWarnings(True)
+        try:
+            return main(argv) or 0
+        except InputError as error:
+            print(f"{Path(main.__code__.co_filename).name}: error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("\nstopped", file=sys.stderr)
+            return 130
+
+    return run
+
+
+def log_to_terminal() -> None:
+    """Send the program's own messages to standard output as plain lines."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers[:] = [handler]
+    log.setLevel(logging.INFO)
+
+
+def existing_folder(folder: str | Path, what: str) -> Path:
+    """Return `folder` if it exists in the working directory, else beside the program, and say so.
+
+    Raises:
+        InputError: neither is there. `what` says in the message what was looked for.
+    """
+    here, beside = Path(folder), PROGRAM_FOLDER / folder
+    if here.is_dir():
+        return here
+    if beside.is_dir():
+        log.info("%s: reading %s (no %s in the working directory)", what, beside, folder)
+        return beside
+    raise InputError(f"{what}: no folder {folder}; looked in {Path.cwd()} and {PROGRAM_FOLDER}")
+
+
+def writable_folder(folder: str | Path) -> Path:
+    """Return `folder`, made if need be.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another one") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write to the folder {path}; choose another one or change its permissions")
+    return path
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`, with the same suffix, that becomes `path` when the block ends without an error.
+
+    Raises:
+        InputError: the disk is full or the folder cannot be written to.
+    """
+    partial = path.with_name(f".partial-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,209 @@
+"""Every value that a user may change: edit the values behind `=`.
+
+Each setting of `Settings` is also an option of trainer.py, and what is given there wins over this file. Names and
+values are those of the published program; what a value means, and where it may lie, stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import typing
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from command import InputError, log
+from sleepstage import STAGES
+
+DATA_DIR = "./data"  # prepared nights: one folder a data set
+OUTPUT_DIR = "./output"  # what trainer.py writes: one folder a data set, one a fold
+PRETRAINED_DIR = "./pretrained_model"  # what predict.py scores when no --dir is given
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a number may lie, both ends included."""
+
+    low: float
+    high: float = math.inf
+
+    def __str__(self) -> str:
+        return f"at least {self.low:g}" if math.isinf(self.high) else f"from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run, under their published names.
+
+    Raises:
+        InputError: a value has the wrong type or lies outside its limits; the message names the setting.
+    """
+
+    # Training
+    pretrain_epochs: Annotated[int, Limits(0), "passes of reconstruction pre-training"] = 10
+    n_epochs: Annotated[int, Limits(1), "training passes"] = 100
+    learning_rate: Annotated[float, Limits(1e-12, 1), "step size of Adam"] = 1e-4
+    clip_grad_value: Annotated[float, Limits(1e-12), "gradients are clipped at this global norm"] = 5.0
+    seq_length: Annotated[int, Limits(1), "epochs of a night in one chunk"] = 20
+    batch_size: Annotated[int, Limits(1), "nights side by side in one batch"] = 15
+    class_weights: Annotated[tuple[float, ...], Limits(0), "weight of W N1 N2 N3 REM in the loss"] = (
+        1.0,
+        1.5,
+        1.0,
+        1.0,
+        1.0,
+    )
+    l2_weight_decay: Annotated[float, Limits(0), "weight of the L2 loss"] = 1e-3
+    rec_weight: Annotated[float, Limits(0), "weight of the reconstruction loss"] = 1e-5
+    pretrain_on: Annotated[tuple[str, ...], ("train", "valid", "test"), "nights seen by pre-training (no labels)"] = (
+        "train",
+    )
+    patience: Annotated[int, Limits(0), "stop after so many passes without a better checkpoint; 0: never"] = 0
+    seed: Annotated[int, Limits(0, 2**31 - 1), "seed of fold 0; fold k has seed + k"] = 42
+
+    # Network
+    sampling_rate: Annotated[int, Limits(16), "Hz"] = 100
+    input_size: Annotated[int, Limits(50), "samples of an epoch"] = 3000
+    n_classes: Annotated[int, Limits(len(STAGES), len(STAGES)), "stages: W N1 N2 N3 REM"] = len(STAGES)
+    n_rnn_layers: Annotated[int, Limits(1), "LSTM layers"] = 1
+    n_rnn_units: Annotated[int, Limits(1), "units of an LSTM layer"] = 128
+
+    def __post_init__(self) -> None:
+        for setting in described(type(self)):
+            setting.check(getattr(self, setting.name))
+        if len(self.class_weights) != self.n_classes:
+            raise InputError(
+                f"class_weights has {len(self.class_weights)} values; it needs {self.n_classes}, one a stage"
+            )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as the published splits see it.
+
+    Attributes:
+        name: what `--db` calls it, and its folder under the data folder.
+        subjects: all subjects, in the order in which folds are cut.
+        n_folds: folds of the published cross-validation.
+        night_pattern: the prepared nights of a subject; `{subject}` is its number, `*` and `?` as in a shell.
+    """
+
+    name: str
+    subjects: tuple[int, ...]
+    n_folds: int
+    night_pattern: str
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.n_folds <= len(self.subjects):
+            raise InputError(
+                f"{self.name}: n_folds is {self.n_folds}; it must lie from 2 to {len(self.subjects)}, the number of subjects"
+            )
+
+
+def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:
+    return tuple(number for number in numbers if number not in left_out)
+
+
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset("sleepedf", subjects=tuple(range(20)), n_folds=20, night_pattern="SC4{subject:02d}[12]?0.npz"),
+        Dataset(
+            "sleepedfx",
+            subjects=without(range(83), 39, 68, 69, 78, 79),
+            n_folds=10,
+            night_pattern="SC4{subject:02d}[12]?0.npz",
+        ),
+        Dataset("isruc", subjects=tuple(range(99)), n_folds=10, night_pattern="subject{subject}.npz"),
+        Dataset("ucddb", subjects=without(range(2, 29), 4, 16), n_folds=25, night_pattern="ucddb{subject:03d}.npz"),
+    )
+}
+MISSPELLED = {"isurc": "isruc"}  # the command in the published description
+
+
+# ---- nothing to edit below: how the values above are checked and become options ----
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its name, the type of its value (or of each value, if it has several), limits or choices, meaning."""
+
+    name: str
+    type: type
+    several: bool
+    allowed: Limits | tuple[str, ...]
+    meaning: str
+    default: Any
+
+    def check(self, value: Any) -> None:
+        """Raise InputError unless `value` has the setting's type and lies within its limits."""
+        if self.several and (not isinstance(value, tuple) or not value):
+            raise InputError(f"{self.name} is {value!r}; it must be a tuple of {self.wanted()}")
+        for one in value if self.several else (value,):
+            if not self.accepts(one):
+                raise InputError(f"{self.name} is {value!r}; it must be {self.wanted()}")
+
+    def accepts(self, value: Any) -> bool:
+        if isinstance(self.allowed, tuple):
+            return value in self.allowed
+        number = isinstance(value, int) if self.type is int else isinstance(value, (int, float))
+        return (
+            number
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and self.allowed.low <= value <= self.allowed.high
+        )
+
+    def wanted(self) -> str:
+        if isinstance(self.allowed, tuple):
+            return "one or more of " + ", ".join(self.allowed)
+        kind = "a whole number" if self.type is int else "a number"
+        return f"numbers, each {self.allowed}" if self.several else f"{kind} {self.allowed}"
+
+
+def described(settings: type) -> Iterator[Setting]:
+    """Yield what the annotations of a settings class say of each of its fields."""
+    hints = typing.get_type_hints(settings, include_extras=True)
+    for field in fields(settings):
+        kind, allowed, meaning = typing.get_args(hints[field.name])
+        several = typing.get_origin(kind) is tuple
+        yield Setting(
+            field.name, typing.get_args(kind)[0] if several else kind, several, allowed, meaning, field.default
+        )
+
+
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` one option for each setting; an option that is not given leaves config.py's value."""
+    group = parser.add_argument_group("settings (defaults from config.py)")
+    for setting in described(Settings):
+        default = " ".join(map(str, setting.default)) if setting.several else setting.default
+        group.add_argument(
+            f"--{setting.name}",
+            type=setting.type,
+            nargs="+" if setting.several else None,
+            default=argparse.SUPPRESS,
+            metavar=setting.type.__name__.upper(),
+            help=f"{setting.meaning} (default {default})",
+        )
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Return config.py's settings with what was given on the command line in their place."""
+    given = {field.name: getattr(options, field.name) for field in fields(Settings) if hasattr(options, field.name)}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Settings(**values)
+
+
+def dataset_named(name: str) -> Dataset:
+    """Return the data set that `--db name` means.
+
+    Raises:
+        InputError: no data set has this name.
+    """
+    if name in MISSPELLED:
+        log.info("--db %s: reading this as %s", name, MISSPELLED[name])
+    name = MISSPELLED.get(name, name)
+    if name not in DATASETS:
+        raise InputError(f"--db {name}: no such data set; there are {', '.join(DATASETS)}")
+    return DATASETS[name]

@@ -1,0 +1,259 @@
+"""One night on disk (one writer, one reader), the folds, and the batches."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError, written_whole
+from config import Dataset
+from sleepstage import STAGES
+
+
+@dataclass(frozen=True, eq=False)
+class Night:
+    """One prepared recording.
+
+    Attributes:
+        name: the file's name without `.npz`.
+        x: (epoch, sample) float32, µV.
+        y: (epoch,) int32, codes of `sleepstage.Stage`.
+        fs: sampling rate in Hz.
+        ch_label: the channel, by the name that was used.
+        source: plain numbers and strings that say where the night came from.
+    """
+
+    name: str
+    x: NDArray[np.float32]
+    y: NDArray[np.int32]
+    fs: float = 100.0
+    ch_label: str = ""
+    source: Mapping[str, str | int | float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+# ---- one night on disk ----
+
+NOT_SOURCE = ("x", "y", "fs", "ch_label")
+
+
+def save_night(path: Path, night: Night) -> None:
+    """Write a night as one compressed npz, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with written_whole(path) as partial:
+        np.savez_compressed(
+            partial,
+            x=night.x.astype(np.float32, copy=False),
+            y=night.y.astype(np.int32, copy=False),
+            fs=np.float64(night.fs),
+            ch_label=night.ch_label,
+            **dict(night.source),  # type: ignore[arg-type]  # savez takes any array-like by name
+        )
+
+
+def load_night(path: Path, input_size: int | None = None, sampling_rate: int | None = None) -> Night:
+    """Read a night that `save_night` or a TinySleepNet-style tool wrote, and check it.
+
+    `x` may be (epoch, sample) or (epoch, sample, 1). A file without `fs` is taken at its word: 100 Hz.
+
+    Args:
+        path: an npz file with at least `x` and `y`.
+        input_size: samples that an epoch must have; any number when None.
+        sampling_rate: rate in Hz that the night must have; any when None.
+
+    Raises:
+        InputError: no such file, no npz, or its content is not a night; the message names the file and what is wrong.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in ("x", "y") if name not in archive]
+            if missing:
+                raise InputError(
+                    f"{path}: no {' and '.join(missing)} in it; a night needs x (epoch, sample) in µV and y (epoch,)"
+                )
+            x, y = archive["x"], archive["y"]
+            fs = float(archive["fs"]) if "fs" in archive else 100.0
+            ch_label = str(archive["ch_label"]) if "ch_label" in archive else ""
+            source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, zipfile.BadZipFile, ValueError, EOFError, TypeError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not a readable npz file ({error}); prepare the night again") from error
+    night = Night(path.stem, checked_signal(path, x), checked_stages(path, y), fs, ch_label, source)
+    check_fits(path, night, input_size, sampling_rate)
+    return night
+
+
+def plain_value(archive: Any, name: str) -> Iterable[str | int | float]:
+    """Return the one number or string stored under `name`; nothing for the arrays and objects that other tools keep."""
+    try:
+        value = archive[name]
+    except ValueError:  # a pickled object: never loaded
+        return ()
+    return (value.item(),) if value.shape == () else ()
+
+
+def checked_signal(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+    if x.ndim == 3 and x.shape[2] == 1:
+        x = x[:, :, 0]  # (epoch, sample, 1) -> (epoch, sample)
+    if x.ndim != 2 or len(x) == 0 or not np.issubdtype(x.dtype, np.number):
+        raise InputError(
+            f"{path}: x is {x.dtype} of shape {x.shape}; it must hold numbers, (epoch, sample), and at least one epoch"
+        )
+    x = x.astype(np.float32, copy=False)
+    # One sum an epoch finds NaN and infinity without a second array of the signal's size.
+    bad = np.flatnonzero(~np.isfinite(x.sum(axis=1, dtype=np.float64)))
+    if len(bad):
+        raise InputError(
+            f"{path}: x is not finite in {len(bad)} epochs, the first is epoch {bad[0]}; leave out this night"
+        )
+    return x
+
+
+def checked_stages(path: Path, y: NDArray[Any]) -> NDArray[np.int32]:
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+        raise InputError(f"{path}: y is {y.dtype} of shape {y.shape}; it must hold whole numbers, (epoch,)")
+    bad = np.flatnonzero((y < 0) | (y >= len(STAGES)))
+    if len(bad):
+        raise InputError(
+            f"{path}: stage {y[bad[0]]} at epoch {bad[0]}; stages are 0 to {len(STAGES) - 1} (W N1 N2 N3 REM)"
+        )
+    return y.astype(np.int32, copy=False)
+
+
+def check_fits(path: Path, night: Night, input_size: int | None, sampling_rate: int | None) -> None:
+    if len(night.x) != len(night.y):
+        raise InputError(f"{path}: {len(night.x)} epochs in x but {len(night.y)} stages in y; prepare the night again")
+    if input_size is not None and night.x.shape[1] != input_size:
+        n_samples = night.x.shape[1]
+        raise InputError(
+            f"{path}: {n_samples} samples an epoch, but input_size is {input_size}; set input_size to {n_samples}"
+        )
+    if sampling_rate is not None and night.fs != sampling_rate:
+        raise InputError(
+            f"{path}: {night.fs:g} Hz, but sampling_rate is {sampling_rate}; prepare the night at that rate"
+        )
+
+
+# ---- folds ----
+
+
+@dataclass(frozen=True)
+class Split:
+    """The subjects of one fold."""
+
+    train: tuple[int, ...]
+    valid: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def split_subjects(dataset: Dataset, fold: int, seed: int = 42) -> Split:
+    """Cut a data set's subjects into the training, validation and test subjects of one fold, as published.
+
+    Raises:
+        InputError: the data set has no such fold.
+    """
+    if not 0 <= fold < dataset.n_folds:
+        raise InputError(f"fold {fold}: {dataset.name} has folds 0 to {dataset.n_folds - 1}")
+    test = np.array_split(dataset.subjects, dataset.n_folds)[fold]
+    others = np.setdiff1d(dataset.subjects, test)
+    valid = np.random.RandomState(seed + fold).choice(others, round(len(others) * 0.1), replace=False)
+    train = np.setdiff1d(others, valid)
+    return Split(*(tuple(int(subject) for subject in part) for part in (train, valid, test)))
+
+
+def find_nights(dataset: Dataset, folder: Path, skip_missing: bool = False) -> dict[int, list[Path]]:
+    """Return the prepared nights of each subject of a data set, in order of subject and name.
+
+    Raises:
+        InputError: there is no night at all, or subjects have none and `skip_missing` is off; the message lists them all.
+    """
+    found = {
+        subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in dataset.subjects
+    }
+    missing = [subject for subject, nights in found.items() if not nights]
+    if len(missing) == len(found):
+        script = f"prepare_{dataset.name.removesuffix('x')}.py"
+        raise InputError(f"{folder}: no nights of {dataset.name} ({dataset.night_pattern}); prepare them with {script}")
+    if missing and not skip_missing:
+        raise InputError(
+            f"{folder}: no night of {dataset.name} subjects {', '.join(map(str, missing))}; "
+            "prepare them, or go on with the published folds and what is there: --skip_missing"
+        )
+    return found
+
+
+# ---- batches ----
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One chunk of `batch_size` nights side by side; epochs past a night's end are zero, with weight 0.
+
+    Attributes:
+        x: (night, epoch, sample) float32, µV.
+        y: (night, epoch) int32.
+        weight: (night, epoch) float32, 1 on real epochs.
+        first: True where these are the first chunks of their nights, before which the network's state is 0.
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int32]
+    weight: NDArray[np.float32]
+    first: bool
+
+
+def batch_nights(
+    nights: Sequence[Night], batch_size: int, seq_length: int, order: Sequence[int] | None = None
+) -> Iterator[Batch]:
+    """Yield every epoch of `nights` once: `batch_size` nights side by side, `seq_length` epochs at a time.
+
+    All batches have the same shape: a last group with fewer nights is filled with empty ones.
+
+    Args:
+        nights: the nights; their signals are copied only a chunk at a time.
+        batch_size: nights in a batch.
+        seq_length: epochs in a chunk.
+        order: the order in which nights are taken; as they are when None.
+    """
+    ordered = [nights[i] for i in (range(len(nights)) if order is None else order)]
+    for start in range(0, len(ordered), batch_size):
+        group = ordered[start : start + batch_size]
+        for chunk in range(n_chunks(group, seq_length)):
+            yield chunk_batch(group, chunk, batch_size, seq_length)
+
+
+def n_chunks(group: Iterable[Night], seq_length: int) -> int:
+    return math.ceil(max(len(night) for night in group) / seq_length)
+
+
+def n_batches(nights: Sequence[Night], batch_size: int, seq_length: int, order: Sequence[int]) -> int:
+    """Return how many batches `batch_nights` yields for the same arguments."""
+    groups = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
+    return sum(n_chunks((nights[i] for i in group), seq_length) for group in groups)
+
+
+def chunk_batch(group: Sequence[Night], chunk: int, batch_size: int, seq_length: int) -> Batch:
+    x = np.zeros((batch_size, seq_length, group[0].x.shape[1]), np.float32)
+    y = np.zeros((batch_size, seq_length), np.int32)
+    weight = np.zeros((batch_size, seq_length), np.float32)
+    for lane, night in enumerate(group):
+        epochs = slice(chunk * seq_length, min((chunk + 1) * seq_length, len(night)))
+        n = max(epochs.stop - epochs.start, 0)
+        if n:
+            x[lane, :n], y[lane, :n], weight[lane, :n] = night.x[epochs], night.y[epochs], 1
+    return Batch(x, y, weight, first=chunk == 0)
