@@ -1,0 +1,318 @@
+"""The network, its losses, the compiled steps that train it, and the staging of a whole night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+import nn
+from command import InputError
+from config import Settings
+from data import Batch
+
+FILTERS = 128
+DROPOUT = 0.5
+BLOCK_EPOCHS = 100
+"""Epochs that scoring computes at a time: a night costs its own length, rounded up to this."""
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class RecSleepNet(keras.Model):
+    """RecSleepNet: epochs of one EEG channel in µV → logits of the five stages.
+
+    Conv 1 → max-pool 8 → dropout → CRB a, b, c → max-pool 4 → GMAPB → dropout → peephole LSTM, dropout on its output →
+    dense. CRB d, e are only computed for the reconstruction loss. The recurrent state is one array,
+    (layer, 2, night, unit), with c before h.
+
+    Args:
+        settings: sizes of the network.
+        seed: of the initial values.
+    """
+
+    def __init__(self, settings: Settings, seed: int = 0) -> None:
+        super().__init__(name="recsleepnet")
+        self.settings = settings
+        draw = keras.random.SeedGenerator(seed)
+        rate = settings.sampling_rate
+        self.conv_1 = nn.convolution(FILTERS, rate // 2, rate // 16, "conv_1", draw)
+        self.crb = nn.ReconstructionBlock(FILTERS, 8, draw, name="crb")
+        self.lstm = [
+            nn.recurrent(nn.PeepholeLSTMCell(settings.n_rnn_units, draw), f"lstm_{layer}")
+            for layer in range(settings.n_rnn_layers)
+        ]
+        self.dense = keras.layers.Dense(settings.n_classes, kernel_initializer=nn.fan_in_normal(draw), name="dense")
+        self.build_layers()
+
+    def build_layers(self) -> None:
+        self.conv_1.build((None, self.settings.input_size, 1))
+        self.crb.build((None, None, FILTERS))
+        n_features = 2 * FILTERS
+        for layer in self.lstm:
+            layer.build((None, None, n_features))
+            n_features = self.settings.n_rnn_units
+        self.dense.build((None, None, n_features))
+        self.built = True
+
+    def encode(self, x: tf.Tensor, seeds: Seeds | None = None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return features, middle feature and CRB output of every epoch.
+
+        Args:
+            x: (epoch, sample), µV.
+            seeds: of the dropout; None for none.
+
+        Returns:
+            features (epoch, 256), middle feature and CRB output, both (epoch, position, 128).
+        """
+        x = nn.max_pool(self.conv_1(x[:, :, tf.newaxis]), 8)  # (epoch, sample) -> (epoch, position, filter)
+        x = nn.dropout(x, DROPOUT, seeds and seeds.layer(0))
+        middle, output = self.crb(x)
+        features = nn.mean_and_max(nn.max_pool(output, 4))  # (epoch, position, filter) -> (epoch, feature)
+        return features, middle, output
+
+    def decide(
+        self, features: tf.Tensor, mask: tf.Tensor, state: tf.Tensor, seeds: Seeds | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the logits of every epoch and the state after the last one.
+
+        Args:
+            features: (night, epoch, feature).
+            mask: (night, epoch), False past a night's end.
+            state: (layer, 2, night, unit), before the first epoch.
+            seeds: of the dropout; None for none.
+
+        Returns:
+            logits (night, epoch, stage) and state (layer, 2, night, unit).
+        """
+        x = nn.dropout(features, DROPOUT, seeds and seeds.layer(1))
+        states = []
+        for number, layer in enumerate(self.lstm):
+            x, *last = layer(x, initial_state=tf.unstack(state[number]), mask=mask)
+            x = nn.dropout(x, DROPOUT, seeds and seeds.layer(2 + number))
+            states.append(tf.stack(last))
+        return self.dense(x), tf.stack(states)
+
+    def call(self, x: tf.Tensor, mask: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return logits (night, epoch, stage) and the new state, without dropout; `x` is (night, epoch, sample)."""
+        features, _, _ = self.encode(flat(x))
+        return self.decide(unflat(features, x.shape[:2]), mask, state)
+
+    def first_state(self, n_nights: int) -> tf.Tensor:
+        """Return the state before a night's first epoch: zeros, (layer, 2, night, unit)."""
+        return tf.zeros([self.settings.n_rnn_layers, 2, n_nights, self.settings.n_rnn_units])
+
+    def named_weights(self) -> dict[str, tf.Variable]:
+        """Return every weight by the name that checkpoints use: `conv_1/kernel`, `crb/conv_a/kernel`, `lstm_0/w_i`, …"""
+        crb = {f"crb/{conv.name}/kernel": conv.kernel for conv in (getattr(self.crb, letter) for letter in "abcde")}
+        lstm = {f"{layer.name}/{weight.name}": weight for layer in self.lstm for weight in layer.cell.weights}
+        dense = {"dense/kernel": self.dense.kernel, "dense/bias": self.dense.bias}
+        return {"conv_1/kernel": self.conv_1.kernel, **crb, **lstm, **dense}
+
+    def values(self) -> Arrays:
+        """Return the value of every weight by name."""
+        return {name: weight.numpy() for name, weight in self.named_weights().items()}
+
+    def assign(self, values: Mapping[str, NDArray[Any]], origin: str = "the weights given") -> None:
+        """Set every weight from `values`.
+
+        Raises:
+            InputError: a weight is missing, unknown, or of another shape; the message names it and `origin`.
+        """
+        weights = self.named_weights()
+        for name in sorted(weights.keys() ^ values.keys()):
+            raise InputError(f"{origin}: {name} is {'missing' if name in weights else 'not a weight of this network'}")
+        for name, weight in weights.items():
+            if tuple(values[name].shape) != tuple(weight.shape):
+                raise InputError(
+                    f"{origin}: {name} has shape {values[name].shape}, this network needs {tuple(weight.shape)}; "
+                    "use the settings it was trained with"
+                )
+        for name, weight in weights.items():
+            weight.assign(values[name])
+
+
+def flat(x: tf.Tensor) -> tf.Tensor:
+    """(night, epoch, …) -> (night · epoch, …)."""
+    return tf.reshape(x, [-1, *x.shape[2:]])
+
+
+def unflat(x: tf.Tensor, nights_and_epochs: Any) -> tf.Tensor:
+    """(night · epoch, …) -> (night, epoch, …)."""
+    return tf.reshape(x, [*nights_and_epochs, *x.shape[1:]])
+
+
+class Seeds:
+    """The dropout seeds of one step: the same for the same run, step and layer, different for any other."""
+
+    def __init__(self, run: tf.Tensor, step: tf.Tensor, n_layers: int) -> None:
+        self.run, self.step, self.n_layers = run, step, n_layers
+
+    def layer(self, number: int) -> tf.Tensor:
+        return tf.stack([self.run, self.step * self.n_layers + number])
+
+
+# ---- losses: equations of the published program ----
+
+
+def classification_loss(logits: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:
+    """Σ w · k(y) · CE / Σ w: cross-entropy, weighted by the true stage, averaged over real epochs.
+
+    Args:
+        logits: (night, epoch, stage).
+        y: (night, epoch), true stages.
+        weight: (night, epoch), 1 on real epochs, 0 on padding.
+        class_weights: (stage,).
+    """
+    entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+    return tf.reduce_sum(weight * tf.gather(class_weights, y) * entropy) / tf.reduce_sum(weight)
+
+
+def reconstruction_loss(middle: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
+    """Mean squared distance over every position, filter and epoch, padded epochs included."""
+    return tf.reduce_mean(tf.square(middle - reconstruction))
+
+
+def l2_loss(network: RecSleepNet, decay: float) -> tf.Tensor:
+    """decay · Σ ½‖K‖² over the kernels of conv 1 and CRB a, b, c."""
+    crb = network.crb
+    return decay * tf.add_n([tf.nn.l2_loss(conv.kernel.value) for conv in (network.conv_1, crb.a, crb.b, crb.c)])
+
+
+# ---- training ----
+
+
+class Training:
+    """A network in training: its weights, one Adam for each phase, the global step, and the two compiled steps.
+
+    It is compiled once; `restart` prepares it for another fold without compiling again.
+
+    Args:
+        settings: of the run.
+        seed: of the initial values and the dropout.
+        dropout: False leaves the dropout out, to compare with reference values.
+    """
+
+    def __init__(self, settings: Settings, seed: int = 0, dropout: bool = True) -> None:
+        self.settings = settings
+        self.network = RecSleepNet(settings, seed)
+        self.class_weights = tf.constant(settings.class_weights, tf.float32)
+        self.step = tf.Variable(0, dtype=tf.int64, name="global_step")
+        self.seed = tf.Variable(seed, dtype=tf.int64, name="seed")
+        self.n_dropouts = 2 + settings.n_rnn_layers if dropout else 0
+        self.pretrained = [w for name, w in self.network.named_weights().items() if name.startswith(("conv_1", "crb"))]
+        self.trained = list(self.network.named_weights().values())
+        self.pretrain_adam = adam(settings, self.pretrained)
+        self.train_adam = adam(settings, self.trained, settings.clip_grad_value)
+        self.compiled_pretrain = tf.function(self.pretrain_graph, jit_compile=True)
+        self.compiled_train = tf.function(self.train_graph, jit_compile=True)
+
+    def restart(self, seed: int) -> None:
+        """Begin anew: initial weights and dropout from `seed`, fresh optimisers, global step 0."""
+        self.network.assign(RecSleepNet(self.settings, seed).values())
+        for variable in (*self.pretrain_adam.variables, *self.train_adam.variables):
+            if variable.path.rpartition("/")[2] != "learning_rate":
+                variable.assign(tf.zeros(variable.shape, variable.dtype))
+        self.step.assign(0)
+        self.seed.assign(seed)
+
+    def pretrain(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Take one pre-training step; return the reconstruction loss before it."""
+        return self.compiled_pretrain(batch.x)  # type: ignore[no-any-return]
+
+    def train(self, batch: Batch, state: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        """Take one training step; return the losses before it, the share of correct stages, and the nights' new state."""
+        return self.compiled_train(batch.x, batch.y, batch.weight, state)  # type: ignore[no-any-return]
+
+    def first_state(self) -> tf.Tensor:
+        """Return the state before a batch's first chunk."""
+        return self.network.first_state(self.settings.batch_size)
+
+    def next_seeds(self) -> Seeds | None:
+        self.step.assign_add(1)
+        return Seeds(self.seed.read_value(), self.step.read_value(), self.n_dropouts) if self.n_dropouts else None
+
+    def pretrain_graph(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        seeds = self.next_seeds()
+        with tf.GradientTape() as tape:
+            _, middle, output = self.network.encode(flat(x), seeds)
+            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output))
+        self.pretrain_adam.apply(tape.gradient(loss, self.pretrained))
+        return {"loss_rec": loss}
+
+    def train_graph(
+        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        seeds = self.next_seeds()
+        with tf.GradientTape() as tape:
+            losses, logits, state = self.losses(x, y, weight, state, seeds)
+            total = losses["loss_ce"] + losses["loss_l2"] + self.settings.rec_weight * losses["loss_rec"]
+        self.train_adam.apply(tape.gradient(total, self.trained))
+        correct = weight * tf.cast(tf.argmax(logits, -1, tf.int32) == y, tf.float32)
+        return {**losses, "accuracy": tf.reduce_sum(correct) / tf.reduce_sum(weight)}, state
+
+    def losses(
+        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Return the three losses, the logits (night, epoch, stage) and the new state of one batch."""
+        features, middle, output = self.network.encode(flat(x), seeds)
+        logits, state = self.network.decide(unflat(features, x.shape[:2]), weight > 0, state, seeds)
+        losses = {
+            "loss_ce": classification_loss(logits, y, weight, self.class_weights),
+            "loss_l2": l2_loss(self.network, self.settings.l2_weight_decay),
+            "loss_rec": reconstruction_loss(middle, self.network.crb.reconstruct(output)),
+        }
+        return losses, logits, state
+
+    def values(self) -> Arrays:
+        """Return all that another process needs to go on from here, by name."""
+        return {name: variable.numpy() for name, variable in self.variables().items()}
+
+    def assign(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `values` returned."""
+        for name, variable in self.variables().items():
+            variable.assign(values[name])
+
+    def variables(self) -> dict[str, Any]:
+        adams = {"pretrain_adam": self.pretrain_adam, "train_adam": self.train_adam}
+        moments = {f"{name}/{i}": v for name, one in adams.items() for i, v in enumerate(one.variables)}
+        return {"global_step": self.step, "seed": self.seed, **self.network.named_weights(), **moments}
+
+
+def adam(settings: Settings, weights: list[Any], clip: float | None = None) -> Any:
+    """Return an Adam (β 0.9, 0.999, ε 1e-8) for `weights`; `clip` bounds the global norm of the gradients."""
+    optimizer = keras.optimizers.Adam(settings.learning_rate, 0.9, 0.999, epsilon=1e-8, global_clipnorm=clip)
+    optimizer.build(weights)
+    return optimizer
+
+
+# ---- staging ----
+
+
+class Stager:
+    """Stages whole nights with a network, `BLOCK_EPOCHS` epochs at a time; compiled once."""
+
+    def __init__(self, network: RecSleepNet) -> None:
+        self.network = network
+        self.compiled = tf.function(network.call, jit_compile=True)
+
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the logits of a night: `x` (epoch, sample) in µV → (epoch, stage)."""
+        state = self.network.first_state(1)
+        blocks = []
+        for start in range(0, len(x), BLOCK_EPOCHS):
+            block = x[start : start + BLOCK_EPOCHS]
+            missing = BLOCK_EPOCHS - len(block)
+            padded = np.pad(block, ((0, missing), (0, 0)))[np.newaxis]  # (epoch, sample) -> (night, epoch, sample)
+            mask = np.arange(BLOCK_EPOCHS)[np.newaxis] < len(block)
+            logits, state = self.compiled(padded, mask, state)
+            blocks.append(logits[0, : len(block)])
+        return np.concatenate(blocks)
+
+    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each stage: `x` (epoch, sample) in µV → (epoch, stage)."""
+        return tf.nn.softmax(self.logits(x)).numpy()  # type: ignore[no-any-return]
