@@ -1,11 +1,13 @@
-"""What every command shares: the user's errors and their exit status, folders, files that are written whole, the log."""
+"""What every command shares: the user's errors and exit status, folders, files that are written whole, the log."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,7 @@ class InputError(ValueError):
 Main = Callable[[Sequence[str] | None], int | None]
 
 
-def command(main: Main) -> Callable[[Sequence[str] | None], int]:
+def command(main: Main) -> Callable[..., int]:
     """Turn `main(argv)` into a command: its exit status, and one line for a user's mistake.
 
     Status 0 is success, 1 a partial failure that `main` returned, 2 a user's mistake, 130 an interruption.
@@ -36,8 +38,8 @@ def command(main: Main) -> Callable[[Sequence[str] | None], int]:
         except InputError as error:
             print(f"{Path(main.__code__.co_filename).name}: error: {error}", file=sys.stderr)
             return 2
-        except KeyboardInterrupt:
-            print("\nstopped", file=sys.stderr)
+        except KeyboardInterrupt as stop:
+            print(f"\n{stop if stop.args else 'stopped'}", file=sys.stderr)
             return 130
 
     return run
@@ -49,6 +51,23 @@ def log_to_terminal() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without the lines about its build that it writes to standard error; errors still show."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own switch; it comes too late for the first lines
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        except BaseException:
+            written.seek(0)
+            os.write(terminal, written.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 def existing_folder(folder: str | Path, what: str) -> Path:
@@ -84,7 +103,7 @@ def writable_folder(folder: str | Path) -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, with the same suffix, that becomes `path` when the block ends without an error.
+    """Yield a temporary name beside `path`, with its suffix, that becomes `path` when the block ends without an error.
 
     Raises:
         InputError: the disk is full or the folder cannot be written to.

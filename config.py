@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
@@ -97,7 +97,7 @@ class Dataset:
     def __post_init__(self) -> None:
         if not 2 <= self.n_folds <= len(self.subjects):
             raise InputError(
-                f"{self.name}: n_folds is {self.n_folds}; it must lie from 2 to {len(self.subjects)}, the number of subjects"
+                f"{self.name}: n_folds is {self.n_folds}; it must be from 2 to {len(self.subjects)}, one a subject"
             )
 
 
@@ -127,7 +127,7 @@ MISSPELLED = {"isurc": "isruc"}  # the command in the published description
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: its name, the type of its value (or of each value, if it has several), limits or choices, meaning."""
+    """One setting: its name, the type of its value (of each, if it has several), limits or choices, meaning."""
 
     name: str
     type: type
@@ -190,9 +190,19 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
 
 def settings_from(options: argparse.Namespace) -> Settings:
     """Return config.py's settings with what was given on the command line in their place."""
-    given = {field.name: getattr(options, field.name) for field in fields(Settings) if hasattr(options, field.name)}
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return Settings(**values)
+    names = {field.name for field in fields(Settings)}
+    return settings_of({name: value for name, value in vars(options).items() if name in names})
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Return config.py's settings with `values` in their place; a list stands for a tuple.
+
+    Raises:
+        InputError: a value is not allowed.
+        TypeError: there is no such setting.
+    """
+    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Settings(**known)
 
 
 def dataset_named(name: str) -> Dataset:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,7 @@ def save_night(path: Path, night: Night) -> None:
 def load_night(path: Path, input_size: int | None = None, sampling_rate: int | None = None) -> Night:
     """Read a night that `save_night` or a TinySleepNet-style tool wrote, and check it.
 
-    `x` may be (epoch, sample) or (epoch, sample, 1). A file without `fs` is taken at its word: 100 Hz.
+    `x` may be (epoch, sample) or (epoch, sample, 1). A file without `fs` is taken to be at 100 Hz.
 
     Args:
         path: an npz file with at least `x` and `y`.
@@ -76,6 +78,40 @@ def load_night(path: Path, input_size: int | None = None, sampling_rate: int | N
     Raises:
         InputError: no such file, no npz, or its content is not a night; the message names the file and what is wrong.
     """
+    with opened(path) as archive:
+        source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
+        x, y = checked_signal(path, archive["x"]), checked_stages(path, archive["y"])
+        night = Night(path.stem, x, y, rate_of(archive), channel_of(archive), source)
+    check_fits(path, night.x.shape, len(y), night.fs, input_size, sampling_rate)
+    return night
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """What a night's file says of it without its signal."""
+
+    n_epochs: int
+    ch_label: str
+
+
+def summarize_night(path: Path, input_size: int | None = None, sampling_rate: int | None = None) -> NightSummary:
+    """Check a night without reading its signal: all that `load_night` checks, finite values aside.
+
+    Raises:
+        InputError: as `load_night`.
+    """
+    with opened(path) as archive:
+        y, fs, ch_label = checked_stages(path, archive["y"]), rate_of(archive), channel_of(archive)
+        with archive.zip.open("x.npy") as member:
+            np.lib.format.read_magic(member)
+            shape, _, _ = np.lib.format.read_array_header_1_0(member)
+    check_fits(path, shape, len(y), fs, input_size, sampling_rate)
+    return NightSummary(len(y), ch_label)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a night's npz; whatever is wrong with the file becomes an InputError."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ("x", "y") if name not in archive]
@@ -83,19 +119,21 @@ def load_night(path: Path, input_size: int | None = None, sampling_rate: int | N
                 raise InputError(
                     f"{path}: no {' and '.join(missing)} in it; a night needs x (epoch, sample) in µV and y (epoch,)"
                 )
-            x, y = archive["x"], archive["y"]
-            fs = float(archive["fs"]) if "fs" in archive else 100.0
-            ch_label = str(archive["ch_label"]) if "ch_label" in archive else ""
-            source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
+            yield archive
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
-    except (OSError, zipfile.BadZipFile, ValueError, EOFError, TypeError, KeyError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, TypeError, KeyError) as error:
         raise InputError(f"{path}: not a readable npz file ({error}); prepare the night again") from error
-    night = Night(path.stem, checked_signal(path, x), checked_stages(path, y), fs, ch_label, source)
-    check_fits(path, night, input_size, sampling_rate)
-    return night
+
+
+def rate_of(archive: Any) -> float:
+    return float(archive["fs"]) if "fs" in archive else 100.0
+
+
+def channel_of(archive: Any) -> str:
+    return str(archive["ch_label"]) if "ch_label" in archive else ""
 
 
 def plain_value(archive: Any, name: str) -> Iterable[str | int | float]:
@@ -135,18 +173,18 @@ def checked_stages(path: Path, y: NDArray[Any]) -> NDArray[np.int32]:
     return y.astype(np.int32, copy=False)
 
 
-def check_fits(path: Path, night: Night, input_size: int | None, sampling_rate: int | None) -> None:
-    if len(night.x) != len(night.y):
-        raise InputError(f"{path}: {len(night.x)} epochs in x but {len(night.y)} stages in y; prepare the night again")
-    if input_size is not None and night.x.shape[1] != input_size:
-        n_samples = night.x.shape[1]
+def check_fits(
+    path: Path, shape: tuple[int, ...], n_stages: int, fs: float, input_size: int | None, sampling_rate: int | None
+) -> None:
+    n_epochs, n_samples = shape[:2]
+    if n_epochs != n_stages:
+        raise InputError(f"{path}: {n_epochs} epochs in x but {n_stages} stages in y; prepare the night again")
+    if input_size is not None and n_samples != input_size:
         raise InputError(
             f"{path}: {n_samples} samples an epoch, but input_size is {input_size}; set input_size to {n_samples}"
         )
-    if sampling_rate is not None and night.fs != sampling_rate:
-        raise InputError(
-            f"{path}: {night.fs:g} Hz, but sampling_rate is {sampling_rate}; prepare the night at that rate"
-        )
+    if sampling_rate is not None and fs != sampling_rate:
+        raise InputError(f"{path}: {fs:g} Hz, but sampling_rate is {sampling_rate}; prepare the night at that rate")
 
 
 # ---- folds ----
@@ -176,24 +214,21 @@ def split_subjects(dataset: Dataset, fold: int, seed: int = 42) -> Split:
     return Split(*(tuple(int(subject) for subject in part) for part in (train, valid, test)))
 
 
-def find_nights(dataset: Dataset, folder: Path, skip_missing: bool = False) -> dict[int, list[Path]]:
-    """Return the prepared nights of each subject of a data set, in order of subject and name.
+def find_nights(
+    dataset: Dataset, folder: Path, subjects: Sequence[int], skip_missing: bool = False
+) -> dict[int, list[Path]]:
+    """Return the prepared nights of each of a data set's subjects, in order of name.
 
     Raises:
-        InputError: there is no night at all, or subjects have none and `skip_missing` is off; the message lists them all.
+        InputError: no subject has a night, or some (the message lists all) have none and `skip_missing` is off.
     """
-    found = {
-        subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in dataset.subjects
-    }
+    found = {subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in subjects}
     missing = [subject for subject, nights in found.items() if not nights]
-    if len(missing) == len(found):
+    if (missing and not skip_missing) or len(missing) == len(found):
         script = f"prepare_{dataset.name.removesuffix('x')}.py"
-        raise InputError(f"{folder}: no nights of {dataset.name} ({dataset.night_pattern}); prepare them with {script}")
-    if missing and not skip_missing:
-        raise InputError(
-            f"{folder}: no night of {dataset.name} subjects {', '.join(map(str, missing))}; "
-            "prepare them, or go on with the published folds and what is there: --skip_missing"
-        )
+        go_on = "" if len(missing) == len(found) else ", or go on with what is there: --skip_missing"
+        listed = ", ".join(map(str, missing))
+        raise InputError(f"{folder}: no night of {dataset.name} subjects {listed}; prepare them with {script}{go_on}")
     return found
 
 

@@ -107,7 +107,7 @@ class RecSleepNet(keras.Model):
         return tf.zeros([self.settings.n_rnn_layers, 2, n_nights, self.settings.n_rnn_units])
 
     def named_weights(self) -> dict[str, tf.Variable]:
-        """Return every weight by the name that checkpoints use: `conv_1/kernel`, `crb/conv_a/kernel`, `lstm_0/w_i`, …"""
+        """Return every weight by its name in checkpoints: `conv_1/kernel`, `crb/conv_a/kernel`, `lstm_0/w_i`, …"""
         crb = {f"crb/{conv.name}/kernel": conv.kernel for conv in (getattr(self.crb, letter) for letter in "abcde")}
         lstm = {f"{layer.name}/{weight.name}": weight for layer in self.lstm for weight in layer.cell.weights}
         dense = {"dense/kernel": self.dense.kernel, "dense/bias": self.dense.bias}
@@ -183,6 +183,29 @@ def l2_loss(network: RecSleepNet, decay: float) -> tf.Tensor:
     return decay * tf.add_n([tf.nn.l2_loss(conv.kernel.value) for conv in (network.conv_1, crb.a, crb.b, crb.c)])
 
 
+# ---- the machine ----
+
+
+def use_device(gpu: int) -> str:
+    """Let TensorFlow see one GPU, or none, and return what it computes on. To be called before anything is computed.
+
+    Args:
+        gpu: number of the GPU; -1 for the CPU. On a machine without a GPU it is the CPU.
+
+    Raises:
+        InputError: the machine has GPUs, but not this one.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpu >= len(gpus) > 0:
+        raise InputError(f"--gpu {gpu}: the GPUs here are 0 to {len(gpus) - 1}; -1 is the CPU")
+    if gpu < 0 or not gpus:
+        tf.config.set_visible_devices([], "GPU")
+        return "the CPU" if gpu < 0 else "the CPU (no GPU found)"
+    tf.config.set_visible_devices(gpus[gpu], "GPU")
+    tf.config.experimental.set_memory_growth(gpus[gpu], True)
+    return f"GPU {gpu}"
+
+
 # ---- training ----
 
 
@@ -225,7 +248,7 @@ class Training:
         return self.compiled_pretrain(batch.x)  # type: ignore[no-any-return]
 
     def train(self, batch: Batch, state: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
-        """Take one training step; return the losses before it, the share of correct stages, and the nights' new state."""
+        """Take one training step; return the losses and accuracy before it, and the nights' new state."""
         return self.compiled_train(batch.x, batch.y, batch.weight, state)  # type: ignore[no-any-return]
 
     def first_state(self) -> tf.Tensor:
@@ -253,7 +276,7 @@ class Training:
             total = losses["loss_ce"] + losses["loss_l2"] + self.settings.rec_weight * losses["loss_rec"]
         self.train_adam.apply(tape.gradient(total, self.trained))
         correct = weight * tf.cast(tf.argmax(logits, -1, tf.int32) == y, tf.float32)
-        return {**losses, "accuracy": tf.reduce_sum(correct) / tf.reduce_sum(weight)}, state
+        return {**losses, "train_accuracy": tf.reduce_sum(correct) / tf.reduce_sum(weight)}, state
 
     def losses(
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None

@@ -132,7 +132,7 @@ class PeepholeLSTMCell(keras.layers.Layer):
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         glorot = keras.initializers.GlorotUniform(self.seed)
-        n_inputs = shape[-1] + self.units
+        n_inputs = (shape[-1] or 0) + self.units
         self.kernel = self.add_weight(shape=(n_inputs, 4 * self.units), initializer=glorot, name="kernel")
         self.bias = self.add_weight(shape=(4 * self.units,), initializer="zeros", name="bias")
         self.w_i, self.w_f, self.w_o = (

@@ -1,4 +1,4 @@
-"""The generated weights and batches behind tests/reference, and the names that the published program gives its weights."""
+"""The generated weights and batches behind tests/reference, and the names of the published program's weights."""
 
 from __future__ import annotations
 

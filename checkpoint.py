@@ -1,0 +1,317 @@
+"""All that a fold leaves on disk, written whole and read with checks.
+
+config.json         data set, fold, seed, settings, subjects, epochs of each night, versions
+best_model.npz      the kept weights, by name, and when they were kept
+history.csv         a row a pass
+test_scores.json    the kept weights' scores on the test nights; written last, it marks the fold as finished
+resume.npz          weights, optimisers and passes done, while the fold is not finished
+train.log, tensorboard/
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError, written_whole
+from config import DATASETS, Dataset, Settings, settings_of
+
+RUN, BEST, HISTORY, TEST_SCORES, RESUME = (
+    "config.json",
+    "best_model.npz",
+    "history.csv",
+    "test_scores.json",
+    "resume.npz",
+)
+LOG, LOCK, TENSORBOARD = "train.log", ".lock", "tensorboard"
+
+PARTS = ("train", "valid", "test")
+LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "mne")
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a fold was trained with: enough to do it again, and to rebuild its network.
+
+    Attributes:
+        db, fold: the data set's name and the fold's number.
+        settings: of the run.
+        subjects: the subjects of each part of the split, `train`, `valid` and `test`.
+        epochs: the epochs of each night, by part and name.
+        channels: the channels that the nights name.
+        versions: of Python and the libraries.
+    """
+
+    db: str
+    fold: int
+    settings: Settings
+    subjects: Mapping[str, Sequence[int]]
+    epochs: Mapping[str, Mapping[str, int]]
+    channels: Sequence[str]
+    versions: Mapping[str, str]
+
+    @property
+    def seed(self) -> int:
+        """The seed of this fold."""
+        return self.settings.seed + self.fold
+
+    def as_json(self) -> dict[str, Any]:
+        return json.loads(json.dumps({**asdict(self), "seed": self.seed}))  # type: ignore[no-any-return]
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a result can depend on."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+
+
+# ---- config.json ----
+
+
+def save_run(folder: Path, run: Run) -> None:
+    save_json(folder / RUN, run.as_json())
+
+
+def load_run(folder: Path) -> Run:
+    """Read a fold's config.json.
+
+    Raises:
+        InputError: it is missing, damaged, or holds settings that this program does not know.
+    """
+    path = folder / RUN
+    stored = load_json(path)
+    try:
+        values = {name: stored[name] for name in Run.__dataclass_fields__}
+        return Run(**{**values, "settings": settings_of(values["settings"])})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not the config.json of a fold ({error}); train the fold again") from error
+
+
+def check_same_run(folder: Path, run: Run) -> None:
+    """Raise InputError if `folder` was made with other settings or other nights than `run`; versions may differ."""
+    before, now = flattened(load_run(folder).as_json()), flattened(run.as_json())
+    differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    differing = [name for name in differing if not name.startswith("versions.")]
+    if differing:
+        name = differing[0]
+        others = f" and {len(differing) - 1} other values" if len(differing) > 1 else ""
+        raise InputError(
+            f"{folder} was made with {name} {before.get(name)}, now it is {now.get(name)}{others}; "
+            "use --suffix NAME for a folder beside it, or --restart to train it anew"
+        )
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat.update(flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value})
+    return flat
+
+
+# ---- weights ----
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """A kept checkpoint: weights by name, and when they were kept."""
+
+    weights: Arrays
+    global_step: int
+    pass_number: int
+
+
+def save_best(folder: Path, best: Best) -> None:
+    with written_whole(folder / BEST) as partial:
+        np.savez(partial, global_step=best.global_step, pass_number=best.pass_number, **best.weights)  # type: ignore[arg-type]
+
+
+def load_best(folder: Path) -> Best:
+    """Read a fold's kept checkpoint.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    arrays = load_arrays(folder / BEST, "train the fold again, or copy the file again")
+    try:
+        step, number = int(arrays.pop("global_step")), int(arrays.pop("pass_number"))
+    except KeyError as error:
+        raise InputError(f"{folder / BEST}: no {error} in it; it is not a checkpoint of this program") from error
+    return Best(arrays, step, number)
+
+
+def save_resume(folder: Path, passes_done: int, values: Arrays) -> None:
+    with written_whole(folder / RESUME) as partial:
+        np.savez(partial, passes_done=passes_done, **values)  # type: ignore[arg-type]
+
+
+def load_resume(folder: Path) -> tuple[int, Arrays]:
+    """Return the passes done and the values that the next one starts from."""
+    arrays = load_arrays(folder / RESUME, "train the fold anew with --restart")
+    return int(arrays.pop("passes_done")), arrays
+
+
+def load_arrays(path: Path, remedy: str) -> Arrays:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; {remedy}") from error
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); {remedy}") from error
+
+
+# ---- history.csv ----
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One row of history.csv; None where a phase has no such value."""
+
+    phase: str
+    pass_number: int
+    global_step: int
+    loss_rec: float
+    loss_ce: float | None = None
+    loss_l2: float | None = None
+    train_accuracy: float | None = None
+    valid_accuracy: float | None = None
+    valid_macro_f1: float | None = None
+    kept: bool = False
+    seconds: float = 0.0
+
+
+HISTORY_TYPES: dict[str, Any] = {
+    "phase": str,
+    "pass_number": int,
+    "global_step": int,
+    "kept": lambda text: text == "True",
+}
+
+
+def save_history(folder: Path, passes: Sequence[Pass]) -> None:
+    with written_whole(folder / HISTORY) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Pass.__dataclass_fields__))
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in passes)
+
+
+def load_history(folder: Path) -> list[Pass]:
+    path = folder / HISTORY
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                Pass(**{name: HISTORY_TYPES.get(name, float)(text) if text else None for name, text in row.items()})  # type: ignore[arg-type]
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not readable ({error}); train the fold anew with --restart") from error
+
+
+class Events:
+    """The fold's TensorBoard events: every figure of a pass, at its global step."""
+
+    def __init__(self, folder: Path) -> None:
+        import tensorflow as tf
+
+        self.summary = tf.summary
+        self.writer = tf.summary.create_file_writer(str(folder / TENSORBOARD))
+
+    def write(self, one: Pass) -> None:
+        with self.writer.as_default(step=one.global_step):
+            for name, value in asdict(one).items():
+                if isinstance(value, float):
+                    self.summary.scalar(f"{one.phase}/{name}", value)
+        self.writer.flush()
+
+
+# ---- test_scores.json ----
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """The scores of a fold's kept checkpoint on its test nights: (expert, model) epochs, and when it was kept."""
+
+    confusion: NDArray[np.int64]
+    pass_number: int
+
+
+def save_test_scores(folder: Path, best: Best, scores: Mapping[str, Any]) -> None:
+    content = {"pass_number": best.pass_number, "global_step": best.global_step, "scores": scores}
+    save_json(folder / TEST_SCORES, content)
+
+
+def load_test_scores(folder: Path) -> Tested:
+    content = load_json(folder / TEST_SCORES)
+    return Tested(np.array(content["scores"]["confusion_expert_by_model"]), content["pass_number"])
+
+
+# ---- folders ----
+
+
+def fold_folder(root: Path, db: str, suffix: str | None, fold: int) -> Path:
+    """Return where a fold lives under an output folder: `<db>[_<suffix>]/<fold>`."""
+    return root / (f"{db}_{suffix}" if suffix else db) / str(fold)
+
+
+def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[int, Path]:
+    """Return the fold folders of a data set, by number.
+
+    `root` holds the data set's folder, as trainer.py writes it, or is that folder itself.
+
+    Raises:
+        InputError: no such folder, or no folds in it.
+    """
+    below = fold_folder(root, dataset.name, suffix, 0).parent
+    folder = below if below.is_dir() else root
+    folds = {int(path.name): path for path in folder.iterdir() if path.is_dir() and path.name.isdecimal()}
+    if not folds:
+        there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
+        raise InputError(
+            f"no checkpoints of {dataset.name} in {below} or {root}; there is {', '.join(there) or 'nothing'}. "
+            f"Train with: python trainer.py --db {dataset.name} --from_fold 0 --to_fold {dataset.n_folds - 1}"
+        )
+    return dict(sorted(folds.items()))
+
+
+def is_finished(folder: Path) -> bool:
+    return (folder / TEST_SCORES).is_file()
+
+
+def clear(folder: Path) -> None:
+    """Remove what this program wrote into a fold's folder, and nothing else."""
+    for name in (TEST_SCORES, RESUME, BEST, HISTORY, LOG, RUN):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+
+
+def save_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def load_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        InputError: no such file, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; the folder does not hold a fold of this program") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable ({error}); train the fold again") from error

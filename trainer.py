@@ -1,0 +1,383 @@
+"""Cross-validate: train, validate and test fold after fold.
+
+    python trainer.py --db isruc --gpu 0 --from_fold 0 --to_fold 9
+
+Calling the same command again goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+import checkpoint
+import config
+import metrics
+from checkpoint import PARTS, Best, Pass, Run
+from command import InputError, command, existing_folder, import_tensorflow, log, log_to_terminal, writable_folder
+from config import Dataset, Settings
+from data import Batch, Night, batch_nights, find_nights, load_night, n_batches, split_subjects, summarize_night
+
+if TYPE_CHECKING:
+    from model import Stager, Training
+
+PRETRAIN, TRAIN = "pretrain", "train"
+BAR_SECONDS = 0.5  # between two readings of the losses for the progress bar
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(config.DATASETS)}")
+    parser.add_argument("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
+    parser.add_argument("--from_fold", type=int, required=True, help="first fold")
+    parser.add_argument("--to_fold", type=int, required=True, help="last fold, included")
+    parser.add_argument("--suffix", help="added to the name of the output folder: <db>_<suffix>")
+    parser.add_argument("--data_dir", default=config.DATA_DIR, help="holds <db>/*.npz (default %(default)s)")
+    parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")
+    parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
+    parser.add_argument("--restart", action="store_true", help="train the folds anew, whatever is in their folders")
+    config.add_settings_options(parser)
+    return parser
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    log_to_terminal()
+    settings, dataset = config.settings_from(options), config.dataset_named(options.db)
+    folds = chosen_folds(dataset, options.from_fold, options.to_fold)
+    data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights")
+    nights = find_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
+    runs = planned_runs(dataset, folds, settings, nights)
+    root = writable_folder(options.output_dir)
+    folders = {run.fold: checkpoint.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
+    for run in runs:
+        prepare_folder(folders[run.fold], run, options.restart)
+    unfinished = [run for run in runs if not checkpoint.is_finished(folders[run.fold])]
+    if unfinished:
+        train_folds(unfinished, folders, nights, options.gpu)
+    print_table(folders, dataset)
+    return 0
+
+
+# ---- what is to be trained ----
+
+
+def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
+    if first > last:
+        raise InputError(f"--from_fold {first} --to_fold {last}: the first fold comes after the last; swap them")
+    for fold in (first, last):
+        if not 0 <= fold < dataset.n_folds:
+            raise InputError(f"fold {fold}: {dataset.name} has folds 0 to {dataset.n_folds - 1}")
+    return range(first, last + 1)
+
+
+def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Mapping[int, Sequence[Path]]) -> list[Run]:
+    """Return what each fold will be trained with; a fold that lacks all nights of a part is left out, and named."""
+    summaries = {
+        path.stem: summarize_night(path, settings.input_size, settings.sampling_rate)
+        for paths in nights.values()
+        for path in paths
+    }
+    versions = checkpoint.library_versions()
+    runs = []
+    for fold in folds:
+        subjects = asdict(split_subjects(dataset, fold, settings.seed))
+        names = {part: [path.stem for path in paths_of(subjects[part], nights)] for part in PARTS}
+        empty = [part for part in PARTS if not names[part]]
+        if empty:
+            log.info("fold %d is left out: no %s night (subjects %s)", fold, empty[0], subjects[empty[0]])
+            continue
+        epochs = {part: {name: summaries[name].n_epochs for name in names[part]} for part in PARTS}
+        channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]})
+        runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions))
+    if not runs:
+        raise InputError(f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with")
+    return runs
+
+
+def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
+    return [path for subject in subjects for path in nights[subject]]
+
+
+def prepare_folder(folder: Path, run: Run, restart: bool) -> None:
+    """Make a fold's folder, or check that the one there was made by the same run.
+
+    Raises:
+        InputError: it holds something else and `restart` is off, or it cannot be written.
+    """
+    writable_folder(folder)
+    if restart:
+        checkpoint.clear(folder)
+    if (folder / checkpoint.RUN).exists():
+        checkpoint.check_same_run(folder, run)
+    elif any(path.name not in (checkpoint.LOCK, checkpoint.LOG) for path in folder.iterdir()):
+        raise InputError(
+            f"{folder} holds files but no {checkpoint.RUN}; empty it, or use --suffix NAME for another one"
+        )
+
+
+# ---- training ----
+
+
+def train_folds(
+    runs: Sequence[Run], folders: Mapping[int, Path], nights: Mapping[int, Sequence[Path]], gpu: int
+) -> None:
+    """Train the folds that are not finished, in a row, with one compilation."""
+    import_tensorflow()
+    from model import Stager, Training, use_device
+
+    log.info("computing on %s", use_device(gpu))
+    training = Training(runs[0].settings)
+    stager = Stager(training.network)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops as Ctrl-C does: cleanly
+    for run in runs:
+        with alone_in(folders[run.fold]), log_file(folders[run.fold]):
+            FoldTraining(training, stager, run, folders[run.fold], nights).complete()
+
+
+class FoldTraining:
+    """One fold from wherever it is to its end: pre-training, training with validation, one test.
+
+    Args:
+        training, stager: compiled once and shared by all folds.
+        run: the fold's settings and subjects.
+        folder: where it is kept.
+        nights: the prepared nights of every subject.
+    """
+
+    def __init__(
+        self, training: Training, stager: Stager, run: Run, folder: Path, nights: Mapping[int, Sequence[Path]]
+    ) -> None:
+        self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
+        self.settings = run.settings
+        self.history: list[Pass] = []
+        self.events = checkpoint.Events(folder)
+
+    def complete(self) -> None:
+        """Do every pass that is not done yet, then score the test nights."""
+        self.begin()
+        try:
+            self.pretrain()
+            self.train()
+        except KeyboardInterrupt:
+            again = "the same command goes on with the pass it was in"
+            raise KeyboardInterrupt(
+                f"stopped in fold {self.run.fold} after {len(self.history)} passes; {again}"
+            ) from None
+        self.test()
+
+    def begin(self) -> None:
+        """Start the fold's folder, or go on from what is in it."""
+        parts = ", ".join(
+            f"{len(self.run.epochs[p])} {p} nights ({sum(self.run.epochs[p].values())} epochs)" for p in PARTS
+        )
+        log.info("fold %d: %s", self.run.fold, parts)
+        self.training.restart(self.run.seed)
+        if (self.folder / checkpoint.RESUME).exists():
+            done, values = checkpoint.load_resume(self.folder)
+            self.training.assign(values)
+            self.history = checkpoint.load_history(self.folder)[:done]
+            log.info("fold %d: going on after %d passes", self.run.fold, done)
+        else:
+            checkpoint.save_run(self.folder, self.run)
+
+    def load(self, *parts: str) -> list[Night]:
+        paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
+        return [load_night(path, self.settings.input_size, self.settings.sampling_rate) for path in paths]
+
+    def pretrain(self) -> None:
+        done = sum(one.phase == PRETRAIN for one in self.history)
+        if done == self.settings.pretrain_epochs:
+            return
+        nights = self.load(*self.settings.pretrain_on)
+        for number in range(done + 1, self.settings.pretrain_epochs + 1):
+            started = time.perf_counter()
+            losses = self.steps(PRETRAIN, number, nights, self.training.pretrain)
+            self.end_pass(Pass(PRETRAIN, number, int(self.training.step), **losses), started)
+
+    def train(self) -> None:
+        done = sum(one.phase == TRAIN for one in self.history)
+        train_nights, valid_nights = self.load("train"), self.load("valid")
+        for number in range(done + 1, self.settings.n_epochs + 1):
+            if self.out_of_patience():
+                log.info("fold %d: no better checkpoint for %d passes", self.run.fold, self.settings.patience)
+                return
+            started = time.perf_counter()
+            losses = self.steps(TRAIN, number, train_nights, self.train_step)
+            scores = metrics.pooled(self.score(valid_nights))
+            kept, step = self.is_better(scores), int(self.training.step)
+            if kept:
+                checkpoint.save_best(self.folder, Best(self.training.network.values(), step, number))
+            valid = {"valid_accuracy": scores.accuracy, "valid_macro_f1": scores.macro_f1}
+            self.end_pass(Pass(TRAIN, number, step, kept=kept, **losses, **valid), started)
+
+    def train_step(self, batch: Batch) -> dict[str, Any]:
+        if batch.first:
+            self.state = self.training.first_state()
+        losses, self.state = self.training.train(batch, self.state)
+        return losses
+
+    def steps(
+        self, phase: str, number: int, nights: Sequence[Night], step: Callable[[Batch], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Take one step a batch, over all nights in an order that seed, phase and pass decide.
+
+        Returns:
+            The mean of each loss over the steps.
+        """
+        settings = self.settings
+        order = np.random.default_rng([self.run.seed, phase == TRAIN, number]).permutation(len(nights)).tolist()
+        batches = tqdm(
+            batch_nights(nights, settings.batch_size, settings.seq_length, order),
+            desc=f"fold {self.run.fold} {phase} {number}",
+            total=n_batches(nights, settings.batch_size, settings.seq_length, order),
+            unit="step",
+            leave=False,
+            disable=None,  # no bar where the output is no terminal
+        )
+        losses, shown = [], 0.0
+        for batch in batches:
+            losses.append(step(batch))
+            if not batches.disable and time.perf_counter() - shown > BAR_SECONDS:
+                batches.set_postfix({name: f"{float(value):.3g}" for name, value in losses[-1].items()}, refresh=False)
+                shown = time.perf_counter()
+        return {name: float(np.mean([float(one[name]) for one in losses])) for name in losses[0]}
+
+    def score(self, nights: Iterable[Night]) -> list[metrics.ScoredNight]:
+        subject_of = {path.stem: subject for subject, paths in self.nights.items() for path in paths}
+        return [
+            metrics.ScoredNight(
+                night.name,
+                subject_of[night.name],
+                self.run.fold,
+                metrics.scores(night.y, self.stager.probabilities(night.x).argmax(axis=1)),
+            )
+            for night in nights
+        ]
+
+    def is_better(self, scores: metrics.Scores) -> bool:
+        """Tell whether accuracy AND macro-F1 are both higher than at the last kept checkpoint (0 before the first)."""
+        kept = [one for one in self.history if one.kept]
+        accuracy, macro_f1 = (kept[-1].valid_accuracy or 0, kept[-1].valid_macro_f1 or 0) if kept else (0, 0)
+        return scores.accuracy > accuracy and scores.macro_f1 > macro_f1
+
+    def out_of_patience(self) -> bool:
+        recent = [one for one in self.history if one.phase == TRAIN][-self.settings.patience :]
+        return 0 < self.settings.patience == len(recent) and not any(one.kept for one in recent)
+
+    def end_pass(self, one: Pass, started: float) -> None:
+        """Keep a pass: from here on, a stopped run goes on with the next one."""
+        one = replace(one, seconds=round(time.perf_counter() - started, 3))
+        self.history.append(one)
+        checkpoint.save_history(self.folder, self.history)
+        checkpoint.save_resume(self.folder, len(self.history), self.training.values())
+        self.events.write(one)
+        log.info("fold %d  %s  %s left", self.run.fold, pass_line(one), duration(self.seconds_left()))
+
+    def seconds_left(self) -> float:
+        of_phase = [one.seconds for one in self.history if one.phase == self.history[-1].phase]
+        n_left = self.settings.pretrain_epochs + self.settings.n_epochs - len(self.history)
+        return n_left * float(np.median(of_phase))
+
+    def test(self) -> None:
+        """Score the test nights, once, with the kept checkpoint; this ends the fold.
+
+        Raises:
+            InputError: no pass was kept.
+        """
+        if not any(one.kept for one in self.history):
+            raise InputError(
+                f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes"
+            )
+        best = checkpoint.load_best(self.folder)
+        self.training.network.assign(best.weights, str(self.folder))
+        scores = metrics.pooled(self.score(self.load("test")))
+        checkpoint.save_test_scores(self.folder, best, metrics.as_json(scores))
+        (self.folder / checkpoint.RESUME).unlink(missing_ok=True)
+        log.info("fold %d: done; checkpoint of pass %d scores %s", self.run.fold, best.pass_number, score_words(scores))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold a fold's folder against another trainer.
+
+    Raises:
+        InputError: another one is training this fold.
+    """
+    try:
+        with FileLock(folder / checkpoint.LOCK, timeout=0):
+            yield
+    except Timeout as error:
+        raise InputError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
+
+
+@contextmanager
+def log_file(folder: Path) -> Iterator[None]:
+    """Write what is logged to the fold's train.log too, with the time."""
+    handler = logging.FileHandler(folder / checkpoint.LOG, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+
+
+# ---- words and tables ----
+
+
+def pass_line(one: Pass) -> str:
+    if one.phase == PRETRAIN:
+        return f"pretrain {one.pass_number:3d}  rec {one.loss_rec:.4g}  {one.seconds:.1f} s"
+    accuracy, valid_accuracy, valid_macro_f1 = (
+        f"{100 * (share or 0):.1f} %" for share in (one.train_accuracy, one.valid_accuracy, one.valid_macro_f1)
+    )
+    return (
+        f"train {one.pass_number:3d}  ce {one.loss_ce:.4f}  l2 {one.loss_l2:.4f}  rec {one.loss_rec:.4g}  "
+        f"accuracy {accuracy}  validation accuracy {valid_accuracy} macro-F1 {valid_macro_f1}  "
+        f"{'kept  ' if one.kept else ''}{one.seconds:.1f} s"
+    )
+
+
+def duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 60 else f"{minutes} min"
+
+
+def score_words(scores: metrics.Scores) -> str:
+    return f"accuracy {100 * scores.accuracy:.1f} %, macro-F1 {100 * scores.macro_f1:.1f} %, kappa {scores.kappa:.3f}"
+
+
+def print_table(folders: Mapping[int, Path], dataset: Dataset) -> None:
+    """Print the test scores of every fold asked for, and of all of them pooled."""
+    log.info("\n%s: test scores of %d of %d folds", dataset.name, len(folders), dataset.n_folds)
+    log.info("%6s  %9s  %7s  %10s  %10s  %6s", "fold", "kept pass", "epochs", "accuracy %", "macro-F1 %", "kappa")
+    confusions = []
+    for fold, folder in folders.items():
+        tested = checkpoint.load_test_scores(folder)
+        confusions.append(tested.confusion)
+        print_row(str(fold), str(tested.pass_number), metrics.from_confusion(tested.confusion))
+    print_row("pooled", "", metrics.from_confusion(np.sum(confusions, axis=0)))
+    log.info("\nmore: python predict.py --db %s --dir %s", dataset.name, folders[min(folders)].parent)
+
+
+def print_row(fold: str, kept_pass: str, scores: metrics.Scores) -> None:
+    figures = (scores.n_epochs, 100 * scores.accuracy, 100 * scores.macro_f1, scores.kappa)
+    log.info("%6s  %9s  %7d  %10.1f  %10.1f  %6.3f", fold, kept_pass, *figures)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
