@@ -102,13 +102,14 @@ def load_run(folder: Path) -> Run:
 def check_same_run(folder: Path, run: Run) -> None:
     """Raise InputError if `folder` was made with other settings or other nights than `run`; versions may differ."""
     before, now = flattened(load_run(folder).as_json()), flattened(run.as_json())
-    differing = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    differing = [name for name in differing if not name.startswith("versions.")]
+    names = [name for name in {**before, **now} if not name.startswith("versions.")]
+    differing = [
+        f"{name} {before.get(name)} (now {now.get(name)})" for name in names if before.get(name) != now.get(name)
+    ]
     if differing:
-        name = differing[0]
-        others = f" and {len(differing) - 1} other values" if len(differing) > 1 else ""
+        others = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise InputError(
-            f"{folder} was made with {name} {before.get(name)}, now it is {now.get(name)}{others}; "
+            f"{folder} was made with {', '.join(differing[:3])}{others}; "
             "use --suffix NAME for a folder beside it, or --restart to train it anew"
         )
 

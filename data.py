@@ -42,6 +42,11 @@ class Night:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def simulated(self) -> bool:
+        """True for a night that simulate.py generated: whatever is made of it must say so."""
+        return bool(self.source.get("simulated"))
+
 
 # ---- one night on disk ----
 
@@ -104,7 +109,8 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
         y, fs, ch_label = checked_stages(path, archive["y"]), rate_of(archive), channel_of(archive)
         with archive.zip.open("x.npy") as member:
             np.lib.format.read_magic(member)
-            shape, _, _ = np.lib.format.read_array_header_1_0(member)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        check_signal_form(path, shape, dtype)
     check_fits(path, shape, len(y), fs, input_size, sampling_rate)
     return NightSummary(len(y), ch_label)
 
@@ -113,7 +119,10 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
 def opened(path: Path) -> Iterator[Any]:
     """Open a night's npz; whatever is wrong with the file becomes an InputError."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("it holds one array without a name")
+        with loaded as archive:
             missing = [name for name in ("x", "y") if name not in archive]
             if missing:
                 raise InputError(
@@ -145,14 +154,17 @@ def plain_value(archive: Any, name: str) -> Iterable[str | int | float]:
     return (value.item(),) if value.shape == () else ()
 
 
-def checked_signal(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
-    if x.ndim == 3 and x.shape[2] == 1:
-        x = x[:, :, 0]  # (epoch, sample, 1) -> (epoch, sample)
-    if x.ndim != 2 or len(x) == 0 or not np.issubdtype(x.dtype, np.number):
+def check_signal_form(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    one_channel = len(shape) == 2 or (len(shape) == 3 and shape[2] == 1)
+    if not one_channel or shape[0] == 0 or dtype.kind not in "iuf":
         raise InputError(
-            f"{path}: x is {x.dtype} of shape {x.shape}; it must hold numbers, (epoch, sample), and at least one epoch"
+            f"{path}: x is {dtype} of shape {shape}; it must hold numbers, (epoch, sample), and at least one epoch"
         )
-    x = x.astype(np.float32, copy=False)
+
+
+def checked_signal(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+    check_signal_form(path, x.shape, x.dtype)
+    x = x.reshape(x.shape[:2]).astype(np.float32, copy=False)  # (epoch, sample[, 1]) -> (epoch, sample)
     # One sum an epoch finds NaN and infinity without a second array of the signal's size.
     bad = np.flatnonzero(~np.isfinite(x.sum(axis=1, dtype=np.float64)))
     if len(bad):

@@ -115,10 +115,11 @@ class StagedNight:
     scored: ScoredNight
     expert: NDArray[np.int32]
     probabilities: NDArray[np.float32]
+    simulated: bool
 
     @property
     def model(self) -> NDArray[np.int32]:
-        return self.probabilities.argmax(axis=1).astype(np.int32)
+        return np.asarray(self.probabilities.argmax(axis=1), np.int32)
 
 
 def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]], gpu: int) -> list[StagedNight]:
@@ -157,7 +158,7 @@ def stage_night(stager: Stager, fold: Fold, subject: int, path: Path) -> StagedN
     night = load_night(path, settings.input_size, settings.sampling_rate)
     probabilities = stager.probabilities(night.x)
     scores = metrics.scores(night.y, probabilities.argmax(axis=1))
-    return StagedNight(ScoredNight(night.name, subject, fold.run.fold, scores), night.y, probabilities)
+    return StagedNight(ScoredNight(night.name, subject, fold.run.fold, scores), night.y, probabilities, night.simulated)
 
 
 # ---- what is printed ----
@@ -177,14 +178,19 @@ def fold_line(fold: Fold, staged: Sequence[StagedNight]) -> str:
 def report(staged: Sequence[StagedNight], dataset: Dataset) -> None:
     """Print the scores over all folds."""
     scored = [night.scored for night in staged]
-    log.info("\n%s\n\n%s", coverage(scored, dataset), metrics.report(metrics.pooled(scored), limits(scored)))
+    intervals = limits(scored)
+    log.info("\n%s\n\n%s", coverage(staged, dataset), metrics.report(metrics.pooled(scored), intervals))
+    if intervals is None:
+        log.info("\nno intervals: the bootstrap draws subjects, and there is only one")
 
 
-def coverage(scored: Sequence[ScoredNight], dataset: Dataset) -> str:
+def coverage(staged: Sequence[StagedNight], dataset: Dataset) -> str:
+    scored = [night.scored for night in staged]
     n_folds, n_subjects = (len({getattr(night, name) for night in scored}) for name in ("fold", "subject"))
+    n_simulated = sum(night.simulated for night in staged)
     return (
         f"{dataset.name}: {n_folds} of {dataset.n_folds} folds, {n_subjects} of {len(dataset.subjects)} subjects, "
-        f"{len(scored)} nights"
+        f"{len(staged)} nights{f', {n_simulated} SIMULATED' if n_simulated else ''}"
     )
 
 
@@ -201,10 +207,10 @@ def write_all(folder: Path, staged: Sequence[StagedNight], folds: Sequence[Fold]
 
     scored = [night.scored for night in staged]
     scores = metrics.pooled(scored)
-    checkpoint.save_json(folder / "metrics.json", summary(scored, folds, dataset))
-    write_table(folder / "nights.csv", metrics.night_table(scored))
+    checkpoint.save_json(folder / "metrics.json", summary(staged, folds, dataset))
+    write_table(folder / "nights.csv", metrics.night_table(scored).round(4))
     write_table(folder / "epochs.csv", epoch_table(staged))
-    plots.confusion_picture(folder / "confusion.png", scores.confusion, coverage(scored, dataset))
+    plots.confusion_picture(folder / "confusion.png", scores.confusion, coverage(staged, dataset))
     pictures = writable_folder(folder / "hypnograms")
     for night in tqdm(staged, desc="pictures", unit="night", leave=False, disable=None):
         plots.hypnogram_picture(
@@ -214,8 +220,9 @@ def write_all(folder: Path, staged: Sequence[StagedNight], folds: Sequence[Fold]
     log.info("pictures: %s and %d in %s", folder / "confusion.png", len(staged), pictures)
 
 
-def summary(scored: Sequence[ScoredNight], folds: Sequence[Fold], dataset: Dataset) -> dict[str, Any]:
+def summary(staged: Sequence[StagedNight], folds: Sequence[Fold], dataset: Dataset) -> dict[str, Any]:
     """Return everything that is printed, as JSON-ready values."""
+    scored = [night.scored for night in staged]
     checkpoints = [
         {
             "fold": fold.run.fold,
@@ -229,6 +236,8 @@ def summary(scored: Sequence[ScoredNight], folds: Sequence[Fold], dataset: Datas
     return {
         "db": dataset.name,
         "folds": f"{len({night.fold for night in scored})} of {dataset.n_folds}",
+        "nights": len(staged),
+        "simulated_nights": sum(night.simulated for night in staged),
         "checkpoints": checkpoints,
         "pooled": metrics.as_json(metrics.pooled(scored), limits(scored)),
         "by_fold": {
@@ -267,7 +276,8 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def night_title(night: StagedNight) -> str:
     scores = night.scored.scores
-    return f"{night.scored.night}: accuracy {100 * scores.accuracy:.1f} %, kappa {scores.kappa:.2f}"
+    name = f"{night.scored.night}{' (SIMULATED)' if night.simulated else ''}"
+    return f"{name}: accuracy {100 * scores.accuracy:.1f} %, kappa {scores.kappa:.2f}"
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
         names = {part: [path.stem for path in paths_of(subjects[part], nights)] for part in PARTS}
         empty = [part for part in PARTS if not names[part]]
         if empty:
-            log.info("fold %d is left out: no %s night (subjects %s)", fold, empty[0], subjects[empty[0]])
+            lacking = ", ".join(map(str, subjects[empty[0]]))
+            log.info("fold %d is left out: no %s night (subjects %s)", fold, empty[0], lacking)
             continue
         epochs = {part: {name: summaries[name].n_epochs for name in names[part]} for part in PARTS}
         channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]})
@@ -112,7 +113,7 @@ def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> l
 
 
 def prepare_folder(folder: Path, run: Run, restart: bool) -> None:
-    """Make a fold's folder, or check that the one there was made by the same run.
+    """Make a fold's folder, or check that the one there was made by the same run; `restart` empties it of our files.
 
     Raises:
         InputError: it holds something else and `restart` is off, or it cannot be written.
@@ -120,7 +121,7 @@ def prepare_folder(folder: Path, run: Run, restart: bool) -> None:
     writable_folder(folder)
     if restart:
         checkpoint.clear(folder)
-    if (folder / checkpoint.RUN).exists():
+    elif (folder / checkpoint.RUN).exists():
         checkpoint.check_same_run(folder, run)
     elif any(path.name not in (checkpoint.LOCK, checkpoint.LOG) for path in folder.iterdir()):
         raise InputError(

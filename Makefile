@@ -1,0 +1,48 @@
+# `make test` and `make demo` do all their own set-up; they need Python 3.10 to 3.13 and make.
+# Another Python than python3: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+ENV := .venv
+RUN := $(ENV)/bin/python
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --requirement
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help test demo clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
+
+test: $(ENV)/ready-to-test  ## check style and types, run all tests
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+	$(RUN) -m pytest
+
+demo: $(ENV)/ready-to-run  ## simulate, prepare, train and score a few nights, all under ./demo
+	$(RUN) simulate.py --db sleepedf --output_dir $(DEMO)/raw_data/sleepedf --subjects 0-3
+	$(RUN) prepare_sleepedf.py --data_dir $(DEMO)/raw_data/sleepedf --output_dir $(DEMO)/data/sleepedf
+	$(RUN) trainer.py --db sleepedf --data_dir $(DEMO)/data --output_dir $(DEMO)/output --gpu -1 --skip_missing \
+		--from_fold 0 --to_fold 0 --pretrain_epochs 2 --n_epochs 20 --batch_size 4 --learning_rate 0.001
+	$(RUN) predict.py --db sleepedf --data_dir $(DEMO)/data --dir $(DEMO)/output --output_dir $(DEMO)/scores --gpu -1
+
+clean:  ## remove ./demo and the caches of the tools; .venv stays
+	rm -rf $(DEMO) .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__ tests/__pycache__
+
+# ---- set-up: one environment, installed again only when what it should hold has changed ----
+
+$(ENV)/ready-to-run: requirements.txt requirements.lock | $(RUN)
+	@echo "Installing the pinned requirements into $(ENV): some minutes and 3 GB"
+	$(INSTALL) requirements.txt
+	@touch $@
+
+$(ENV)/ready-to-test: requirements-dev.txt $(ENV)/ready-to-run
+	$(INSTALL) requirements-dev.txt
+	@touch $@
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || { \
+		echo "error: Python 3.10 to 3.13 is needed; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo not there)." \
+			"Name another one: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12" >&2; exit 2; }
+	$(PYTHON) -m venv $(ENV) || { rm -rf $(ENV); exit 2; }

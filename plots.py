@@ -1,0 +1,191 @@
+"""Every figure: who was confused with whom, and the night as expert and model saw it.
+
+Figures are made without pyplot, so that drawing one changes no backend and leaves nothing behind in the process. The
+suffix of the path chooses the format (`.png`, `.svg`, `.pdf`). Every figure keeps its meaning without colour.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from command import written_whole
+from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, Stage
+
+if TYPE_CHECKING:  # matplotlib is imported where it draws: `--help` must not wait for it
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FROM_THE_TOP = (Stage.W, Stage.REM, Stage.N1, Stage.N2, Stage.N3)
+"""The order in which clinicians draw a hypnogram: REM beside wakefulness, which it resembles, then by depth."""
+
+# Blues deepen with non-REM sleep; REM stands apart in vermilion. Told apart in red-green and blue-yellow blindness, and
+# in print without colour wherever two of them touch in `FROM_THE_TOP`.
+COLOURS = {Stage.W: "#f2dfa7", Stage.REM: "#d1495b", Stage.N1: "#b9d9f0", Stage.N2: "#5b9bd5", Stage.N3: "#12355b"}
+INK, PALE = "#222222", "#d9d9d9"
+
+STYLE: Any = {  # by matplotlib's names for its settings
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,  # the grid never covers a line of the hypnogram
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+    "svg.fonttype": "none",  # text stays text, to be searched and edited
+}
+
+
+def confusion_picture(path: Path, confusion: ArrayLike, title: str = "") -> None:
+    """Draw a confusion matrix: the share of each expert stage that the model gave each stage, and the epochs below it.
+
+    Args:
+        path: the picture to write.
+        confusion: (expert stage, model stage) epochs.
+        title: above the matrix; some 45 characters a line.
+
+    Raises:
+        InputError: the picture cannot be written.
+    """
+    from matplotlib import rc_context
+
+    counts = np.asarray(confusion, np.int64)
+    with rc_context(STYLE):
+        figure = new_figure(3.5, 3.6)
+        axes = figure.add_subplot()
+        draw_confusion(axes, counts)
+        axes.set_title(title, fontsize=8)
+        save(figure, path)
+
+
+def hypnogram_picture(
+    path: Path, expert: ArrayLike, model: ArrayLike, probabilities: ArrayLike | None = None, title: str = ""
+) -> None:
+    """Draw a night: the expert's hypnogram, the epochs on which the two differ, the model's, and its probabilities.
+
+    Time runs over the epochs given; epochs that preparation left out take none.
+
+    Args:
+        path: the picture to write.
+        expert: (epoch,) stage codes.
+        model: (epoch,) stage codes of the same epochs.
+        probabilities: (epoch, stage) the model's, in the order of the codes; drawn below as a hypnodensity when given.
+        title: a line above the picture, for instance with the night's name and accuracy.
+
+    Raises:
+        ValueError: the arrays are not of the same epochs.
+        InputError: the picture cannot be written.
+    """
+    from matplotlib import rc_context
+
+    expert, model = np.asarray(expert), np.asarray(model)
+    if expert.ndim != 1 or expert.shape != model.shape or not len(expert):
+        raise ValueError(f"hypnograms of shapes {expert.shape} and {model.shape}; both must be (epoch,), of one length")
+    if probabilities is not None and np.shape(probabilities) != (len(expert), len(STAGES)):
+        raise ValueError(f"probabilities of shape {np.shape(probabilities)}; they must be {(len(expert), len(STAGES))}")
+    hours = np.arange(len(expert) + 1) * EPOCH_SECONDS / 3600  # (epoch + 1,), the edges of the epochs
+    heights = [3, 0.4, 3] + ([] if probabilities is None else [2])
+    with rc_context(STYLE):
+        figure = new_figure(7.2, 0.7 + 0.45 * sum(heights))
+        panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+        draw_hypnogram(panels[0], hours, expert, "Expert")
+        draw_disagreement(panels[1], hours, expert != model)
+        draw_hypnogram(panels[2], hours, model, "Model")
+        if probabilities is not None:
+            draw_hypnodensity(panels[3], hours, np.asarray(probabilities, np.float64))
+        finish_time_axis(panels, hours)
+        panels[0].set_title(title)
+        save(figure, path)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure, sizes in inches: 3.5 is one column of a journal, 7.2 two."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height))
+
+
+def save(figure: Figure, path: Path) -> None:
+    with written_whole(path) as partial:
+        figure.savefig(partial)
+
+
+# ---- the parts of the figures ----
+
+
+def draw_confusion(axes: Axes, counts: NDArray[np.int64]) -> None:
+    by_expert = counts.sum(axis=1, keepdims=True)
+    percent = 100 * counts / np.maximum(by_expert, 1)  # (expert, model); a stage that the expert never used is all 0
+    axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), share in np.ndenumerate(percent):
+        ink = "white" if share > 65 else INK
+        shown = f"{share:.1f} %" if by_expert[row, 0] else "–"
+        axes.text(column, row - 0.08, shown, ha="center", va="center", color=ink)
+        axes.text(column, row + 0.22, f"{counts[row, column]:,}", ha="center", va="center", color=ink, fontsize=6)
+    axes.set_xticks(range(len(STAGES)), STAGE_NAMES)
+    axes.set_yticks(range(len(STAGES)), STAGE_NAMES)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("Model")
+    axes.set_ylabel("Expert")
+
+
+def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any], label: str) -> None:
+    level = np.empty(len(STAGES))
+    level[list(FROM_THE_TOP)] = range(len(STAGES))  # 0 is the top: the axis is turned over below
+    axes.stairs(level[stages], hours, baseline=None, color=INK, linewidth=0.7)
+    starts, ends = runs(stages == Stage.REM)
+    axes.hlines(
+        np.full(len(starts), level[Stage.REM]), hours[starts], hours[ends], color=COLOURS[Stage.REM], linewidth=3.5
+    )
+    axes.set_yticks(range(len(STAGES)), [stage.name for stage in FROM_THE_TOP])
+    axes.set_ylim(len(STAGES) - 0.6, -0.4)
+    axes.grid(axis="y", color=PALE, linewidth=0.4)
+    axes.set_ylabel(label)
+
+
+def runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where each run of True starts and where it ends (half-open)."""
+    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
+    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+
+
+def draw_disagreement(axes: Axes, hours: NDArray[np.float64], differs: NDArray[np.bool_]) -> None:
+    axes.stairs(differs.astype(np.float64), hours, fill=True, color=INK)
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0.5], ["Differ"])
+    axes.tick_params(axis="y", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_facecolor("#f2f2f2")
+
+
+def draw_hypnodensity(axes: Axes, hours: NDArray[np.float64], probabilities: NDArray[np.float64]) -> None:
+    upwards = FROM_THE_TOP[::-1]
+    tops = np.cumsum(probabilities[:, list(upwards)], axis=1)  # (epoch, stage), stacked from the deepest stage up
+    bottom = np.zeros(len(probabilities))
+    for stage, top in zip(upwards, tops.T, strict=True):
+        axes.stairs(top, hours, baseline=bottom, fill=True, color=COLOURS[stage], label=stage.name)
+        bottom = top
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.5, 1])
+    axes.set_ylabel("Probability")
+    axes.legend(reverse=True, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=1, fontsize=7)
+
+
+def finish_time_axis(panels: NDArray[Any], hours: NDArray[np.float64]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    for axes in panels[:-1]:
+        axes.tick_params(axis="x", length=0)
+        axes.spines["bottom"].set_visible(False)
+    panels[-1].set_xlim(hours[0], hours[-1])
+    panels[-1].xaxis.set_major_locator(MaxNLocator(12, steps=[1, 2, 2.5, 5, 10]))
+    panels[-1].set_xlabel("Time (hours)")

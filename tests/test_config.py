@@ -1,0 +1,236 @@
+"""Settings: their published values, what they refuse, and that each is an option that reaches the run."""
+
+import argparse
+import dataclasses
+import logging
+import math
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import config
+from command import InputError
+from config import DATASETS, Dataset, Settings
+
+# Origin: the settings of the published program and the values in its published graphs.
+PUBLISHED = {
+    "pretrain_epochs": 10,
+    "n_epochs": 100,
+    "learning_rate": 1e-4,
+    "clip_grad_value": 5.0,
+    "seq_length": 20,
+    "batch_size": 15,
+    "class_weights": (1, 1.5, 1, 1, 1),
+    "l2_weight_decay": 1e-3,
+    "rec_weight": 1e-5,
+    "seed": 42,
+    "sampling_rate": 100,
+    "input_size": 3000,
+    "n_classes": 5,
+    "n_rnn_layers": 1,
+    "n_rnn_units": 128,
+}
+OURS = {"pretrain_on": ("train",), "patience": 0}  # where we differ on purpose
+
+NAMES = [field.name for field in fields(Settings)]
+ANOTHER = {  # a valid value of each setting that is not its default
+    "pretrain_epochs": 0,
+    "n_epochs": 7,
+    "learning_rate": 0.5,
+    "clip_grad_value": 1.0,
+    "seq_length": 10,
+    "batch_size": 3,
+    "class_weights": (1.0, 2.0, 3.0, 4.0, 0.5),
+    "l2_weight_decay": 0.0,
+    "rec_weight": 0.0,
+    "pretrain_on": ("train", "valid", "test"),
+    "patience": 5,
+    "seed": 0,
+    "sampling_rate": 128,
+    "input_size": 500,
+    "n_classes": 5,  # five stages: there is no other
+    "n_rnn_layers": 2,
+    "n_rnn_units": 64,
+}
+
+
+def parsed(*argv: str) -> Settings:
+    parser = argparse.ArgumentParser()
+    config.add_settings_options(parser)
+    return config.settings_from(parser.parse_args(argv))
+
+
+# ---- values ----
+
+
+def test_defaults_are_the_published_values():
+    assert dataclasses.asdict(Settings()) == PUBLISHED | OURS
+
+
+def test_settings_cannot_change_under_a_run():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().n_epochs = 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", ["many", None, -1, math.nan, math.inf, True, (), [1.0]])
+def test_a_wrong_value_is_refused_by_its_setting_s_name(name, value):
+    with pytest.raises(InputError, match=rf"^{name} is .*; it must be "):
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("n_epochs", 0, "n_epochs is 0; it must be a whole number at least 1"),
+        ("n_epochs", 1.0, "n_epochs is 1.0; it must be a whole number at least 1"),
+        ("learning_rate", 0, "learning_rate is 0; it must be a number from 1e-12 to 1"),
+        ("learning_rate", 1.1, "learning_rate is 1.1; it must be a number from 1e-12 to 1"),
+        ("seed", 2**31, "seed is 2147483648; it must be a whole number from 0 to 2.14748e+09"),
+        ("n_classes", 4, "n_classes is 4; it must be a whole number from 5 to 5"),
+        ("class_weights", (1, 1), "class_weights has 2 values; it needs 5, one a stage"),
+        (
+            "class_weights",
+            (1, 1, -1, 1, 1),
+            "class_weights is (1, 1, -1, 1, 1); it must be numbers, each at least 0",
+        ),
+        ("pretrain_on", ("all",), "pretrain_on is ('all',); it must be one or more of train, valid, test"),
+        ("pretrain_on", "train", "pretrain_on is 'train'; it must be a tuple of one or more of train, valid, test"),
+    ],
+)
+def test_errors_say_what_may_stand_there(name, value, says):
+    with pytest.raises(InputError) as error:
+        Settings(**{name: value})
+    assert str(error.value) == says
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_epochs", 1),
+        ("learning_rate", 1),
+        ("learning_rate", 1e-12),
+        ("seed", 2**31 - 1),
+        ("seed", 0),
+        ("patience", 0),
+        ("class_weights", (0, 0, 0, 0, 1)),
+        ("pretrain_on", ("train", "valid", "test")),
+    ],
+)
+def test_limits_themselves_are_allowed(name, value):
+    assert getattr(Settings(**{name: value}), name) == value
+
+
+# ---- options ----
+
+
+def test_every_setting_is_an_option():
+    parser = argparse.ArgumentParser()
+    config.add_settings_options(parser)
+    page = parser.format_help()
+    for name in NAMES:
+        assert f"--{name} " in page
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_reaches_its_setting_and_no_other(name):
+    value = ANOTHER[name]
+    typed = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+    assert parsed(f"--{name}", *typed) == dataclasses.replace(Settings(), **{name: value})
+    assert value != getattr(Settings(), name) or name == "n_classes"
+
+
+def test_no_option_leaves_config_py():
+    assert parsed() == Settings()
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=5, max_size=5))
+def test_class_weights_are_read_as_written(weights):
+    assert parsed("--class_weights", *map(repr, weights)).class_weights == tuple(weights)
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--n_epochs", "ten"], "argument --n_epochs: invalid int value: 'ten'"),
+        (["--n_epochs", "2.5"], "argument --n_epochs: invalid int value: '2.5'"),
+        (["--class_weights", "1", "x"], "argument --class_weights: invalid float value: 'x'"),
+        (["--class_weights"], "argument --class_weights: expected at least one argument"),
+    ],
+)
+def test_an_option_of_the_wrong_type_is_refused_by_name(argv, says, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parsed(*argv)
+    assert stop.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_an_option_outside_its_limits_is_refused_by_name():
+    with pytest.raises(InputError, match=r"^n_epochs is 0"):
+        parsed("--n_epochs", "0")
+    with pytest.raises(InputError, match=r"^class_weights has 4 values"):
+        parsed("--class_weights", "1", "1", "1", "1")
+
+
+def test_an_edited_value_is_checked(tmp_path):
+    source = Path(config.__file__).read_text(encoding="utf-8")
+    edited = source.replace('"training passes"] = 100', '"training passes"] = "100"')
+    assert edited != source
+    (tmp_path / "edited.py").write_text(edited + "\nSettings()\n", encoding="utf-8")
+    program = subprocess.run(
+        [sys.executable, tmp_path / "edited.py"],
+        env={"PYTHONPATH": str(Path(config.__file__).parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "n_epochs is '100'; it must be a whole number at least 1" in program.stderr
+
+
+# ---- data sets ----
+
+
+@pytest.mark.parametrize(
+    ("name", "n_subjects", "n_folds", "file"),
+    [
+        ("sleepedf", 20, 20, "SC4001E0.npz"),
+        ("sleepedfx", 78, 10, "SC4001E0.npz"),
+        ("isruc", 99, 10, "subject0.npz"),
+        ("ucddb", 25, 25, "ucddb002.npz"),
+    ],
+)
+def test_published_data_sets(name, n_subjects, n_folds, file):
+    dataset = config.dataset_named(name)
+    assert (len(dataset.subjects), dataset.n_folds) == (n_subjects, n_folds)
+    assert Path(file).match(dataset.night_pattern.format(subject=dataset.subjects[0]))
+
+
+@pytest.mark.parametrize("name", ["sleepedf", "sleepedfx"])
+@pytest.mark.parametrize("file", ["ST7011J0.npz", "SC4011E0.npz", "SC4001E0.txt", "SC4003E0.npz"])
+def test_other_studies_and_subjects_are_no_nights_of_subject_0(name, file):
+    assert not Path(file).match(DATASETS[name].night_pattern.format(subject=0))
+
+
+def test_isurc_is_read_as_isruc_with_a_notice(caplog):
+    with caplog.at_level(logging.INFO, "recsleepnet"):
+        assert config.dataset_named("isurc") is DATASETS["isruc"]
+        assert "--db isurc: reading this as isruc" in caplog.text
+        caplog.clear()
+        assert config.dataset_named("isruc") is DATASETS["isruc"]
+        assert not caplog.text
+
+
+def test_an_unknown_data_set_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match="--db shhs: no such data set; there are sleepedf, sleepedfx, isruc, ucddb"):
+        config.dataset_named("shhs")
+
+
+@pytest.mark.parametrize("n_folds", [0, 1, 4])
+def test_folds_must_fit_the_subjects(n_folds):
+    with pytest.raises(InputError, match=f"mine: n_folds is {n_folds}"):
+        Dataset("mine", subjects=(1, 2, 3), n_folds=n_folds, night_pattern="{subject}.npz")

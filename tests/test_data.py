@@ -1,0 +1,361 @@
+"""Nights on disk, folds and batches: the published ones exactly, their properties on random input, and bad input."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import data
+from command import InputError
+from config import DATASETS, Dataset
+from data import Batch, Night
+
+REFERENCE = Path(__file__).parent / "reference"
+SPLITS = json.loads((REFERENCE / "reference_splits.json").read_text())
+BATCHES = json.loads((REFERENCE / "reference_batches.json").read_text())
+
+LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=8)
+SIZES = st.integers(1, 7)
+
+
+def numbered_nights(lengths: list[int]) -> list[Night]:
+    """Nights whose signal counts the epochs of all nights from 1, two samples an epoch; 0 is left for padding."""
+    numbers = np.split(np.arange(1, sum(lengths) + 1), np.cumsum(lengths)[:-1])
+    return [
+        Night(f"night{i}", np.stack([number, -number], axis=1).astype(np.float32), (number % 5).astype(np.int32))
+        for i, number in enumerate(numbers)
+    ]
+
+
+def a_night(n_epochs: int = 4, n_samples: int = 10) -> Night:
+    x = np.random.default_rng(0).normal(0, 30, (n_epochs, n_samples)).astype(np.float32)
+    return Night("SC4001E0", x, np.arange(n_epochs, dtype=np.int32) % 5, 100.0, "EEG Fpz-Cz", {"source_rate": 100})
+
+
+# ---- one night on disk ----
+
+
+@st.composite
+def any_night(draw) -> Night:
+    shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 8)))
+    names = st.text(st.characters(categories=["L"], max_codepoint=127), min_size=1).filter(
+        lambda name: name not in ("x", "y", "fs", "file")  # `file` is NumPy's own argument
+    )
+    values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])) | st.integers(-(2**40), 2**40)
+    return Night(
+        "night",
+        draw(arrays.arrays(np.float32, shape, elements=st.floats(-1e6, 1e6, width=32))),
+        draw(arrays.arrays(np.int32, shape[:1], elements=st.integers(0, 4))),
+        draw(st.floats(1, 1e4)),
+        draw(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))),
+        draw(st.dictionaries(names, values, max_size=3)),
+    )
+
+
+@settings(deadline=None)
+@given(night=any_night())
+def test_a_night_comes_back_as_it_was_saved(tmp_path_factory, night):
+    path = tmp_path_factory.getbasetemp() / "night.npz"
+    data.save_night(path, night)
+    loaded = data.load_night(path, input_size=night.x.shape[1])
+    for field in ("x", "y"):
+        saved, back = getattr(night, field), getattr(loaded, field)
+        assert saved.dtype == back.dtype
+        np.testing.assert_array_equal(saved, back)
+    assert (loaded.name, loaded.fs, loaded.ch_label, loaded.source) == ("night", night.fs, night.ch_label, night.source)
+    assert len(loaded) == len(night.y)
+
+
+def test_a_saved_night_is_one_compressed_file_without_objects(tmp_path):
+    data.save_night(tmp_path / "SC4001E0.npz", a_night())
+    assert [path.name for path in tmp_path.iterdir()] == ["SC4001E0.npz"]
+    with zipfile.ZipFile(tmp_path / "SC4001E0.npz") as archive:
+        assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_DEFLATED}
+    with np.load(tmp_path / "SC4001E0.npz", allow_pickle=False) as archive:
+        assert {name: archive[name].dtype.kind for name in archive} == {
+            "x": "f",
+            "y": "i",
+            "fs": "f",
+            "ch_label": "U",
+            "source_rate": "i",
+        }
+
+
+@settings(deadline=None)
+@given(night=any_night())
+def test_a_summary_says_what_the_night_says(tmp_path_factory, night):
+    path = tmp_path_factory.getbasetemp() / "night.npz"
+    data.save_night(path, night)
+    summary = data.summarize_night(path, input_size=night.x.shape[1])
+    assert (summary.n_epochs, summary.ch_label) == (len(night), night.ch_label)
+
+
+def test_a_night_that_cannot_be_written_is_the_users_error(tmp_path):
+    with pytest.raises(InputError, match="cannot write"):
+        data.save_night(tmp_path / "no such folder" / "SC4001E0.npz", a_night())
+
+
+def test_nights_of_other_tools_are_read(tmp_path):
+    night = a_night()
+    np.savez(
+        tmp_path / "SC4001E0.npz",
+        x=night.x[:, :, np.newaxis].astype(np.float64),
+        y=night.y.astype(np.int64),
+        fs=100,
+        ch_label="EEG Fpz-Cz",
+        start_datetime=np.array({"pickled": "object"}, dtype=object),
+        header=np.array([{"pickled": "object"}], dtype=object),
+        trimmed=np.arange(7),
+        n_epochs=4,
+    )
+    loaded = data.load_night(tmp_path / "SC4001E0.npz", input_size=10, sampling_rate=100)
+    np.testing.assert_array_equal(loaded.x, night.x)
+    assert (loaded.x.dtype, loaded.y.dtype) == (np.float32, np.int32)
+    assert loaded.source == {"n_epochs": 4}
+
+
+def test_a_night_of_only_x_and_y_is_taken_to_be_at_100_hz(tmp_path):
+    np.savez(tmp_path / "night.npz", x=a_night().x, y=a_night().y)
+    loaded = data.load_night(tmp_path / "night.npz", sampling_rate=100)
+    assert (loaded.fs, loaded.ch_label, loaded.source) == (100, "", {})
+
+
+def spoiled(value: float, *, at: tuple[int, int] = (2, 5)) -> np.ndarray:
+    x = a_night().x.copy()
+    x[at] = value
+    return x
+
+
+class Trap:
+    """Unpickling it would be seen: nothing of a night's file may ever be run."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("an object was unpickled",))
+
+
+BAD_CONTENT = {
+    "no x": ({"y": a_night().y}, "no x in it"),
+    "no y": ({"x": a_night().x}, "no y in it"),
+    "neither": ({"a": [1]}, "no x and y in it"),
+    "not a number": ({"x": spoiled(np.nan)}, "x is not finite in 1 epochs, the first is epoch 2"),
+    "infinite": ({"x": spoiled(-np.inf)}, "x is not finite in 1 epochs, the first is epoch 2"),
+    "stage 5": ({"y": [0, 1, 5, 2]}, "stage 5 at epoch 2; stages are 0 to 4"),
+    "stage -1": ({"y": [-1, 1, 5, 2]}, "stage -1 at epoch 0"),
+    "stages with a point": ({"y": [0.0, 1.0, 2.0, 3.0]}, "y is float64 of shape (4,)"),
+    "stages of two experts": ({"y": [[0, 0]] * 4}, "y is int64 of shape (4, 2)"),
+    "text for a signal": ({"x": np.full((4, 10), "µV")}, "x is <U2 of shape (4, 10)"),
+    "truths for a signal": ({"x": np.ones((4, 10), bool)}, "x is bool of shape (4, 10)"),
+    "flat signal": ({"x": np.ones(40)}, "x is float64 of shape (40,)"),
+    "two channels": ({"x": np.ones((4, 10, 2))}, "x is float64 of shape (4, 10, 2)"),
+    "no epoch": ({"x": np.ones((0, 10)), "y": np.ones(0, int)}, "at least one epoch"),
+    "fewer stages": ({"y": [0, 1]}, "4 epochs in x but 2 stages in y"),
+    "complex numbers": ({"x": np.ones((4, 10), complex)}, "x is complex128 of shape (4, 10)"),
+    "other epochs": ({"x": np.ones((4, 12))}, "12 samples an epoch, but input_size is 10; set input_size to 12"),
+    "other rate": ({"fs": 128.0}, "128 Hz, but sampling_rate is 100"),
+}
+
+
+@pytest.mark.parametrize("read", [data.load_night, data.summarize_night])
+@pytest.mark.parametrize(("content", "says"), BAD_CONTENT.values(), ids=BAD_CONTENT)
+def test_what_is_no_night_is_refused_by_name(tmp_path, content, says, read):
+    if read is data.summarize_night and "finite" in says:
+        pytest.skip("a summary does not read the signal")
+    path = tmp_path / "SC4001E0.npz"
+    whole = {} if says.startswith("no ") else {"x": a_night().x, "y": a_night().y}
+    np.savez(path, **(whole | content))
+    with pytest.raises(InputError) as error:
+        read(path, input_size=10, sampling_rate=100)
+    assert str(error.value).startswith(f"{path}: ")
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("read", [data.load_night, data.summarize_night])
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_objects_are_refused_without_being_unpickled(tmp_path, name, read):
+    content = {"x": a_night().x, "y": a_night().y} | {name: np.array([Trap()] * 4)}
+    np.savez(tmp_path / "SC4001E0.npz", **content)
+    with pytest.raises(InputError, match=r"SC4001E0\.npz: (not a readable npz file|x is object)"):
+        read(tmp_path / "SC4001E0.npz")
+
+
+def test_a_missing_night_is_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"SC4001E0\.npz: no such file"):
+        data.load_night(tmp_path / "SC4001E0.npz")
+
+
+@pytest.mark.parametrize("read", [data.load_night, data.summarize_night])
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.9, 0.999])
+def test_a_truncated_night_is_refused_by_name(tmp_path, kept, read):
+    path = tmp_path / "SC4001E0.npz"
+    data.save_night(path, a_night(50, 300))
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with pytest.raises(InputError, match=r"SC4001E0\.npz: not a readable npz file .*; prepare the night again"):
+        read(path)
+
+
+@pytest.mark.parametrize("place", np.arange(0.02, 0.9, 0.02).round(2))
+def test_a_damaged_night_is_refused_by_name(tmp_path, place):
+    path = tmp_path / "SC4001E0.npz"
+    data.save_night(path, a_night(50, 300))
+    content = bytearray(path.read_bytes())
+    start = int(place * len(content))
+    content[start : start + 20] = b"\xff" * 20
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"SC4001E0\.npz: not a readable npz file"):
+        data.load_night(path)
+
+
+def test_what_is_no_npz_at_all_is_refused_by_name(tmp_path):
+    (tmp_path / "text.npz").write_text("SC4001E0\n")
+    np.save(tmp_path / "array.npy", np.ones(3))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    (tmp_path / "folder.npz").mkdir()
+    for name in ("text.npz", "array.npz", "folder.npz"):
+        with pytest.raises(InputError, match=f"{name}: not a readable npz file"):
+            data.load_night(tmp_path / name)
+
+
+# ---- folds ----
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_folds_are_the_published_ones(name):
+    dataset, published = DATASETS[name], SPLITS[name]
+    assert list(dataset.subjects) == published["subjects"]
+    assert dataset.n_folds == published["n_folds"] == len(published["folds"])
+    for fold, expected in enumerate(published["folds"]):
+        split = data.split_subjects(dataset, fold, seed=expected["seed"] - fold)
+        assert expected["seed"] == 42 + fold
+        assert {part: list(getattr(split, part)) for part in ("train", "valid", "test")} == {
+            part: expected[part] for part in ("train", "valid", "test")
+        }
+
+
+@given(st.data(), st.sets(st.integers(0, 200), min_size=2, max_size=40))
+def test_every_subject_is_tested_once_and_in_one_part_of_each_fold(choice, subjects):
+    n_folds = choice.draw(st.integers(2, len(subjects)))
+    dataset = Dataset("mine", tuple(sorted(subjects)), n_folds, "{subject}.npz")
+    splits = [data.split_subjects(dataset, fold, seed=choice.draw(st.integers(0, 1000))) for fold in range(n_folds)]
+    assert [subject for split in splits for subject in split.test] == list(dataset.subjects)
+    for split in splits:
+        assert sorted(split.train + split.valid + split.test) == list(dataset.subjects)
+        assert len(split.valid) == round(0.1 * (len(subjects) - len(split.test)))
+
+
+def test_the_seed_draws_the_validation_subjects_and_nothing_else():
+    dataset = DATASETS["isruc"]
+    first, again, other = (data.split_subjects(dataset, 3, seed) for seed in (42, 42, 43))
+    assert first == again
+    assert set(first.valid) != set(other.valid)
+    assert first.test == other.test
+
+
+@pytest.mark.parametrize("fold", [-1, 10])
+def test_a_fold_out_of_range_is_refused(fold):
+    with pytest.raises(InputError, match=f"fold {fold}: isruc has folds 0 to 9"):
+        data.split_subjects(DATASETS["isruc"], fold)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Nights of sleepedf subjects 0, two of them, and 3; of another study; and something unfinished."""
+    for name in ("SC4002E0", "SC4001E0", "SC4031E0", "ST7011J0"):
+        (tmp_path / f"{name}.npz").touch()
+    (tmp_path / ".partial-SC4011E0.npz").touch()
+    return tmp_path
+
+
+def test_missing_subjects_are_all_listed_with_the_way_on(folder):
+    with pytest.raises(InputError) as error:
+        data.find_nights(DATASETS["sleepedf"], folder, range(20))
+    others = ", ".join(str(subject) for subject in range(20) if subject not in (0, 3))
+    assert f"{folder}: no night of sleepedf subjects {others};" in str(error.value)
+    assert "--skip_missing" in str(error.value)
+
+
+def test_missing_subjects_can_be_skipped(folder):
+    found = data.find_nights(DATASETS["sleepedf"], folder, (3, 1, 0), skip_missing=True)
+    assert {subject: [path.name for path in paths] for subject, paths in found.items()} == {
+        3: ["SC4031E0.npz"],
+        1: [],
+        0: ["SC4001E0.npz", "SC4002E0.npz"],
+    }
+
+
+@pytest.mark.parametrize("skip_missing", [False, True])
+def test_a_folder_without_nights_names_the_script_that_makes_them(tmp_path, skip_missing):
+    with pytest.raises(InputError, match=r"no night of sleepedfx subjects 0, 1; .*prepare_sleepedf\.py$"):
+        data.find_nights(DATASETS["sleepedfx"], tmp_path, (0, 1), skip_missing)
+
+
+def test_a_complete_folder_is_found_whole(tmp_path):
+    for subject in DATASETS["ucddb"].subjects:
+        (tmp_path / f"ucddb{subject:03d}.npz").touch()
+    found = data.find_nights(DATASETS["ucddb"], tmp_path, DATASETS["ucddb"].subjects)
+    assert [path.name for paths in found.values() for path in paths] == sorted(p.name for p in tmp_path.iterdir())
+
+
+# ---- batches ----
+
+
+@pytest.mark.parametrize("case", ["in_order", "shuffled"])
+def test_batches_are_the_published_ones(case):
+    nights = numbered_nights(BATCHES["lengths"])
+    size, length, order = BATCHES["batch_size"], BATCHES["seq_length"], BATCHES[case]["order"]
+    batches = list(data.batch_nights(nights, size, length, order))
+    assert len(batches) == len(BATCHES[case]["batches"])
+    for batch, expected in zip(batches, BATCHES[case]["batches"], strict=True):
+        np.testing.assert_array_equal(batch.x[:, :, 0], expected["epoch_id"])
+        np.testing.assert_array_equal(batch.x[:, :, 1], -batch.x[:, :, 0])
+        np.testing.assert_array_equal(batch.y, expected["stage"])
+        np.testing.assert_array_equal(batch.weight, expected["weight"])
+        np.testing.assert_array_equal(batch.weight.sum(axis=1), expected["lengths"])
+        assert batch.first == expected["first"]
+
+
+def epochs_of(batches: list[Batch]) -> list[list[int]]:
+    """Return the epoch numbers that went through each lane between one `first` and the next, padding left out."""
+    lanes: list[list[int]] = []
+    for batch in batches:
+        if batch.first:
+            started = [[] for _ in batch.x]
+            lanes.extend(started)
+        for lane, x, weight in zip(started, batch.x, batch.weight, strict=True):
+            lane.extend(x[weight == 1, 0].astype(int))
+    return [lane for lane in lanes if lane]
+
+
+@given(LENGTHS, SIZES, SIZES, st.randoms(use_true_random=False))
+def test_every_epoch_comes_once_and_in_the_order_of_its_night(lengths, size, length, random):
+    nights = numbered_nights(lengths)
+    order = random.sample(range(len(nights)), len(nights))
+    batches = list(data.batch_nights(nights, size, length, order))
+    assert epochs_of(batches) == [nights[i].x[:, 0].astype(int).tolist() for i in order]
+    assert len(batches) == data.n_batches(nights, size, length, order)
+
+
+@given(LENGTHS, SIZES, SIZES)
+def test_padding_is_zero_with_weight_zero_and_shapes_never_change(lengths, size, length):
+    for batch in data.batch_nights(numbered_nights(lengths), size, length):
+        assert (batch.x.shape, batch.y.shape, batch.weight.shape) == ((size, length, 2), *[(size, length)] * 2)
+        assert (batch.x.dtype, batch.y.dtype, batch.weight.dtype) == (np.float32, np.int32, np.float32)
+        np.testing.assert_array_equal(batch.weight, batch.x[:, :, 0] > 0)  # epochs count from 1
+        assert not batch.y[batch.weight == 0].any()
+        assert (np.diff(batch.weight, axis=1) <= 0).all(), "padding follows the night"
+
+
+def test_without_an_order_nights_stay_as_they_are():
+    nights = numbered_nights([3, 1, 2])
+    for plain, ordered in zip(data.batch_nights(nights, 2, 2), data.batch_nights(nights, 2, 2, range(3)), strict=True):
+        np.testing.assert_array_equal(plain.x, ordered.x)
+
+
+def test_no_nights_make_no_batches():
+    assert not list(data.batch_nights([], 2, 4))
+    assert data.n_batches([], 2, 4, []) == 0

@@ -1,0 +1,169 @@
+"""predict.py as a user calls it, on folds that trainer.py trained: what it prints and writes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import short_nights
+
+import checkpoint
+import metrics
+import predict
+from data import load_night
+from sleepstage import STAGE_NAMES
+
+PREDICT = Path(predict.__file__)
+
+
+@pytest.fixture
+def score(data_dir, trained, capsys):
+    """Call predict.py on the trained folds; return its status and what it printed."""
+
+    def call(*more, directory=trained, data=data_dir, db="sleepedf"):
+        arguments = ["--db", db, "--gpu", "-1", "--dir", str(directory), "--data_dir", str(data), "--skip_missing"]
+        status = predict.main([*arguments, *more])
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def scored(data_dir, trained, tmp_path_factory):
+    """The folder that --output_dir got."""
+    output = tmp_path_factory.mktemp("scores")
+    arguments = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(trained), "--data_dir", str(data_dir)]
+    assert predict.main([*arguments, "--output_dir", str(output)]) == 0
+    return output
+
+
+# ---- what it prints and writes ----
+
+
+def test_it_prints_each_fold_and_all_of_them(score):
+    status, printed = score()
+    assert status == 0
+    assert "fold  0  checkpoint of pass " in printed and "1 nights  20 epochs" in printed
+    assert "sleepedf: 2 of 20 folds, 2 of 20 subjects, 2 nights" in printed
+    for words in ("Accuracy", "Macro-F1", "Kappa", "95 % interval over subjects", "precision %", "row: expert"):
+        assert words in printed
+
+
+def test_scores_are_those_of_the_end_of_training(scored, trained):
+    by_fold = json.loads((scored / "metrics.json").read_text())["by_fold"]
+    for fold in ("0", "4"):
+        tested = checkpoint.load_test_scores(trained / "sleepedf" / fold)
+        np.testing.assert_array_equal(by_fold[fold]["confusion_expert_by_model"], tested.confusion)
+
+
+def test_every_epoch_is_in_the_table_once_and_gives_the_scores(scored, data_dir):
+    epochs = pd.read_csv(scored / "epochs.csv")
+    pooled = json.loads((scored / "metrics.json").read_text())["pooled"]
+    assert len(epochs) == pooled["epochs"] == 20 + 24
+    for name, rows in epochs.groupby("night"):
+        night = load_night(data_dir / "sleepedf" / f"{name}.npz")
+        assert rows["epoch"].tolist() == list(range(len(night)))
+        assert rows["onset_s"].tolist() == [30 * epoch for epoch in range(len(night))]
+        assert rows["expert"].tolist() == [STAGE_NAMES[code] for code in night.y]
+    probabilities = epochs[[f"p_{name}" for name in STAGE_NAMES]].to_numpy()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=3e-4)
+    assert [STAGE_NAMES[code] for code in probabilities.argmax(axis=1)] == epochs["model"].tolist()
+    codes = {name: code for code, name in enumerate(STAGE_NAMES)}
+    again = metrics.scores(epochs["expert"].map(codes).to_numpy(), epochs["model"].map(codes).to_numpy())
+    assert again.accuracy == pooled["accuracy"] and again.kappa == pooled["kappa"]
+
+
+def test_tables_and_pictures_are_there(scored):
+    nights = pd.read_csv(scored / "nights.csv")
+    assert nights["night"].tolist() == ["SC4001E0", "SC4041E0"] and nights["epochs"].tolist() == [20, 24]
+    for picture in ("confusion.png", "hypnograms/SC4001E0.png", "hypnograms/SC4041E0.png"):
+        assert (scored / picture).read_bytes().startswith(b"\x89PNG")
+    assert json.loads((scored / "metrics.json").read_text())["folds"] == "2 of 20"
+
+
+def test_dir_may_be_the_data_sets_own_folder(score, trained):
+    above, inside = score(), score(directory=trained / "sleepedf")
+    assert above == inside
+
+
+def test_it_is_found_beside_the_program_from_any_working_directory(data_dir, trained, tmp_path):
+    arguments = ["--dataset", "sleepedf", "--dir", trained, "--data_dir", data_dir, "--skip_missing", "--gpu", "-1"]
+    done = subprocess.run(
+        [sys.executable, PREDICT, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 of 20 folds" in done.stdout and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_fold_in_training_is_scored_with_a_word(score, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    (tmp_path / "output" / "sleepedf" / "4" / "test_scores.json").unlink()
+    status, printed = score(directory=tmp_path / "output")
+    assert status == 0 and "fold 4 is still in training" in printed
+
+
+# ---- what it refuses ----
+
+
+def change(path, **changes):
+    content = json.loads(path.read_text())
+    content["settings"].update(changes)
+    path.write_text(json.dumps(content))
+
+
+def transposed(path):
+    with np.load(path) as archive:
+        np.savez(path, **{**archive, "dense/kernel": archive["dense/kernel"].T})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda fold: (fold / "best_model.npz").unlink(), "no checkpoint for fold 4 in"),
+        (lambda fold: (fold / "best_model.npz").write_bytes(b"PK"), "best_model.npz: damaged"),
+        (lambda fold: (fold / "config.json").unlink(), "config.json: no such file"),
+        (lambda fold: change(fold / "config.json", n_rnn_units=16), "has shape"),
+        (lambda fold: change(fold / "config.json", n_rnn_layers=2), "lstm_1/bias is missing"),
+        (lambda fold: transposed(fold / "best_model.npz"), "dense/kernel has shape (5, 8), this network needs (8, 5)"),
+    ],
+)
+def test_a_spoiled_fold_is_refused(score, trained, tmp_path, spoil, message):
+    shutil.copytree(trained, tmp_path / "output")
+    spoil(tmp_path / "output" / "sleepedf" / "4")
+    status, printed = score("--output_dir", str(tmp_path / "scores"), directory=tmp_path / "output")
+    assert status == 2
+    last = printed.splitlines()[-1]
+    assert last.startswith("predict.py: error: ") and message in last and "sleepedf/4" in last
+    assert not list(tmp_path.glob("scores/*"))
+
+
+def test_a_folder_without_folds(score, tmp_path):
+    status, printed = score(directory=tmp_path)
+    assert status == 2 and "no checkpoints of sleepedf in" in printed and "there is nothing" in printed
+
+
+def test_a_missing_folder(score):
+    status, printed = score(directory="nosuch")
+    assert status == 2 and "checkpoints: no folder nosuch" in printed
+
+
+def test_folds_of_another_data_set(score, trained):
+    status, printed = score(directory=trained / "sleepedf", db="isruc")
+    assert status == 2 and "holds a fold of sleepedf, not of isruc; use --db sleepedf" in printed
+
+
+def test_missing_test_nights_are_listed(data_dir, trained, tmp_path, capsys):
+    data = short_nights(tmp_path / "data", (0, 1))
+    arguments = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(trained), "--data_dir", str(data)]
+    assert predict.main(arguments) == 2
+    assert "no night of sleepedf subjects 4;" in capsys.readouterr().err
+    assert predict.main([*arguments, "--skip_missing"]) == 0
+    assert "1 of 20 folds" in capsys.readouterr().out

@@ -1,0 +1,326 @@
+"""trainer.py as a user calls it, on a few short nights: what it writes, how it goes on, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import short_nights, train_arguments
+from filelock import FileLock
+
+import checkpoint
+import model
+import trainer
+from checkpoint import load_history
+
+TRAINER = Path(trainer.__file__)
+
+
+@pytest.fixture
+def train(data_dir, tmp_path, capsys):
+    """Call trainer.py on the short nights; return its status and what it printed."""
+
+    def call(*more, data=data_dir, output=tmp_path / "output", **folds):
+        status = trainer.main(train_arguments(data, output, *more, **folds))
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return call
+
+
+def fold_of(tmp_path, fold=0):
+    return tmp_path / "output" / "sleepedf" / str(fold)
+
+
+# ---- what it writes ----
+
+
+def test_each_fold_has_its_own_folder(trained):
+    assert sorted(path.name for path in (trained / "sleepedf").iterdir()) == ["0", "4"]
+    for fold in ("0", "4"):
+        found = {path.name for path in (trained / "sleepedf" / fold).iterdir()} - {checkpoint.LOCK}
+        assert found == {"config.json", "best_model.npz", "history.csv", "test_scores.json", "train.log", "tensorboard"}
+
+
+def test_config_tells_how_to_do_it_again(trained):
+    run = json.loads((trained / "sleepedf" / "4" / "config.json").read_text())
+    assert (run["db"], run["fold"], run["seed"]) == ("sleepedf", 4, 46)
+    assert run["settings"]["input_size"] == 100 and run["settings"]["learning_rate"] == 1e-4
+    assert run["subjects"]["test"] == [4] and run["subjects"]["valid"] == [1, 10]
+    assert run["epochs"] == {
+        "train": {"SC4001E0": 20, "SC4021E0": 22, "SC4031E0": 23},
+        "valid": {"SC4011E0": 21},
+        "test": {"SC4041E0": 24},
+    }
+    assert run["channels"] == ["EEG Fpz-Cz"]
+    assert run["versions"]["tensorflow"] and run["versions"]["python"]
+
+
+def test_history_has_a_row_a_pass(trained):
+    history = load_history(trained / "sleepedf" / "0")
+    assert [(one.phase, one.pass_number) for one in history] == [("pretrain", 1), ("train", 1), ("train", 2)]
+    # Three training nights in batches of two, 20 to 24 epochs each in chunks of five: 2 × 5 steps a pass.
+    assert [one.global_step for one in history] == [10, 20, 30]
+    assert history[0].loss_ce is None and history[0].loss_rec > 0
+    assert all(one.loss_ce > 0 and one.loss_l2 > 0 and 0 <= one.valid_accuracy <= 1 for one in history[1:])
+
+
+def test_checkpoint_is_kept_only_when_accuracy_and_macro_f1_both_rise(data_dir, tmp_path, monkeypatch):
+    shares = [(0.5, 0.3), (0.6, 0.3), (0.6, 0.4), (0.7, 0.4), (0.61, 0.41), (0.6, 0.5)]
+    folder = checkpoint.fold_folder(tmp_path, "sleepedf", None, 0)
+    folder.mkdir(parents=True)
+    fold = trainer.FoldTraining.__new__(trainer.FoldTraining)
+    fold.history = []
+
+    class Scores:
+        def __init__(self, accuracy, macro_f1):
+            self.accuracy, self.macro_f1 = accuracy, macro_f1
+
+    kept = []
+    for number, (accuracy, macro_f1) in enumerate(shares):
+        kept.append(fold.is_better(Scores(accuracy, macro_f1)))
+        valid = {"valid_accuracy": accuracy, "valid_macro_f1": macro_f1}
+        fold.history.append(checkpoint.Pass("train", number, number, 0.0, kept=kept[-1], **valid))
+    assert kept == [True, False, True, False, True, False]
+
+
+def test_tensorboard_events_hold_the_history(trained):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = trained / "sleepedf" / "0"
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    written = events.Tensors("train/valid_accuracy")
+    found = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in written]
+    wanted = [(one.global_step, one.valid_accuracy) for one in load_history(folder) if one.phase == "train"]
+    assert found == [(step, pytest.approx(value)) for step, value in wanted]
+
+
+def test_closing_table_pools_the_folds(train, trained):
+    status, printed = train(output=trained, last=4)
+    assert status == 0
+    assert "2 of 20 folds" in printed
+    rows = {line.split()[0]: line.split() for line in printed.splitlines() if line.strip()}
+    assert rows["0"][2] == "20" and rows["4"][2] == "24" and rows["pooled"][1] == "44"
+    assert "fold 1 is left out: no test night" not in printed  # subject 1 is there; its validation subjects are not
+    assert "fold 1 is left out: no valid night (subjects 10, 7)" in printed
+
+
+def test_finished_folds_are_not_trained_again(train, trained, monkeypatch):
+    monkeypatch.setattr(trainer, "train_folds", lambda *_: pytest.fail("trained a finished fold"))
+    assert train(output=trained, last=4)[0] == 0
+
+
+def test_suffix_names_the_folder_and_isurc_means_isruc(train, tmp_path):
+    status, printed = train("--db", "isurc", "--suffix", "mine")
+    assert status == 2 and "reading this as isruc" in printed and "isruc" in printed.splitlines()[-1]
+    train("--suffix", "mine")
+    assert (tmp_path / "output" / "sleepedf_mine" / "0" / "best_model.npz").exists()
+
+
+# ---- how it goes on ----
+
+
+def weights(folder):
+    return checkpoint.load_best(folder).weights
+
+
+def figures(folder):
+    return [
+        (one.phase, one.pass_number, one.loss_rec, one.loss_ce, one.valid_macro_f1, one.kept)
+        for one in load_history(folder)
+    ]
+
+
+@pytest.mark.parametrize("stop_at", [3, 14, 27])
+def test_a_stopped_run_goes_on_to_the_same_weights(train, trained, tmp_path, monkeypatch, stop_at):
+    """Stopped before its first pass ends, within training, within the last pass: the end is the same to the bit."""
+    steps = iter(range(1, 1000))
+
+    def stopping(step):
+        def stopped(self, *args):
+            if next(steps) == stop_at:
+                raise KeyboardInterrupt
+            return step(self, *args)
+
+        return stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model.Training, "train", stopping(model.Training.train))
+        patch.setattr(model.Training, "pretrain", stopping(model.Training.pretrain))
+        status, printed = train()
+    assert status == 130
+    assert f"stopped in fold 0 after {(stop_at - 1) // 10} passes" in printed
+    status, printed = train()
+    assert status == 0
+    uninterrupted = trained / "sleepedf" / "0"
+    assert figures(fold_of(tmp_path)) == figures(uninterrupted)
+    for name, value in weights(uninterrupted).items():
+        np.testing.assert_array_equal(weights(fold_of(tmp_path))[name], value)
+    assert not (fold_of(tmp_path) / "resume.npz").exists()
+
+
+def test_kill_stops_cleanly(data_dir, tmp_path):
+    arguments = train_arguments(data_dir, tmp_path / "output", "--n_epochs", "100000")
+    process = subprocess.Popen(
+        [sys.executable, TRAINER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (fold_of(tmp_path) / "best_model.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in errors and "Traceback" not in errors
+    assert not list(fold_of(tmp_path).glob(".partial*"))
+    done, _ = checkpoint.load_resume(fold_of(tmp_path))
+    assert done == len(load_history(fold_of(tmp_path)))
+
+
+def test_same_seed_same_scores_another_seed_others(train, trained, tmp_path):
+    train()
+    train("--seed", "53", output=tmp_path / "other")  # validates on subject 1 too
+    assert figures(fold_of(tmp_path)) == figures(trained / "sleepedf" / "0")
+    assert figures(tmp_path / "other" / "sleepedf" / "0") != figures(trained / "sleepedf" / "0")
+
+
+def test_other_settings_are_refused_unless_restarted(train, trained, tmp_path):
+    output = tmp_path / "output"
+    shutil.copytree(trained, output)
+    status, printed = train("--learning_rate", "0.001")
+    assert status == 2 and "settings.learning_rate 0.0001 (now 0.001)" in printed and "--restart" in printed
+    (fold_of(tmp_path) / "notes.txt").write_text("mine")
+    status, printed = train("--learning_rate", "0.001", "--restart")
+    assert status == 0
+    assert checkpoint.load_run(fold_of(tmp_path)).settings.learning_rate == 0.001
+    assert (fold_of(tmp_path) / "notes.txt").read_text() == "mine"
+
+
+def test_other_nights_are_refused(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    other = short_nights(tmp_path / "data", (0, 1, 2, 3))
+    status, printed = train(data=other)
+    assert status == 2 and "was made with epochs.train.SC4041E0 24 (now None)" in printed
+
+
+def test_patience_ends_a_fold_early(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer.FoldTraining, "is_better", lambda self, _: not any(one.kept for one in self.history))
+    status, printed = train("--n_epochs", "50", "--patience", "3")
+    assert status == 0 and "no better checkpoint for 3 passes" in printed
+    assert [one.kept for one in load_history(fold_of(tmp_path)) if one.phase == "train"] == [True, False, False, False]
+
+
+def test_pretrain_on_names_the_nights_of_pretraining(train, tmp_path):
+    train("--pretrain_on", "train", "valid", "test", "--pretrain_epochs", "2", "--n_epochs", "1")
+    steps = [one.global_step for one in load_history(fold_of(tmp_path))]
+    assert steps[0] in (14, 15)  # three groups of two nights: two of 5 chunks, one of 4 or 5
+    assert steps[2] - steps[1] == 10  # training itself sees the training nights only
+
+
+def test_two_trainers_do_not_share_a_fold(train, tmp_path):
+    folder = fold_of(tmp_path)
+    folder.mkdir(parents=True)
+    with FileLock(folder / checkpoint.LOCK):
+        status, printed = train()
+    assert status == 2 and "another trainer.py is training this fold" in printed
+
+
+# ---- what it refuses ----
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--to_fold", "20"], "fold 20: sleepedf has folds 0 to 19"),
+        (["--from_fold", "4"], "--from_fold 4 --to_fold 0: the first fold comes after the last"),
+        (["--db", "nosuch"], "--db nosuch: no such data set; there are sleepedf, sleepedfx, isruc, ucddb"),
+        (["--data_dir", "nosuch"], "prepared nights: no folder nosuch/sleepedf"),
+        (["--input_size", "3000"], "100 samples an epoch, but input_size is 3000"),
+        (["--sampling_rate", "200"], "100 Hz, but sampling_rate is 200"),
+        (["--batch_size", "0"], "batch_size is 0; it must be a whole number at least 1"),
+        (["--class_weights", "1", "2"], "class_weights has 2 values; it needs 5"),
+        (
+            ["--pretrain_on", "everything"],
+            "pretrain_on is ('everything',); it must be one or more of train, valid, test",
+        ),
+        (["--from_fold", "1", "--to_fold", "3"], "no fold from 1 to 3 has nights"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(train, tmp_path, more, message):
+    status, printed = train(*more)
+    assert status == 2
+    assert printed.splitlines()[-1].startswith("trainer.py: error: ") and message in printed.splitlines()[-1]
+    assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("value", ["ten", "1.5"])
+def test_a_setting_of_the_wrong_type(data_dir, tmp_path, capsys, value):
+    with pytest.raises(SystemExit) as stop:
+        trainer.main(train_arguments(data_dir, tmp_path, "--n_epochs", value))
+    assert stop.value.code == 2 and "--n_epochs" in capsys.readouterr().err
+
+
+def test_missing_subjects_are_all_listed(data_dir, tmp_path, capsys):
+    arguments = [
+        argument for argument in train_arguments(data_dir, tmp_path / "output") if argument != "--skip_missing"
+    ]
+    assert trainer.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert ", ".join(map(str, range(5, 20))) in error and "--skip_missing" in error
+
+
+def spoil(data, name, **changes):
+    path = data / "sleepedf" / name
+    with np.load(path) as archive:
+        np.savez(path, **{**archive, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("SC4021E0.npz", {"x": np.full((22, 100), np.nan, np.float32)}, "x is not finite in 22 epochs"),
+        ("SC4001E0.npz", {"y": np.full(20, 7)}, "stage 7 at epoch 0; stages are 0 to 4"),
+        ("SC4041E0.npz", {"y": np.zeros(3, int)}, "24 epochs in x but 3 stages in y"),
+    ],
+)
+def test_a_bad_night_is_named(train, tmp_path, name, changes, message):
+    data = short_nights(tmp_path / "data")
+    spoil(data, name, **changes)
+    status, printed = train(data=data)
+    assert status == 2 and name in printed.splitlines()[-1] and message in printed.splitlines()[-1]
+    assert not (fold_of(tmp_path) / "best_model.npz").exists()
+
+
+def test_an_output_folder_that_cannot_be_written(train, tmp_path):
+    (tmp_path / "output").write_text("a file")
+    status, printed = train()
+    assert status == 2 and "cannot make the folder" in printed
+
+
+def test_a_folder_of_something_else_is_left_alone(train, tmp_path):
+    fold_of(tmp_path).mkdir(parents=True)
+    (fold_of(tmp_path) / "thesis.txt").write_text("all of it")
+    status, printed = train()
+    assert status == 2 and "holds files but no config.json" in printed
+    assert (fold_of(tmp_path) / "thesis.txt").read_text() == "all of it"
+
+
+def test_help_needs_no_tensorflow():
+    lines = (
+        "import sys, trainer",
+        "try: trainer.main(['--help'])",
+        "except SystemExit: print('tensorflow' in sys.modules)",
+    )
+    listing = "\n".join(lines)
+    done = subprocess.run(
+        [sys.executable, "-c", listing], cwd=TRAINER.parent, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False" and "--rec_weight" in done.stdout
