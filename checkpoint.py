@@ -6,10 +6,15 @@ history.csv         a row a pass
 test_scores.json    the kept weights' scores on the test nights; written last, it marks the fold as finished
 resume.npz          weights, optimisers and passes done, while the fold is not finished
 train.log, tensorboard/
+
+A fold of the published program (TensorFlow 1) is read as it is; this converts a folder of them once:
+
+    python checkpoint.py FOLDER --db sleepedf --to OUT
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import platform
@@ -24,8 +29,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, written_whole
-from config import DATASETS, Dataset, Settings, settings_of
+import published
+from command import (
+    InputError,
+    command,
+    existing_folder,
+    log,
+    log_to_terminal,
+    writable_folder,
+    written_whole,
+)
+from config import DATASETS, Dataset, Settings, dataset_named, settings_of
+from data import split_subjects
 
 RUN, BEST, HISTORY, TEST_SCORES, RESUME = (
     "config.json",
@@ -38,6 +53,8 @@ LOG, LOCK, TENSORBOARD = "train.log", ".lock", "tensorboard"
 
 PARTS = ("train", "valid", "test")
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "mne")
+
+NPZ, TF1 = "npz", "TensorFlow 1"  # formats of a checkpoint: ours, and the published program's
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -132,6 +149,16 @@ class Best:
     weights: Arrays
     global_step: int
     pass_number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`."""
+
+    run: Run
+    best: Best
+    folder: Path
+    format: str
 
 
 def save_best(folder: Path, best: Best) -> None:
@@ -259,6 +286,36 @@ def load_test_scores(folder: Path) -> Tested:
     return Tested(np.array(content["scores"]["confusion_expert_by_model"]), content["pass_number"])
 
 
+# ---- a fold, whatever its format ----
+
+
+def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
+    """Read a fold that trainer.py trained, or one of the published program; ours, where a folder holds both.
+
+    Raises:
+        InputError: there is no checkpoint, it cannot be used, or it is one of another data set.
+    """
+    if (folder / BEST).exists():
+        run = load_run(folder)
+        if run.db != dataset.name:
+            raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
+        return Fold(run, load_best(folder), folder, NPZ)
+    prefix = published.checkpoint_in(folder)
+    if prefix is None:
+        train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
+        raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
+    return load_published_fold(folder, prefix, dataset, number)
+
+
+def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: int) -> Fold:
+    """Read a fold of the published program; its subjects are those of the published split."""
+    read = published.load_checkpoint(prefix)
+    settings = settings_of(published.SETTINGS)
+    subjects = asdict(split_subjects(dataset, number, settings.seed))
+    run = Run(dataset.name, number, settings, subjects, epochs={}, channels=[], versions={"tensorflow": "1"})
+    return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)
+
+
 # ---- folders ----
 
 
@@ -291,6 +348,10 @@ def is_finished(folder: Path) -> bool:
     return (folder / TEST_SCORES).is_file()
 
 
+def is_unfinished(folder: Path) -> bool:
+    return (folder / RESUME).is_file() and not is_finished(folder)
+
+
 def clear(folder: Path) -> None:
     """Remove what this program wrote into a fold's folder, and nothing else."""
     for name in (TEST_SCORES, RESUME, BEST, HISTORY, LOG, RUN):
@@ -316,3 +377,41 @@ def load_json(path: Path) -> Any:
         raise InputError(f"{path}: no such file; the folder does not hold a fold of this program") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable ({error}); train the fold again") from error
+
+
+# ---- python checkpoint.py: convert once ----
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Convert published checkpoints (TensorFlow 1) to this program's format."
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="holds <db>/<fold>/ or <fold>/, as predict.py --dir")
+    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}")
+    parser.add_argument("--to", required=True, metavar="OUT", help="gets <db>/<fold>/, for predict.py --dir OUT")
+    return parser
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    log_to_terminal()
+    dataset = dataset_named(options.db)
+    found = find_folds(existing_folder(options.folder, "checkpoints"), dataset)
+    prefixes = {number: prefix for number, folder in found.items() if (prefix := published.checkpoint_in(folder))}
+    if not prefixes:
+        raise InputError(f"{options.folder}: no published checkpoint (.index) of {dataset.name} in its fold folders")
+    targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in prefixes}
+    for target in targets.values():
+        if (target / BEST).exists():
+            raise InputError(f"{target} holds a checkpoint already; name another folder with --to")
+    for number, prefix in prefixes.items():
+        fold = load_published_fold(prefix.parent, prefix, dataset, number)
+        save_run(writable_folder(targets[number]), fold.run)
+        save_best(targets[number], fold.best)
+        log.info("fold %d: %s, step %d -> %s", number, prefix, fold.best.global_step, targets[number])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 PROGRAM_FOLDER = Path(__file__).resolve().parent
 
@@ -53,14 +54,14 @@ def log_to_terminal() -> None:
     log.setLevel(logging.INFO)
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow without the lines about its build that it writes to standard error; errors still show."""
+def import_tensorflow() -> Any:
+    """Import and return TensorFlow, without the lines that its libraries write while loading; errors still show."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own switch; it comes too late for the first lines
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            return importlib.import_module("tensorflow")
         except BaseException:
             written.seek(0)
             os.write(terminal, written.read())

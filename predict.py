@@ -19,7 +19,7 @@ from tqdm import tqdm
 import checkpoint
 import config
 import metrics
-from checkpoint import Best, Run
+from checkpoint import Fold
 from command import (
     InputError,
     command,
@@ -76,32 +76,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 # ---- checkpoints ----
 
 
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """A fold's kept checkpoint and what it was trained with."""
-
-    run: Run
-    best: Best
-    folder: Path
-
-
 def load_folds(folders: Mapping[int, Path], dataset: Dataset) -> list[Fold]:
-    """Read the checkpoint of every fold; a fold that is still in training counts with the best one so far.
-
-    Raises:
-        InputError: a folder has no checkpoint, or one of another data set.
-    """
+    """Read the checkpoint of every fold; a fold that is still in training counts with the best one so far."""
     folds = []
     for number, folder in folders.items():
-        if not (folder / checkpoint.BEST).exists():
-            train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
-            raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
-        run = checkpoint.load_run(folder)
-        if run.db != dataset.name:
-            raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
-        if not checkpoint.is_finished(folder):
+        folds.append(checkpoint.load_fold(folder, dataset, number))
+        if checkpoint.is_unfinished(folder):
             log.info("fold %d is still in training: scored with its best checkpoint so far", number)
-        folds.append(Fold(run, checkpoint.load_best(folder), folder))
     return folds
 
 
@@ -165,7 +146,7 @@ def stage_night(stager: Stager, fold: Fold, subject: int, path: Path) -> StagedN
 
 
 def fold_line(fold: Fold, staged: Sequence[StagedNight]) -> str:
-    start = f"fold {fold.run.fold:2d}  checkpoint of pass {fold.best.pass_number} (step {fold.best.global_step})"
+    start = f"fold {fold.run.fold:2d}  {fold.format}, pass {fold.best.pass_number}, step {fold.best.global_step}"
     if not staged:
         return f"{start}  no test night here"
     scores = metrics.pooled(night.scored for night in staged)
@@ -227,6 +208,7 @@ def summary(staged: Sequence[StagedNight], folds: Sequence[Fold], dataset: Datas
         {
             "fold": fold.run.fold,
             "folder": str(fold.folder),
+            "format": fold.format,
             "pass_number": fold.best.pass_number,
             "global_step": fold.best.global_step,
             "channels": fold.run.channels,

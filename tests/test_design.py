@@ -18,6 +18,7 @@ ROOMS = (  # from the scripts down to the ground: a file imports only from files
     "simulate",
     "plots",
     "checkpoint",
+    "published",
     "model",
     "nn",
     "prepare_common",

@@ -11,9 +11,10 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from published import PUBLISHED, REFERENCE, generated_batch, generated_weights
+from generated import REFERENCE, generated_batch, generated_weights
 
 import model
+import published
 from command import InputError
 from config import Settings
 from data import Batch, Night, batch_nights
@@ -72,13 +73,13 @@ def gradients(training, loss, weights):
 
 
 def assert_gradients_match(gradients, expected, prefix):
-    for published, name, _, _ in PUBLISHED:
+    for theirs, (name, _) in published.WEIGHTS.items():
         if name not in gradients:
             continue
         gradient = gradients[name].numpy()
-        head = expected[f"{prefix}/{published}/head"]
+        head = expected[f"{prefix}/{theirs}/head"]
         np.testing.assert_allclose(gradient.ravel()[:16], head, atol=8e-4 * np.abs(head).max())
-        np.testing.assert_allclose(np.linalg.norm(gradient), expected[f"{prefix}/{published}/norm"], rtol=5e-4)
+        np.testing.assert_allclose(np.linalg.norm(gradient), expected[f"{prefix}/{theirs}/norm"], rtol=5e-4)
 
 
 def test_gradients_of_the_training_loss(training, expected):
@@ -86,7 +87,7 @@ def test_gradients_of_the_training_loss(training, expected):
         return losses["loss_ce"] + losses["loss_l2"] + 1e-5 * losses["loss_rec"]
 
     found = gradients(training, total, training.network.named_weights())
-    assert len(found) == len(PUBLISHED)
+    assert len(found) == len(published.WEIGHTS)
     assert_gradients_match(found, expected, "grad")
     np.testing.assert_allclose(tf.linalg.global_norm(list(found.values())), expected["grad_global_norm"], rtol=5e-4)
 
@@ -98,11 +99,11 @@ def test_gradients_of_the_reconstruction_loss(training, expected):
 
 def assert_weights_moved_as_expected(training, expected, prefix, delta_rtol, head_atol):
     before = generated_weights()
-    for published, name, _, _ in PUBLISHED:
+    for theirs, (name, _) in published.WEIGHTS.items():
         value = training.network.named_weights()[name].numpy()
-        np.testing.assert_allclose(value.ravel()[:16], expected[f"{prefix}/{published}/head"], atol=head_atol, rtol=0)
+        np.testing.assert_allclose(value.ravel()[:16], expected[f"{prefix}/{theirs}/head"], atol=head_atol, rtol=0)
         delta = np.linalg.norm((value - before[name]).astype(np.float64))
-        np.testing.assert_allclose(delta, expected[f"{prefix}/{published}/delta_norm"], rtol=delta_rtol)
+        np.testing.assert_allclose(delta, expected[f"{prefix}/{theirs}/delta_norm"], rtol=delta_rtol)
 
 
 def test_six_training_steps(training, expected):

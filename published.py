@@ -1,0 +1,120 @@
+"""Reads the checkpoints of the published RecSleepNet program (TensorFlow 1.13), as they are.
+
+A checkpoint is `NAME.index` with `NAME.data-00000-of-00001`; a file `checkpoint` says which of several is the latest.
+The tensors are read by name: no graph, no `.meta`, nothing of TensorFlow 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError, import_tensorflow
+
+CELL = "rnn/rnn/multi_rnn_cell/cell_0/lstm_cell"
+
+WEIGHTS = {  # name there: our name, shape there. A kernel's second axis is the height of a one-channel signal, 1.
+    "cnn/conv1d_1/conv2d/kernel": ("conv_1/kernel", (50, 1, 1, 128)),
+    "cnn/conv1d_2_1/conv2d/kernel": ("crb/conv_a/kernel", (8, 1, 128, 128)),
+    "cnn/conv1d_2_2/conv2d/kernel": ("crb/conv_b/kernel", (8, 1, 128, 128)),
+    "cnn/conv1d_2_3/conv2d/kernel": ("crb/conv_c/kernel", (8, 1, 128, 128)),
+    "cnn/rec_2_1/conv2d/kernel": ("crb/conv_d/kernel", (8, 1, 128, 128)),
+    "cnn/rec_2_2/conv2d/kernel": ("crb/conv_e/kernel", (8, 1, 128, 128)),
+    f"{CELL}/kernel": ("lstm_0/kernel", (384, 512)),
+    f"{CELL}/bias": ("lstm_0/bias", (512,)),
+    f"{CELL}/w_i_diag": ("lstm_0/w_i", (128,)),
+    f"{CELL}/w_f_diag": ("lstm_0/w_f", (128,)),
+    f"{CELL}/w_o_diag": ("lstm_0/w_o", (128,)),
+    "softmax_linear/dense/kernel": ("dense/kernel", (128, 5)),
+    "softmax_linear/dense/bias": ("dense/bias", (5,)),
+}
+COUNTERS = ("global_step", "global_epoch")
+SHAPES: dict[str, tuple[int, ...]] = {
+    **{name: shape for name, (_, shape) in WEIGHTS.items()},
+    **dict.fromkeys(COUNTERS, ()),
+}
+
+SETTINGS = {"sampling_rate": 100, "input_size": 3000, "n_rnn_layers": 1, "n_rnn_units": 128, "seed": 42}
+"""The settings that these weights and the published splits depend on; the files do not hold them."""
+
+COPY_AGAIN = "copy the published files again"
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedCheckpoint:
+    """Weights by our names, float32, and the counters of the moment when they were kept."""
+
+    weights: dict[str, NDArray[np.float32]]
+    global_step: int
+    global_epoch: int
+
+
+def checkpoint_in(folder: Path) -> Path | None:
+    """Return the path, less its endings, of the checkpoint in a folder; None if there is none.
+
+    Of several, `checkpoint` names the latest; the folder that it names is left unread, because folders are moved.
+
+    Raises:
+        InputError: there are several, and `checkpoint` names none of them.
+    """
+    names = [path.name.removesuffix(".index") for path in folder.glob("*.index")]
+    if len(names) > 1:
+        names = [name for name in names if name == latest_name(folder / "checkpoint")]
+        if not names:
+            raise InputError(
+                f"{folder}: several .index files, and {folder / 'checkpoint'} names none of them; keep one"
+            )
+    return folder / names[0] if names else None
+
+
+def latest_name(state: Path) -> str | None:
+    lines = state.read_text(encoding="utf-8", errors="replace").splitlines() if state.is_file() else []
+    paths = [line.split('"')[1] for line in lines if line.startswith("model_checkpoint_path:") and line.count('"') == 2]
+    return PurePosixPath(paths[0].replace("\\", "/")).name if paths else None
+
+
+def load_checkpoint(prefix: Path) -> PublishedCheckpoint:
+    """Read the checkpoint at `prefix`, as `checkpoint_in` returns it.
+
+    Raises:
+        InputError: a file is missing or damaged, or a tensor is missing, unknown, or of another shape or type.
+    """
+    data = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    if not data.is_file():
+        raise InputError(f"{data}: no such file beside its .index; {COPY_AGAIN}")
+    tf = import_tensorflow()
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes = reader.get_variable_to_shape_map()
+        check_names_and_shapes(prefix, shapes)
+        tensors = {name: reader.get_tensor(name) for name in SHAPES}
+    except (tf.errors.OpError, RuntimeError, IndexError) as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise InputError(f"{prefix}: damaged ({reason}); {COPY_AGAIN}") from error
+    check_values(prefix, tensors)
+    weights = {ours: tensors[name] for name, (ours, _) in WEIGHTS.items()}
+    weights = {name: value[:, 0] if value.ndim == 4 else value for name, value in weights.items()}
+    return PublishedCheckpoint(weights, *(int(tensors[name]) for name in COUNTERS))
+
+
+def check_names_and_shapes(prefix: Path, found: Mapping[str, Sequence[int]]) -> None:
+    for name in sorted(SHAPES.keys() - found.keys()):
+        raise InputError(f"{prefix}: no tensor {name} in it; it is not a published RecSleepNet checkpoint, or damaged")
+    for name in sorted(found.keys() - SHAPES.keys()):
+        raise InputError(f"{prefix}: tensor {name} in it is unknown; it is not a published RecSleepNet checkpoint")
+    for name, shape in SHAPES.items():
+        if tuple(found[name]) != shape:
+            raise InputError(f"{prefix}: tensor {name} has shape {tuple(found[name])}, RecSleepNet's has {shape}")
+
+
+def check_values(prefix: Path, tensors: Mapping[str, Any]) -> None:
+    for name in WEIGHTS:
+        if tensors[name].dtype != np.float32:
+            raise InputError(f"{prefix}: tensor {name} holds {tensors[name].dtype}, RecSleepNet's float32")
+        if not np.isfinite(tensors[name]).all():
+            raise InputError(f"{prefix}: tensor {name} has values that are not finite; {COPY_AGAIN}")

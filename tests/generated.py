@@ -1,0 +1,41 @@
+"""The generated weights and batches behind tests/reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+import published
+from data import Batch
+
+REFERENCE = Path(__file__).parent / "reference"
+
+# The scale of each generated weight, in the order in which they were drawn.
+SCALES = (0.1, 0.05, 0.05, 0.05, 0.05, 0.05, 0.08, 0.1, 0.2, 0.2, 0.2, 0.3, 0.1)
+
+
+def published_weights() -> dict[str, np.ndarray]:
+    """Return the generated weights by their published names, in their published shapes."""
+    return {
+        name: (np.random.RandomState(1000 + i).standard_normal(shape) * scale).astype(np.float32)
+        for i, ((name, (_, shape)), scale) in enumerate(zip(published.WEIGHTS.items(), SCALES, strict=True))
+    }
+
+
+def generated_weights() -> dict[str, np.ndarray]:
+    """Return the generated weights by our names; kernels lose their second axis, which is always 1."""
+    values = published_weights()
+    weights = {ours: values[name] for name, (ours, _) in published.WEIGHTS.items()}
+    return {name: value[:, 0] if value.ndim == 4 else value for name, value in weights.items()}
+
+
+def generated_batch(k: int) -> Batch:
+    """Return reference batch k: 3 nights × 4 epochs, of which 4, 3 and 2 are real."""
+    r = np.random.RandomState(2000 + k)
+    x = (r.standard_normal((12, 3000)) * 20).astype(np.float32)
+    x += (30 * np.sin(2 * np.pi * r.uniform(0.5, 12, (12, 1)) * np.arange(3000) / 100)).astype(np.float32)
+    y = r.randint(0, 5, 12)
+    weight = (np.arange(4) < np.array([[4], [3], [2]])).astype(np.float32)
+    x, y = x.reshape(3, 4, 3000) * weight[..., None], y.reshape(3, 4) * weight
+    return Batch(x.astype(np.float32), y.astype(np.int32), weight, first=k == 0)
