@@ -1,0 +1,156 @@
+"""Prepare ISRUC-Sleep, subgroup I: 100 subjects, one night each (https://sleeptight.isr.uc.pt/).
+
+    python prepare_isruc.py --data_dir ./raw_data/isruc --output_dir ./data/isruc
+
+Each archive N.rar unpacks to the folder N with `N.rec` (EDF) and two experts' hypnograms `N_1.txt` and `N_2.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from command import InputError, command, existing_folder, log, log_to_terminal
+from prepare_common import (
+    Hypnogram,
+    Outcome,
+    RawNight,
+    Rules,
+    choose_nights,
+    exit_status,
+    good,
+    parse_subjects,
+    prepare_all,
+    prepare_parser,
+    read_stage_lines,
+    total_counts,
+)
+from sleepstage import STAGE_NAMES, Stage
+
+SUBJECTS = range(1, 101)
+UNREFERENCED = 40  # records single electrodes; the published runs leave this subject out
+LAST_EPOCHS = 30  # what the official cleaned files leave out at the end of each night
+
+CODES = {0: Stage.W, 1: Stage.N1, 2: Stage.N2, 3: Stage.N3, 5: Stage.REM}  # AASM already
+
+OFFICIAL_NIGHTS = 99  # without subject 40
+OFFICIAL_SLEEP = (11_490, 28_195, 17_282, 11_920)  # N1 N2 N3 REM; W depends on how it is trimmed
+OFFICIAL_TOLERANCE = 0.01
+
+
+def read_hypnogram(path: Path) -> Hypnogram:
+    """Read one expert's stages, one number a line.
+
+    Raises:
+        InputError: no such file, nothing in it, or a line that is no stage.
+    """
+    return read_stage_lines(path, CODES)
+
+
+def prepared_name(subject: int) -> str:
+    """Return the name of a subject's prepared night: the published runs number the 99 subjects without a gap.
+
+    Subject 40 comes after all others, so that including it renames nobody.
+    """
+    if subject == UNREFERENCED:
+        return f"subject{len(SUBJECTS) - 1}"
+    return f"subject{subject - 1 if subject < UNREFERENCED else subject - 2}"
+
+
+def find_nights(data_dir: Path, expert: int) -> list[RawNight]:
+    """Return the night of every subject that has a recording or a hypnogram in `data_dir`/N.
+
+    Raises:
+        InputError: there is none.
+    """
+    nights = [raw_night(data_dir / str(subject), subject, expert) for subject in SUBJECTS]
+    found = [night for night in nights if night.signals or night.hypnograms]
+    if not found:
+        packed = len(list(data_dir.glob("*.rar")))
+        remedy = f"unpack the {packed} .rar files there" if packed else "fetch N.rar of subgroup I and unpack it there"
+        raise InputError(f"{data_dir}: no nights: no N/N.rec in it (N from 1 to 100); {remedy}")
+    return found
+
+
+def raw_night(folder: Path, subject: int, expert: int) -> RawNight:
+    signal, hypnogram = folder / f"{subject}.rec", folder / f"{subject}_{expert}.txt"
+    return RawNight(
+        name=prepared_name(subject),
+        subject=subject,
+        signal_name=f"{subject}/{signal.name}",
+        hypnogram_name=f"{subject}/{hypnogram.name}",
+        signals=(signal,) if signal.is_file() else (),
+        hypnograms=(hypnogram,) if hypnogram.is_file() else (),
+    )
+
+
+def wanted_subjects(given: Sequence[str] | None, include_unreferenced: bool) -> tuple[int, ...] | None:
+    """Return the subjects to prepare, None for all there are.
+
+    Raises:
+        InputError: no such subject, or subject 40 by its number without the option that includes it.
+    """
+    if given is None:
+        return None
+    subjects = parse_subjects(given, SUBJECTS)
+    if str(UNREFERENCED) in given and not include_unreferenced:
+        raise InputError(f"--subjects {UNREFERENCED}: is left out unless you give --include_subject_{UNREFERENCED}")
+    return subjects if include_unreferenced else tuple(subject for subject in subjects if subject != UNREFERENCED)
+
+
+def compare(outcomes: Sequence[Outcome]) -> str:
+    """Say whether the sleep stages are as many as in the official table."""
+    nights = [night for night in good(outcomes) if night.name != prepared_name(UNREFERENCED)]
+    if len(nights) != OFFICIAL_NIGHTS or any(night.source["drop_last"] for night in nights):
+        return f"the official table is for {OFFICIAL_NIGHTS} whole nights; nothing to compare"
+    pairs = list(zip(total_counts(nights)[1:], OFFICIAL_SLEEP, strict=True))
+    same = all(abs(count - official) <= OFFICIAL_TOLERANCE * official for count, official in pairs)
+    stages = ", ".join(f"{name} {official:,}" for name, official in zip(STAGE_NAMES[1:], OFFICIAL_SLEEP, strict=True))
+    verdict = "match" if same else "DIFFER from"
+    return f"{OFFICIAL_NIGHTS} subjects: sleep stages {verdict} the official table to 1 % ({stages})"
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = prepare_parser(
+        "Prepare ISRUC-Sleep, subgroup I.", folder="isruc", select_ch="C3-A2", max_mismatch=60, subjects="1-100"
+    )
+    add = parser.add_argument
+    add("--expert", type=int, choices=(1, 2), default=1, help="whose hypnogram (default %(default)s)")
+    add(
+        f"--include_subject_{UNREFERENCED}",
+        dest="include_unreferenced",
+        action="store_true",
+        help=f"also prepare subject {UNREFERENCED}, as {prepared_name(UNREFERENCED)} (C3 - A2)",
+    )
+    add(
+        f"--drop_last_{LAST_EPOCHS}",
+        dest="drop_last",
+        action="store_const",
+        const=LAST_EPOCHS,
+        default=0,
+        help=f"leave out the last {LAST_EPOCHS} epochs of each night, as the official cleaned files do",
+    )
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parsed(argv)
+    log_to_terminal()
+    subjects = wanted_subjects(options.subjects, options.include_unreferenced)
+    data_dir = existing_folder(options.data_dir, "raw ISRUC recordings")
+    found = find_nights(data_dir, options.expert)
+    log.info("subjects 1-39 become subject0-subject38, subjects 41-100 become subject39-subject98")
+    if not options.include_unreferenced:
+        found = [night for night in found if night.subject != UNREFERENCED]
+        log.info("subject %d is left out: unreferenced electrodes (--include_subject_40)", UNREFERENCED)
+    nights, missing = choose_nights(found, subjects, data_dir)
+    rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, options.drop_last)
+    outcomes = prepare_all(nights, rules, read_hypnogram, options, missing)
+    log.info("%s", compare(outcomes))
+    return exit_status(outcomes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

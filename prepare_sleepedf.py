@@ -1,0 +1,203 @@
+"""Prepare Sleep-EDF Expanded 1.0.0, the 153 sleep-cassette nights (https://physionet.org/content/sleep-edfx/1.0.0/).
+
+    python prepare_sleepedf.py --data_dir ./raw_data/sleepedf --output_dir ./data/sleepedf --select_ch "EEG Fpz-Cz"
+    python prepare_sleepedf.py --download --subjects 0-19
+
+Files are `SC4ssN?0-PSG.edf` and `SC4ssN??-Hypnogram.edf` (ss subject, N night), in the folder or below it. The 44
+sleep-telemetry nights, `ST7…`, are another study and never read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
+from config import DATASETS
+from prepare_common import (
+    Hypnogram,
+    Outcome,
+    RawNight,
+    Rules,
+    as_ranges,
+    choose_nights,
+    exit_status,
+    good,
+    open_edf,
+    parse_subjects,
+    prepare_all,
+    prepare_parser,
+    start_of,
+    total_counts,
+)
+from sleepstage import EPOCH_SECONDS, RK_TO_AASM, STAGE_NAMES, UNKNOWN
+
+SUBJECTS = DATASETS["sleepedfx"].subjects
+PSG = re.compile(r"(SC4(\d\d)[12][EFG])0-PSG\.edf")
+HYPNOGRAM = re.compile(
+    r"(SC4(\d\d)[12][EFG])[A-Z0-9]-Hypnogram\.edf"
+)  # the last letter before -Hypnogram is the scorer
+
+CODES = {f"Sleep stage {name}": int(stage) for name, stage in RK_TO_AASM.items()} | {
+    "Sleep stage ?": UNKNOWN,
+    "Movement time": UNKNOWN,
+}
+
+RUNS_PAST_SIGNAL = ("SC4362F0",)  # its stages go on for hours after the signal's end
+
+
+@dataclass(frozen=True)
+class Published:
+    """What others report for a set of nights, prepared by the same rules."""
+
+    what: str
+    subjects: tuple[int, ...]
+    nights: int
+    counts: tuple[int, ...]  # W N1 N2 N3 REM
+    epochs_trimmed_first: int
+
+
+PUBLISHED = (
+    Published("subjects 0-19", DATASETS["sleepedf"].subjects, 39, (8285, 2804, 17799, 5703, 7717), 44_220),
+    Published("all subjects", SUBJECTS, 153, (65951, 21522, 69132, 13039, 25835), 199_352),
+)
+
+
+def read_hypnogram(path: Path) -> Hypnogram:
+    """Read the annotations of an EDF+ hypnogram; epochs that no annotation covers are UNKNOWN.
+
+    Raises:
+        InputError: no such file, no EDF, an annotation that is no stage, or one that is not made of whole epochs.
+    """
+    edf = open_edf(path)
+    try:
+        annotations = sorted(edf.annotations)
+    except ValueError as error:
+        raise InputError(f"{path}: its annotations cannot be read ({error}); fetch it again") from error
+    spans = [epochs_of(path, one.text, one.onset, one.duration) for one in annotations]
+    codes = np.full(max((span.stop for span in spans), default=0), UNKNOWN, np.int32)
+    end = 0
+    for annotation, span in zip(annotations, spans, strict=True):
+        if span.start < end:
+            raise InputError(f"{path}: {annotation.text!r} at {annotation.onset:g} s starts before the last one ends")
+        codes[span] = CODES[annotation.text]
+        end = span.stop
+    return Hypnogram(codes, start_of(edf))
+
+
+def epochs_of(path: Path, text: str, onset: float, duration: float | None) -> slice:
+    if text not in CODES:
+        raise InputError(f"{path}: unknown annotation {text!r} at {onset:g} s; there are {', '.join(CODES)}")
+    if duration is None or onset < 0 or onset % EPOCH_SECONDS or duration % EPOCH_SECONDS:
+        raise InputError(
+            f"{path}: {text!r} at {onset:g} s lasts {duration} s; onset and duration must be whole epochs of 30 s"
+        )
+    return slice(int(onset) // EPOCH_SECONDS, int(onset + duration) // EPOCH_SECONDS)
+
+
+def find_nights(data_dir: Path) -> list[RawNight]:
+    """Pair the files of `data_dir` and the folders below it by their first seven characters, never by position.
+
+    Raises:
+        InputError: there is no night of the data set.
+    """
+    paths = sorted(data_dir.rglob("*.edf"))
+    keys = {found[1] for path in paths for pattern in (PSG, HYPNOGRAM) if (found := pattern.fullmatch(path.name))}
+    if not keys:
+        raise InputError(
+            f"{data_dir}: no night SC4ssN?0-PSG.edf among {len(paths)} .edf files (ST7… nights are another study); "
+            "fetch them with: python prepare_sleepedf.py --download --subjects 0-19"
+        )
+    return [raw_night(key, paths) for key in sorted(keys)]
+
+
+def raw_night(key: str, paths: Sequence[Path]) -> RawNight:
+    own = [path for path in paths if path.name.startswith(key)]
+    return RawNight(
+        name=f"{key}0",
+        subject=int(key[3:5]),
+        signal_name=f"{key}0-PSG.edf",
+        hypnogram_name=f"{key}?-Hypnogram.edf",
+        signals=tuple(path for path in own if PSG.fullmatch(path.name)),
+        hypnograms=tuple(path for path in own if HYPNOGRAM.fullmatch(path.name)),
+    )
+
+
+def download(subjects: Sequence[int], data_dir: Path) -> None:
+    """Fetch both nights of `subjects` into `data_dir`; files that are there are not fetched again.
+
+    Raises:
+        InputError: the network or the server failed.
+    """
+    from mne.datasets.sleep_physionet.age import fetch_data
+
+    log.info("fetching subjects %s from PhysioNet to %s", as_ranges(subjects), data_dir)
+    try:
+        fetch_data(subjects=list(subjects), path=data_dir, on_missing="ignore")  # 13, 36 and 52 have one night only
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"download failed: {reason}; try again, or put the files of "
+            f"https://physionet.org/content/sleep-edfx/1.0.0/ into {data_dir}"
+        ) from error
+
+
+def compare(outcomes: Sequence[Outcome], trim_first: bool) -> str:
+    """Say whether the epochs are as many as published."""
+    nights = good(outcomes)
+    for published in PUBLISHED:
+        own = [night for night in nights if int(night.name[3:5]) in published.subjects]
+        if len(own) != len(nights) or len(own) != published.nights:
+            continue
+        counts, wanted = total_counts(own), sum(published.counts)
+        if trim_first:
+            wanted, same = published.epochs_trimmed_first, sum(counts) == published.epochs_trimmed_first
+        else:
+            same = counts == published.counts
+        if same:
+            return f"{published.what}: the {wanted:,} epochs match the published count"
+        stages = ", ".join(f"{name} {count:,}" for name, count in zip(STAGE_NAMES, published.counts, strict=True))
+        return f"{published.what}: {sum(counts):,} epochs DIFFER from the published {wanted:,}" + (
+            "" if trim_first else f" ({stages})"
+        )
+    return (
+        "published counts are for 39 nights (subjects 0-19: 42,308) and 153 nights (all: 195,479); nothing to compare"
+    )
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = prepare_parser(
+        "Prepare the sleep-cassette nights of Sleep-EDF Expanded.",
+        folder="sleepedf",
+        select_ch="EEG Fpz-Cz",
+        max_mismatch=60,
+        subjects=as_ranges(SUBJECTS),
+    )
+    parser.add_argument("--download", action="store_true", help="first fetch the --subjects from PhysioNet")
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parsed(argv)
+    log_to_terminal()
+    subjects = None if options.subjects is None else parse_subjects(options.subjects, SUBJECTS)
+    if options.download:
+        if subjects is None:
+            raise InputError("--download: say which subjects, as in --subjects 0-19 (all are 0-82, some 8 GB)")
+        download(subjects, writable_folder(options.data_dir))
+    data_dir = existing_folder(options.data_dir, "raw Sleep-EDF recordings")
+    nights, missing = choose_nights(find_nights(data_dir), subjects, data_dir)
+    rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, may_differ=RUNS_PAST_SIGNAL)
+    outcomes = prepare_all(nights, rules, read_hypnogram, options, missing)
+    log.info("%s", compare(outcomes, options.trim_first))
+    return exit_status(outcomes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,161 @@
+"""Prepare the St. Vincent's / University College Dublin sleep apnea database, 25 nights.
+
+    python prepare_ucddb.py --data_dir ./raw_data/ucddb --output_dir ./data/ucddb
+    python prepare_ucddb.py --download
+
+Of the release (https://physionet.org/content/ucddb/1.0.0/) it reads `ucddb0NN.rec` (EDF) and `ucddb0NN_stage.txt`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
+from config import DATASETS
+from prepare_common import (
+    Hypnogram,
+    Outcome,
+    RawNight,
+    Rules,
+    as_ranges,
+    choose_nights,
+    exit_status,
+    good,
+    parse_subjects,
+    prepare_all,
+    prepare_parser,
+    read_stage_lines,
+)
+from sleepstage import UNKNOWN, Stage
+
+SUBJECTS = DATASETS["ucddb"].subjects
+SIGNAL = re.compile(r"ucddb(\d{3})\.rec")
+HYPNOGRAM = re.compile(r"ucddb(\d{3})_stage\.txt")
+
+CODES = {
+    0: Stage.W,
+    1: Stage.REM,
+    2: Stage.N1,
+    3: Stage.N2,
+    4: Stage.N3,
+    5: Stage.N3,
+    6: UNKNOWN,  # artifact
+    7: UNKNOWN,  # indeterminate
+    8: UNKNOWN,  # undocumented; 15 epochs of nights 008 and 024
+}
+
+RELEASE_URL = "https://physionet.org/files/ucddb/1.0.0/"
+CHECKSUMS = "SHA256SUMS.txt"
+RELEASE_ROWS, RELEASE_STAGED = 20_789, 20_774  # of all 25 nights, before trimming
+
+
+def read_hypnogram(path: Path) -> Hypnogram:
+    """Read a night's stages, one number a line.
+
+    Raises:
+        InputError: no such file, nothing in it, or a line that is no stage.
+    """
+    return read_stage_lines(path, CODES)
+
+
+def find_nights(data_dir: Path) -> list[RawNight]:
+    """Pair recordings and hypnograms of `data_dir` by the number in their names.
+
+    Raises:
+        InputError: there is no night of the data set.
+    """
+    names = {path.name for path in data_dir.iterdir() if path.is_file()}
+    found = {found[1] for name in names for pattern in (SIGNAL, HYPNOGRAM) if (found := pattern.fullmatch(name))}
+    numbers = sorted(number for number in found if int(number) in SUBJECTS)
+    if not numbers:
+        raise InputError(
+            f"{data_dir}: no nights: no ucddb0NN.rec in it; fetch them with: python prepare_ucddb.py --download"
+        )
+    return [raw_night(data_dir, number) for number in numbers]
+
+
+def raw_night(data_dir: Path, number: str) -> RawNight:
+    signal, hypnogram = data_dir / f"ucddb{number}.rec", data_dir / f"ucddb{number}_stage.txt"
+    return RawNight(
+        name=f"ucddb{number}",
+        subject=int(number),
+        signal_name=signal.name,
+        hypnogram_name=hypnogram.name,
+        signals=(signal,) if signal.is_file() else (),
+        hypnograms=(hypnogram,) if hypnogram.is_file() else (),
+    )
+
+
+def download(subjects: Sequence[int], data_dir: Path) -> None:
+    """Fetch the two files of each subject into `data_dir` and check them; what is there whole is not fetched again.
+
+    Raises:
+        InputError: the network or the server failed, or a file is not what the release says.
+    """
+    import pooch
+
+    log.info("fetching subjects %s from PhysioNet to %s", as_ranges(subjects), data_dir)
+    names = [f"ucddb{subject:03d}{ending}" for subject in subjects for ending in (".rec", "_stage.txt")]
+    try:
+        listing = Path(pooch.retrieve(RELEASE_URL + CHECKSUMS, known_hash=None, fname=CHECKSUMS, path=data_dir))
+        checksums = {
+            name: checksum for checksum, name in (line.split(maxsplit=1) for line in listing.read_text().splitlines())
+        }
+        for name in names:
+            pooch.retrieve(RELEASE_URL + name, known_hash=f"sha256:{checksums[name]}", fname=name, path=data_dir)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"download failed: {reason}; try again, or put the files of {RELEASE_URL} into {data_dir}"
+        ) from error
+
+
+def compare(outcomes: Sequence[Outcome]) -> str:
+    """Say whether the epochs in the hypnograms are as many as in the release."""
+    nights = good(outcomes)
+    if len(nights) != len(SUBJECTS):
+        return (
+            f"the release has {len(SUBJECTS)} nights with {RELEASE_ROWS:,} epochs, {RELEASE_STAGED:,} of them staged; "
+            "nothing to compare"
+        )
+    rows, staged = (sum(int(night.source[name]) for night in nights) for name in ("hypnogram_epochs", "staged_epochs"))
+    # A signal may be an epoch shorter than its hypnogram.
+    same = rows == RELEASE_ROWS and 0 <= RELEASE_STAGED - staged <= len(nights)
+    return (
+        f"{len(nights)} nights: {rows:,} epochs in the hypnograms, {staged:,} of them with a stage and a signal; "
+        f"{'matches' if same else 'DIFFERS from'} the release ({RELEASE_ROWS:,} and {RELEASE_STAGED:,})"
+    )
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = prepare_parser(
+        "Prepare the UCD sleep apnea database.",
+        folder="ucddb",
+        select_ch="C3A2",
+        max_mismatch=2,
+        subjects=as_ranges(SUBJECTS),
+    )
+    parser.add_argument("--download", action="store_true", help="first fetch the --subjects (or all) from PhysioNet")
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parsed(argv)
+    log_to_terminal()
+    subjects = None if options.subjects is None else parse_subjects(options.subjects, SUBJECTS)
+    if options.download:
+        download(subjects or SUBJECTS, writable_folder(options.data_dir))
+    data_dir = existing_folder(options.data_dir, "raw UCDDB recordings")
+    nights, missing = choose_nights(find_nights(data_dir), subjects, data_dir)
+    rules = Rules(options.select_ch, options.max_mismatch, options.trim_first)
+    outcomes = prepare_all(nights, rules, read_hypnogram, options, missing)
+    log.info("%s", compare(outcomes))
+    return exit_status(outcomes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,475 @@
+"""Generated recordings in each data set's own raw layout, to try every command without a download.
+
+    python simulate.py --db sleepedf --output_dir ./raw_data/sleepedf --subjects 0-3 --hours 3 --seed 0
+
+They look like sleep to a network, not to a physician: every stage has the features that scorers look for (alpha in W,
+theta in N1, spindles and K-complexes in N2, slow waves in N3, sawtooth waves in REM) over a 1/f background, and nothing
+else. Each file says in its header that it is simulated. Scores on them mean nothing for real sleep.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError, command, log, log_to_terminal, writable_folder, written_whole
+from config import DATASETS
+from prepare_common import SIMULATED, as_ranges, parse_subjects
+from sleepstage import EPOCH_SECONDS
+
+if TYPE_CHECKING:
+    from edfio import EdfSignal
+
+FADE_SECONDS = 1  # neighbouring epochs run into each other, so that no edge gives the epochs away
+
+# ---- stages: a Markov chain whose transitions change through the night ----
+
+RK = ("W", "1", "2", "3", "4", "R")
+MOVEMENT, NOT_SCORED = "M", "?"
+
+# Rows: from; columns: to, in the order of RK. Deep sleep early in the night, REM late, as in any textbook's hypnogram.
+EARLY = np.array(
+    [
+        [0.80, 0.18, 0.02, 0.00, 0.00, 0.00],
+        [0.06, 0.64, 0.29, 0.00, 0.00, 0.01],
+        [0.01, 0.02, 0.86, 0.09, 0.00, 0.02],
+        [0.01, 0.00, 0.08, 0.72, 0.18, 0.01],
+        [0.01, 0.00, 0.02, 0.09, 0.88, 0.00],
+        [0.02, 0.03, 0.03, 0.00, 0.00, 0.92],
+    ]
+)
+LATE = np.array(
+    [
+        [0.80, 0.18, 0.02, 0.00, 0.00, 0.00],
+        [0.06, 0.64, 0.26, 0.00, 0.00, 0.04],
+        [0.02, 0.03, 0.87, 0.03, 0.00, 0.05],
+        [0.02, 0.01, 0.25, 0.68, 0.04, 0.00],
+        [0.02, 0.00, 0.10, 0.30, 0.58, 0.00],
+        [0.02, 0.02, 0.02, 0.00, 0.00, 0.94],
+    ]
+)
+
+
+def simulate_stages(n_epochs: int, wake_epochs: int, rng: np.random.Generator) -> list[str]:
+    """Draw a night's stages: W, sleep that ends in W, and a little MOVEMENT and UNKNOWN.
+
+    Args:
+        n_epochs: length of the night.
+        wake_epochs: W before the sleep, and after it.
+        rng: where chance comes from.
+    """
+    n_asleep = max(0, n_epochs - 2 * wake_epochs)
+    state, asleep = RK.index("1"), []
+    for i in range(n_asleep):
+        asleep.append(RK[state])
+        late = i / n_asleep
+        state = int(rng.choice(len(RK), p=(1 - late) * EARLY[state] + late * LATE[state]))
+    for i in rng.choice(n_asleep, size=n_asleep // 100, replace=False):
+        asleep[i] = MOVEMENT if rng.random() < 0.7 else NOT_SCORED
+    edge = ["W"] * min(wake_epochs, n_epochs // 2)
+    return [*edge, *asleep, *edge, *["W"] * (n_epochs - n_asleep - 2 * len(edge))]
+
+
+# ---- signal: for every stage a background, rhythms that are always there, and events that come and go ----
+
+Waveform = Callable[[NDArray[np.float64], np.random.Generator], NDArray[np.float64]]
+
+
+def spindle(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """12-14 Hz, waxing and waning, 0.7-1.5 s."""
+    duration = rng.uniform(0.7, 1.5)
+    envelope = np.where(t < duration, np.sin(np.pi * t / duration) ** 2, 0)
+    return 22 * envelope * np.sin(2 * np.pi * rng.uniform(12, 14) * t)
+
+
+def k_complex(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A sharp negative wave and a slower positive one, together about a second."""
+    size = rng.uniform(70, 110)
+    return size * (-np.exp(-(((t - 0.35) / 0.1) ** 2)) + 0.7 * np.exp(-(((t - 0.75) / 0.2) ** 2)))
+
+
+def vertex_wave(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """One sharp negative wave of a quarter of a second."""
+    return -rng.uniform(25, 45) * np.exp(-(((t - 0.5) / 0.07) ** 2))
+
+
+def sawtooth(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Notched 2.5-4 Hz waves for a second or two."""
+    phase = t * rng.uniform(2.5, 4)
+    return 30 * np.where(t < rng.uniform(1.2, 2), 2 * (phase % 1) - 1, 0)
+
+
+def eye_movement(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A quick deflection that the frontal electrode picks up from the eye."""
+    size = float(rng.choice([-1, 1]) * rng.uniform(25, 45))
+    return size * np.exp(-(((t - 0.6) / 0.18) ** 2))
+
+
+def blink(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """A large positive wave of a third of a second."""
+    return rng.uniform(60, 110) * np.exp(-(((t - 0.4) / 0.12) ** 2))
+
+
+EVENT_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a stage's EEG is made of.
+
+    Attributes:
+        background: standard deviation in µV of the 1/f noise.
+        steepness: its power falls as frequency to this power.
+        rhythms: (centre Hz, width Hz, standard deviation µV) of each.
+        events: waveform → how many a minute.
+    """
+
+    background: float
+    steepness: float
+    rhythms: tuple[tuple[float, float, float], ...]
+    events: Mapping[Waveform, float]
+
+
+SOUNDS = {
+    "W": Sound(11, 1.3, ((10, 0.8, 13), (25, 8, 4)), {blink: 6}),
+    "1": Sound(7, 1.6, ((5.5, 1.2, 8),), {vertex_wave: 2}),
+    "2": Sound(10, 1.9, ((2.0, 1.0, 7),), {spindle: 8, k_complex: 3}),
+    "3": Sound(10, 2.0, ((1.0, 0.4, 26),), {spindle: 4}),
+    "4": Sound(10, 2.0, ((0.9, 0.3, 42),), {spindle: 1}),
+    "R": Sound(6, 1.5, ((6.5, 1.5, 3), (20, 5, 1.5)), {sawtooth: 5, eye_movement: 8}),
+    MOVEMENT: Sound(120, 0.8, ((30, 15, 60),), {}),
+    NOT_SCORED: Sound(11, 1.3, ((10, 0.8, 6),), {}),
+}
+
+
+def simulate_eeg(stages: Sequence[str], rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return one EEG channel of a night, (sample,) in µV, whose every epoch has the features of its stage.
+
+    Args:
+        stages: keys of SOUNDS, one an epoch.
+        rate: sampling rate in Hz.
+        rng: where chance comes from; it also draws this subject's amplitude.
+    """
+    length, fade = EPOCH_SECONDS * rate, FADE_SECONDS * rate
+    longer = np.empty((len(stages), length + fade))  # (epoch, sample): each reaches into the next
+    labels = np.array(stages)
+    for stage, sound in SOUNDS.items():
+        own = labels == stage
+        longer[own] = shaped_noise(int(own.sum()), length + fade, rate, sound, rng)
+    rising = np.linspace(0, 1, fade)
+    x = longer[:, :length]
+    tails = longer[:-1, length:] * rising[::-1]
+    x[1:, :fade] = x[1:, :fade] * rising + tails
+    eeg = x.reshape(-1)  # (epoch, sample) -> (sample,)
+    add_events(eeg, stages, rate, rng)
+    return eeg * rng.uniform(0.85, 1.2)
+
+
+def shaped_noise(
+    n_epochs: int, n_samples: int, rate: int, sound: Sound, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Return (epoch, sample) µV of noise with a stage's background and rhythms."""
+    hz: NDArray[np.float64] = np.fft.rfftfreq(n_samples, 1 / rate).astype(np.float64, copy=False)
+    power = np.zeros_like(hz)
+    audible = (hz >= 0.3) & (hz < 45)
+    power[audible] = unit_power(hz[audible] ** -sound.steepness) * sound.background**2
+    for centre, width, std in sound.rhythms:
+        power += unit_power(np.exp(-(((hz - centre) / width) ** 2)) * audible) * std**2
+    # Real and imaginary part of variance 1; the n_samples/2 makes the sum of `power` the variance of the noise.
+    white = rng.standard_normal((n_epochs, 2 * len(hz))).view(np.complex128)  # (epoch, frequency)
+    spectrum = white * (np.sqrt(power) * n_samples / 2)
+    return np.fft.irfft(spectrum, n_samples, axis=1)
+
+
+def unit_power(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled: NDArray[np.float64] = power / power.sum()
+    return scaled
+
+
+def add_events(eeg: NDArray[np.float64], stages: Sequence[str], rate: int, rng: np.random.Generator) -> None:
+    """Add each stage's events to (sample,) µV in place, none across the end of its epoch."""
+    t = np.arange(EVENT_SECONDS * rate) / rate
+    latest = (EPOCH_SECONDS - EVENT_SECONDS) * rate
+    for epoch, stage in enumerate(stages):
+        for waveform, a_minute in SOUNDS[stage].events.items():
+            n_events = max(1, rng.poisson(a_minute * EPOCH_SECONDS / 60))
+            for start in epoch * EPOCH_SECONDS * rate + rng.integers(0, latest, n_events):
+                eeg[start : start + len(t)] += waveform(t, rng)
+
+
+# ---- files ----
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedNight:
+    """A generated night.
+
+    Attributes:
+        stages: keys of SOUNDS, one an epoch.
+        start: its clock.
+        rng: where the rest of chance comes from.
+    """
+
+    stages: tuple[str, ...]
+    start: datetime
+    rng: np.random.Generator
+
+    @property
+    def seconds(self) -> int:
+        return len(self.stages) * EPOCH_SECONDS
+
+    def eeg(self, label: str, rate: int, limit: float) -> EdfSignal:
+        """Return an EEG signal that is clipped at ±`limit` µV."""
+        return self.signal(label, rate, simulate_eeg(self.stages, rate, self.rng), limit)
+
+    def quiet(self, label: str, rate: float, unit: str = "") -> EdfSignal:
+        """Return a signal that no script reads: zeros."""
+        from edfio import EdfSignal
+
+        zeros = np.zeros(round(self.seconds * rate), np.int16)
+        return EdfSignal.from_digital(
+            zeros, rate, label=label, physical_dimension=unit, physical_range=(-1000, 1000), digital_range=(-2048, 2047)
+        )
+
+    def signal(self, label: str, rate: int, samples: NDArray[np.float64], limit: float) -> EdfSignal:
+        from edfio import EdfSignal
+
+        return EdfSignal(
+            np.clip(samples, -limit, limit),
+            rate,
+            label=label,
+            physical_dimension="uV",
+            physical_range=(-limit, limit),
+            digital_range=(-2048, 2047),
+            transducer_type="simulated",
+        )
+
+
+def write_edf(
+    path: Path,
+    signals: Sequence[EdfSignal],
+    start: datetime,
+    record_seconds: float | None = None,
+    annotations: Sequence[tuple[float, float, str]] | None = None,
+) -> None:
+    """Write an EDF file that says it is simulated; a recording that does not say so is never replaced.
+
+    Raises:
+        InputError: a real recording of this name is there, or the file cannot be written.
+    """
+    from edfio import Edf, EdfAnnotation, Patient, Recording
+
+    if path.exists() and SIMULATED.encode() not in path.read_bytes()[:256]:
+        raise InputError(f"{path}: is there and not simulated; choose another --output_dir")
+    edf = Edf(
+        signals,
+        patient=Patient(name=SIMULATED),
+        recording=Recording(startdate=start.date(), equipment_code=SIMULATED),
+        starttime=start.time(),
+        data_record_duration=record_seconds,
+        annotations=None if annotations is None else [EdfAnnotation(*annotation) for annotation in annotations],
+    )
+    with written_whole(path) as partial:
+        edf.write(partial)
+
+
+def write_lines(path: Path, codes: Sequence[int]) -> None:
+    with written_whole(path) as partial:
+        partial.write_text("".join(f"{code}\n" for code in codes), encoding="ascii")
+
+
+# ---- Sleep-EDF: SC4ssN?0-PSG.edf with SC4ssN??-Hypnogram.edf ----
+
+ONE_NIGHT_MISSING = {13: 2, 36: 1, 52: 1}  # the release has no second, or first, night of these subjects
+ANNOTATIONS = {stage: f"Sleep stage {stage}" for stage in (*RK, NOT_SCORED)} | {MOVEMENT: "Movement time"}
+HYPNOGRAM_RUNS_ON = 20 * 60  # seconds; every hypnogram of the release goes on after the signal, as UNKNOWN
+
+
+def write_sleepedf(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
+    """Write both nights of a subject: PSG in records of 30 s, with three signals at 100 Hz and four at 1 Hz."""
+    written = []
+    for number in (1, 2):
+        if ONE_NIGHT_MISSING.get(subject) == number:
+            continue
+        night = simulated_night(hours, wake_minutes=35, seed=(seed, subject, number))
+        psg, hypnogram = (folder / f"SC4{subject:02d}{number}{ending}" for ending in ("E0-PSG.edf", "EC-Hypnogram.edf"))
+        signals = [
+            night.eeg("EEG Fpz-Cz", 100, limit=192),
+            night.eeg("EEG Pz-Oz", 100, limit=197),
+            night.quiet("EOG horizontal", 100, "uV"),
+            night.quiet("Resp oro-nasal", 1),
+            night.quiet("EMG submental", 1, "uV"),
+            night.quiet("Temp rectal", 1, "DegC"),
+            night.quiet("Event marker", 1),
+        ]
+        write_edf(psg, signals, night.start, record_seconds=EPOCH_SECONDS)
+        runs_on = (float(night.seconds), float(HYPNOGRAM_RUNS_ON), ANNOTATIONS[NOT_SCORED])
+        write_edf(hypnogram, [], night.start, annotations=[*annotated(night.stages), runs_on])
+        written += [psg, hypnogram]
+    return written
+
+
+def annotated(stages: Sequence[str]) -> list[tuple[float, float, str]]:
+    """Return (onset, duration, text) of each run of one stage, in seconds."""
+    changes = [i for i in range(len(stages)) if i == 0 or stages[i] != stages[i - 1]]
+    return [
+        (float(start * EPOCH_SECONDS), float((end - start) * EPOCH_SECONDS), ANNOTATIONS[stages[start]])
+        for start, end in zip(changes, [*changes[1:], len(stages)], strict=True)
+    ]
+
+
+# ---- ISRUC: N/N.rec with N/N_1.txt and N/N_2.txt ----
+
+ISRUC_CODES = {
+    "W": 0,
+    "1": 1,
+    "2": 2,
+    "3": 3,
+    "4": 3,
+    "R": 5,
+    MOVEMENT: 0,
+    NOT_SCORED: 0,
+}  # AASM: every epoch is staged
+ISRUC_EEG = ("F3-A2", "C3-A2", "O1-A2", "F4-A1", "C4-A1", "O2-A1")
+ISRUC_UNREFERENCED = 40  # this subject's file has single electrodes
+EXPERTS_AGREE = 0.9
+
+
+def write_isruc(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
+    """Write a subject's night at 200 Hz, with two experts who differ in a tenth of the epochs."""
+    night = simulated_night(hours, wake_minutes=10, seed=(seed, subject))
+    own = writable_folder(folder / str(subject))
+    recording, first, second = (own / f"{subject}{ending}" for ending in (".rec", "_1.txt", "_2.txt"))
+    slow = [night.quiet(label, 25) for label in ("X6", "DC3", "X7", "X8")]
+    slow += [night.quiet(label, 12.5) for label in ("SaO2", "DC8")]
+    fast = [night.quiet(label, 200, "uV") for label in ("X1", "X2", "X3", "X4", "X5")]
+    write_edf(recording, [*isruc_head(night, subject), *fast, *slow], night.start, record_seconds=2)
+    codes = [ISRUC_CODES[stage] for stage in night.stages]
+    write_lines(first, codes)
+    other = night.rng.permutation(codes)
+    agree = night.rng.random(len(codes)) < EXPERTS_AGREE
+    write_lines(second, [int(code) for code in np.where(agree, codes, other)])
+    return [recording, first, second]
+
+
+def isruc_head(night: SimulatedNight, subject: int) -> list[EdfSignal]:
+    """Return EOG and EEG, named as in the release: A1/A2 or M1/M2 for the mastoids, and for one subject unreferenced.
+
+    Only C3 and its reference carry an EEG.
+    """
+    names: tuple[str, ...]
+    if subject == ISRUC_UNREFERENCED:
+        common = (
+            night.rng.standard_normal(night.seconds * 200) * 10
+        )  # both electrodes pick it up: the difference is clean
+        c3 = simulate_eeg(night.stages, 200, night.rng) + common
+        live = {"C3": night.signal("C3", 200, c3, 600), "A2": night.signal("A2", 200, common, 600)}
+        names = ("ROC", "A1", "LOC", "A2", "C4", "O2", "C3", "O1", "F4", "F3")
+    else:
+        mastoid = str.maketrans("A", "A" if subject % 2 else "M")
+        names = tuple(name.translate(mastoid) for name in ("LOC-A2", "ROC-A1", *ISRUC_EEG))
+        live = {name: night.eeg(name, 200, limit=600) for name in names if name.startswith("C3")}
+    return [live.get(name) or night.quiet(name, 200, "uV") for name in names]
+
+
+# ---- UCDDB: ucddb0NN.rec with ucddb0NN_stage.txt ----
+
+UCDDB_CODES = {"W": 0, "R": 1, "1": 2, "2": 3, "3": 4, "4": 5, MOVEMENT: 6, NOT_SCORED: 8}
+
+
+def write_ucddb(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
+    """Write a subject's night: fourteen signals at 128, 64 and 8 Hz in records of 1 s."""
+    night = simulated_night(hours, wake_minutes=10, seed=(seed, subject))
+    recording, stages = folder / f"ucddb{subject:03d}.rec", folder / f"ucddb{subject:03d}_stage.txt"
+    signals = [night.quiet(label, 64, "uV") for label in ("Lefteye", "RightEye", "EMG")]
+    signals += [night.eeg(label, 128, limit=600) for label in ("C3A2", "C4A1")]
+    signals += [night.quiet("ECG", 128, "uV")]
+    slow = ("SpO2", "Sound", "Flow", "Sum", "ribcage", "abdo", "BodyPos", "Pulse")
+    signals += [night.quiet(label, 8) for label in slow]
+    write_edf(recording, signals, night.start, record_seconds=1)
+    write_lines(stages, [UCDDB_CODES[stage] for stage in night.stages])
+    return [recording, stages]
+
+
+# ---- the command ----
+
+
+def simulated_night(hours: float, wake_minutes: int, seed: tuple[int, ...]) -> SimulatedNight:
+    """Draw a night's stages and its clock; a short night has less W at its ends: a fifth at each."""
+    rng = np.random.default_rng(seed)
+    n_epochs = round(hours * 3600 / EPOCH_SECONDS)
+    stages = simulate_stages(n_epochs, min(wake_minutes * 60 // EPOCH_SECONDS, n_epochs // 5), rng)
+    day = date(2000, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
+    return SimulatedNight(tuple(stages), datetime.combine(day, time(22, int(rng.integers(0, 60)))), rng)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set's raw files: which subjects there are, and what writes one of them."""
+
+    subjects: tuple[int, ...]
+    write: Callable[[Path, int, float, int], list[Path]]
+
+
+LAYOUTS = {
+    "sleepedf": Layout(DATASETS["sleepedfx"].subjects, write_sleepedf),
+    "isruc": Layout(tuple(range(1, 101)), write_isruc),
+    "ucddb": Layout(DATASETS["ucddb"].subjects, write_ucddb),
+}
+
+
+def simulate(db: str, folder: Path, subjects: Sequence[int], hours: float, seed: int) -> list[Path]:
+    """Write generated recordings of `subjects` into `folder`, laid out as data set `db`, and return the files.
+
+    Args:
+        db: a key of LAYOUTS.
+        folder: where to; made if need be.
+        subjects: numbers that the data set has.
+        hours: length of a night.
+        seed: the same seed gives the same files.
+
+    Raises:
+        InputError: a file cannot be written, or would replace a real recording.
+    """
+    folder = writable_folder(folder)
+    return [path for subject in subjects for path in LAYOUTS[db].write(folder, subject, hours, seed)]
+
+
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Write generated recordings in a data set's own raw layout.")
+    add = parser.add_argument
+    add("--db", required=True, choices=LAYOUTS, help="the data set whose layout to follow")
+    add("--output_dir", help="folder for the recordings (default ./raw_data/<db>)")
+    add("--subjects", nargs="+", metavar="N", help="numbers and ranges, as in 1 3 5-7 (default the first four)")
+    add("--hours", type=float, default=3.0, help="length of a night (default %(default)s)")
+    add("--seed", type=int, default=0, help="the same seed gives the same recordings (default %(default)s)")
+    return parser.parse_args(argv)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parsed(argv)
+    log_to_terminal()
+    if not 0.1 <= options.hours <= 24:
+        raise InputError(f"--hours is {options.hours:g}; a night has from 0.1 to 24")
+    if options.seed < 0:
+        raise InputError(f"--seed is {options.seed}; it must be 0 or more")
+    known = LAYOUTS[options.db].subjects
+    subjects = known[:4] if options.subjects is None else parse_subjects(options.subjects, known)
+    folder = Path(options.output_dir or f"./raw_data/{options.db}")
+    for subject in subjects:
+        for path in simulate(options.db, folder, [subject], options.hours, options.seed):
+            log.info("simulated %s", path)
+    log.info("subjects %s, %g hours a night: SIMULATED, no real sleep in them", as_ranges(subjects), options.hours)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
