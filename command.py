@@ -48,6 +48,7 @@ def command(main: Main) -> Callable[..., int]:
 
 def log_to_terminal() -> None:
     """Send the program's own messages to standard output as plain lines."""
+    logging.raiseExceptions = False  # `... | head` closes our output early; that is no error
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.handlers[:] = [handler]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from generated import DISTANCES
 
 import trainer
 from data import Night, save_night
@@ -44,3 +45,14 @@ def trained(tmp_path_factory, data_dir):
     output = tmp_path_factory.mktemp("output")
     assert trainer.main(train_arguments(data_dir, output, last=4)) == 0
     return output
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fidelity", action="store_true", help="print the distances to the published program's values")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.getoption("--fidelity"):
+        terminalreporter.section("distances to the published program")
+        for what, (distance, bound) in DISTANCES.items():
+            terminalreporter.write_line(f"{what:<62}  {distance:9.1e}  (bound {bound:.1e})")

@@ -1,4 +1,4 @@
-"""The generated weights and batches behind tests/reference."""
+"""The generated weights and batches behind tests/reference, and how near we come to what they gave."""
 
 from __future__ import annotations
 
@@ -13,6 +13,27 @@ REFERENCE = Path(__file__).parent / "reference"
 
 # The scale of each generated weight, in the order in which they were drawn.
 SCALES = (0.1, 0.05, 0.05, 0.05, 0.05, 0.05, 0.08, 0.1, 0.2, 0.2, 0.2, 0.3, 0.1)
+
+
+DISTANCES: dict[str, tuple[float, float]] = {}
+"""Largest distance and its bound, by what was compared; `pytest --fidelity` prints them."""
+
+
+def assert_near(what, found, expected, bound: float, *, relative: bool = False) -> None:
+    """Assert that no value is further than `bound` from the reference, and note the largest distance.
+
+    Args:
+        what: names the comparison.
+        found: ours.
+        expected: the published program's, of the same shape.
+        bound: the largest distance allowed.
+        relative: measure each distance as a share of the expected value.
+    """
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    assert found.shape == expected.shape
+    distance = float(np.max(np.abs(found - expected) / (np.abs(expected) if relative else 1)))
+    DISTANCES[what] = (max(distance, DISTANCES.get(what, (0, 0))[0]), bound)
+    assert distance <= bound, f"{what}: {distance:.3g} away, {bound:.3g} allowed"
 
 
 def published_weights() -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import config
@@ -149,6 +149,7 @@ def test_no_option_leaves_config_py():
     assert parsed() == Settings()
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), min_size=5, max_size=5))
 def test_class_weights_are_read_as_written(weights):
     assert parsed("--class_weights", *map(repr, weights)).class_weights == tuple(weights)

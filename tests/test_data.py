@@ -237,6 +237,7 @@ def test_folds_are_the_published_ones(name):
         }
 
 
+@settings(deadline=None)
 @given(st.data(), st.sets(st.integers(0, 200), min_size=2, max_size=40))
 def test_every_subject_is_tested_once_and_in_one_part_of_each_fold(choice, subjects):
     n_folds = choice.draw(st.integers(2, len(subjects)))
@@ -331,6 +332,7 @@ def epochs_of(batches: list[Batch]) -> list[list[int]]:
     return [lane for lane in lanes if lane]
 
 
+@settings(deadline=None)
 @given(LENGTHS, SIZES, SIZES, st.randoms(use_true_random=False))
 def test_every_epoch_comes_once_and_in_the_order_of_its_night(lengths, size, length, random):
     nights = numbered_nights(lengths)
@@ -340,6 +342,7 @@ def test_every_epoch_comes_once_and_in_the_order_of_its_night(lengths, size, len
     assert len(batches) == data.n_batches(nights, size, length, order)
 
 
+@settings(deadline=None)
 @given(LENGTHS, SIZES, SIZES)
 def test_padding_is_zero_with_weight_zero_and_shapes_never_change(lengths, size, length):
     for batch in data.batch_nights(numbered_nights(lengths), size, length):

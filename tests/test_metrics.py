@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import metrics
@@ -31,6 +31,7 @@ def a_night(night: str, subject: int, seed: int, *, n: int = 200, agreement: flo
 # ---- one confusion matrix ----
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_figures_are_those_of_scikit_learn(pairs):
     expert, model = np.array(pairs).T
@@ -46,6 +47,7 @@ def test_figures_are_those_of_scikit_learn(pairs):
         np.testing.assert_allclose(values[there], expected)
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_stages_in_neither_hypnogram_have_no_figures(pairs):
     ours = metrics.scores(*np.array(pairs).T)
@@ -54,6 +56,7 @@ def test_stages_in_neither_hypnogram_have_no_figures(pairs):
     assert not ours.support[absent].any()
 
 
+@settings(deadline=None)
 @given(PAIRS)
 def test_rows_of_the_confusion_matrix_are_the_expert(pairs):
     confusion = metrics.scores(*np.array(pairs).T).confusion

@@ -50,7 +50,7 @@ def scored(data_dir, trained, tmp_path_factory):
 def test_it_prints_each_fold_and_all_of_them(score):
     status, printed = score()
     assert status == 0
-    assert "fold  0  checkpoint of pass " in printed and "1 nights  20 epochs" in printed
+    assert "fold  0  npz, pass " in printed and "1 nights  20 epochs" in printed
     assert "sleepedf: 2 of 20 folds, 2 of 20 subjects, 2 nights" in printed
     for words in ("Accuracy", "Macro-F1", "Kappa", "95 % interval over subjects", "precision %", "row: expert"):
         assert words in printed
@@ -105,7 +105,8 @@ def test_it_is_found_beside_the_program_from_any_working_directory(data_dir, tra
 
 def test_a_fold_in_training_is_scored_with_a_word(score, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "output")
-    (tmp_path / "output" / "sleepedf" / "4" / "test_scores.json").unlink()
+    fold = tmp_path / "output" / "sleepedf" / "4"
+    (fold / "test_scores.json").rename(fold / "resume.npz")
     status, printed = score(directory=tmp_path / "output")
     assert status == 0 and "fold 4 is still in training" in printed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from generated import REFERENCE, published_weights
+from generated import REFERENCE, assert_near, generated_batch, published_weights
 
 import checkpoint
 import metrics
@@ -47,8 +47,6 @@ def read(folder):
 
 def test_generated_checkpoint_gives_the_published_logits(tmp_path):
     """The generated weights, through a file of the published format, give the published program's forward pass."""
-    from generated import generated_batch
-
     write(tmp_path / "0")
     fold = checkpoint.load_fold(tmp_path / "0", DATASETS["sleepedf"], 0)
     network = model.RecSleepNet(Settings())
@@ -56,7 +54,9 @@ def test_generated_checkpoint_gives_the_published_logits(tmp_path):
     batch = generated_batch(0)
     logits, _ = network.call(tf.constant(batch.x), tf.constant(batch.weight > 0), network.first_state(3))
     with np.load(REFERENCE / "reference_steps.npz") as expected:
-        np.testing.assert_allclose(logits.numpy().reshape(12, 5), expected["forward0_logits"], atol=6e-5)
+        assert_near(
+            "logits, through a checkpoint file", logits.numpy().reshape(12, 5), expected["forward0_logits"], 6e-5
+        )
     assert (fold.best.global_step, fold.best.pass_number, fold.format) == (120, 7, "TensorFlow 1")
     assert fold.run.subjects["test"] == (0,) and fold.run.subjects["valid"] == (1, 6)
 
@@ -215,7 +215,8 @@ def load_real(stager, db, fold):
 def test_published_checkpoints_give_the_published_logits(stager, db, fold):
     load_real(stager, db, fold)
     with np.load(REFERENCE / "reference_checkpoints.npz") as expected:
-        np.testing.assert_allclose(stager.logits(reference_night()), expected[f"{db}/{fold}"], atol=1e-4)
+        logits = stager.logits(reference_night())
+        assert_near(f"logits of the published checkpoint {db}/{fold}", logits, expected[f"{db}/{fold}"], 1e-4)
 
 
 @needs_real
