@@ -148,12 +148,9 @@ class Setting:
         if isinstance(self.allowed, tuple):
             return value in self.allowed
         number = isinstance(value, int) if self.type is int else isinstance(value, (int, float))
-        return (
-            number
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-            and self.allowed.low <= value <= self.allowed.high
-        )
+        # Comparing leaves out nan; a whole number too large for a float compares all the same.
+        in_limits = number and self.allowed.low <= value <= self.allowed.high and value != math.inf
+        return in_limits and not isinstance(value, bool)
 
     def wanted(self) -> str:
         if isinstance(self.allowed, tuple):

@@ -85,7 +85,7 @@ Waveform = Callable[[NDArray[np.float64], np.random.Generator], NDArray[np.float
 def spindle(t: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """12-14 Hz, waxing and waning, 0.7-1.5 s."""
     duration = rng.uniform(0.7, 1.5)
-    envelope = np.where(t < duration, np.sin(np.pi * t / duration) ** 2, 0)
+    envelope: NDArray[np.float64] = np.where(t < duration, np.sin(np.pi * t / duration) ** 2, 0)
     return 22 * envelope * np.sin(2 * np.pi * rng.uniform(12, 14) * t)
 
 
