@@ -68,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unfinished:
         train_folds(unfinished, folders, nights, options.gpu)
     print_table(folders, dataset)
+    where = f"--dir {options.output_dir} --data_dir {options.data_dir}"
+    suffix = f" --suffix {options.suffix}" if options.suffix else ""
+    skip = " --skip_missing" if options.skip_missing else ""
+    log.info("\nmore: python predict.py --db %s %s%s%s", dataset.name, where, suffix, skip)
     return 0
 
 
@@ -372,7 +376,6 @@ def print_table(folders: Mapping[int, Path], dataset: Dataset) -> None:
         confusions.append(tested.confusion)
         print_row(str(fold), str(tested.pass_number), metrics.from_confusion(tested.confusion))
     print_row("pooled", "", metrics.from_confusion(np.sum(confusions, axis=0)))
-    log.info("\nmore: python predict.py --db %s --dir %s", dataset.name, folders[min(folders)].parent)
 
 
 def print_row(fold: str, kept_pass: str, scores: metrics.Scores) -> None:
