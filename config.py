@@ -59,6 +59,7 @@ class Settings:
     pretrain_on: Annotated[tuple[str, ...], ("train", "valid", "test"), "nights seen by pre-training (no labels)"] = (
         "train",
     )
+    pack_nights: Annotated[bool, (False, True), "let each lane of a batch go on with its next night by itself"] = False
     patience: Annotated[int, Limits(0), "stop after so many passes without a better checkpoint; 0: never"] = 0
     seed: Annotated[int, Limits(0, 2**31 - 1), "seed of fold 0; fold k has seed + k"] = 42
 
@@ -132,7 +133,7 @@ class Setting:
     name: str
     type: type
     several: bool
-    allowed: Limits | tuple[str, ...]
+    allowed: Limits | tuple[Any, ...]
     meaning: str
     default: Any
 
@@ -146,7 +147,7 @@ class Setting:
 
     def accepts(self, value: Any) -> bool:
         if isinstance(self.allowed, tuple):
-            return value in self.allowed
+            return isinstance(value, self.type) and value in self.allowed
         number = isinstance(value, int) if self.type is int else isinstance(value, (int, float))
         # Comparing leaves out nan; a whole number too large for a float compares all the same.
         in_limits = number and self.allowed.low <= value <= self.allowed.high and value != math.inf
@@ -154,7 +155,7 @@ class Setting:
 
     def wanted(self) -> str:
         if isinstance(self.allowed, tuple):
-            return "one or more of " + ", ".join(self.allowed)
+            return ("one or more of " if self.several else "") + ", ".join(map(str, self.allowed))
         kind = "a whole number" if self.type is int else "a number"
         return f"numbers, each {self.allowed}" if self.several else f"{kind} {self.allowed}"
 
@@ -174,15 +175,14 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Give `parser` one option for each setting; an option that is not given leaves config.py's value."""
     group = parser.add_argument_group("settings (defaults from config.py)")
     for setting in described(Settings):
+        form: dict[str, Any] = {"type": setting.type, "metavar": setting.type.__name__.upper()}
+        if setting.several:
+            form["nargs"] = "+"
+        if setting.type is bool:
+            form = {"action": argparse.BooleanOptionalAction}
         default = " ".join(map(str, setting.default)) if setting.several else setting.default
-        group.add_argument(
-            f"--{setting.name}",
-            type=setting.type,
-            nargs="+" if setting.several else None,
-            default=argparse.SUPPRESS,
-            metavar=setting.type.__name__.upper(),
-            help=f"{setting.meaning} (default {default})",
-        )
+        help_text = f"{setting.meaning} (default {default})"
+        group.add_argument(f"--{setting.name}", default=argparse.SUPPRESS, help=help_text, **form)
 
 
 def settings_from(options: argparse.Namespace) -> Settings:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -255,52 +257,77 @@ class Batch:
         x: (night, epoch, sample) float32, µV.
         y: (night, epoch) int32.
         weight: (night, epoch) float32, 1 on real epochs.
-        first: True where these are the first chunks of their nights, before which the network's state is 0.
+        first: (night,) bool, True where a night starts: before it the network's state is 0.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int32]
     weight: NDArray[np.float32]
-    first: bool
+    first: NDArray[np.bool_]
 
 
-def batch_nights(
-    nights: Sequence[Night], batch_size: int, seq_length: int, order: Sequence[int] | None = None
-) -> Iterator[Batch]:
-    """Yield every epoch of `nights` once: `batch_size` nights side by side, `seq_length` epochs at a time.
+Step = list[tuple[int, int] | None]
+"""What each lane of a batch holds: which night, and which chunk of it; None for nothing."""
 
-    All batches have the same shape: a last group with fewer nights is filled with empty ones.
+
+def plan_steps(n_epochs: Sequence[int], batch_size: int, seq_length: int, pack: bool = False) -> list[Step]:
+    """Decide what each batch of a pass holds.
+
+    As published, `batch_size` nights start together and the next group waits for the longest of them. Packed, each lane
+    goes on with the next night as soon as its own has ended, so that few of the computed epochs are padding.
 
     Args:
-        nights: the nights; their signals are copied only a chunk at a time.
-        batch_size: nights in a batch.
+        n_epochs: length of each night, in the order in which they are taken.
+        batch_size: lanes, each of which holds one night at a time.
         seq_length: epochs in a chunk.
-        order: the order in which nights are taken; as they are when None.
+        pack: whether lanes go on by themselves.
     """
-    ordered = [nights[i] for i in (range(len(nights)) if order is None else order)]
-    for start in range(0, len(ordered), batch_size):
-        group = ordered[start : start + batch_size]
-        for chunk in range(n_chunks(group, seq_length)):
-            yield chunk_batch(group, chunk, batch_size, seq_length)
+    chunks = [math.ceil(n / seq_length) for n in n_epochs]
+    if not pack:
+        return [
+            [(night, chunk) if night < len(chunks) else None for night in range(start, start + batch_size)]
+            for start in range(0, len(chunks), batch_size)
+            for chunk in range(max(chunks[start : start + batch_size]))
+        ]
+    lanes: list[Step] = [[] for _ in range(batch_size)]
+    for night, n in enumerate(chunks):
+        shortest = min(lanes, key=len)  # the lane that is free first; of several, the first
+        shortest += [(night, chunk) for chunk in range(n)]
+    return [list(step) for step in itertools.zip_longest(*lanes)]
 
 
-def n_chunks(group: Iterable[Night], seq_length: int) -> int:
-    return math.ceil(max(len(night) for night in group) / seq_length)
+def batch_nights(nights: Sequence[Night], steps: Iterable[Step], seq_length: int) -> Iterator[Batch]:
+    """Yield the batches that `plan_steps` planned; each epoch of each night is in one of them, once.
+
+    All batches have the same shape; signals are copied only a chunk at a time.
+    """
+    for step in steps:
+        yield step_batch(nights, step, seq_length)
 
 
-def n_batches(nights: Sequence[Night], batch_size: int, seq_length: int, order: Sequence[int]) -> int:
-    """Return how many batches `batch_nights` yields for the same arguments."""
-    groups = (order[start : start + batch_size] for start in range(0, len(order), batch_size))
-    return sum(n_chunks((nights[i] for i in group), seq_length) for group in groups)
-
-
-def chunk_batch(group: Sequence[Night], chunk: int, batch_size: int, seq_length: int) -> Batch:
-    x = np.zeros((batch_size, seq_length, group[0].x.shape[1]), np.float32)
-    y = np.zeros((batch_size, seq_length), np.int32)
-    weight = np.zeros((batch_size, seq_length), np.float32)
-    for lane, night in enumerate(group):
+def step_batch(nights: Sequence[Night], step: Step, seq_length: int) -> Batch:
+    x = np.zeros((len(step), seq_length, nights[0].x.shape[1]), np.float32)
+    y = np.zeros((len(step), seq_length), np.int32)
+    weight = np.zeros((len(step), seq_length), np.float32)
+    for lane, slot in enumerate(step):
+        if slot is None:
+            continue
+        night, chunk = nights[slot[0]], slot[1]
         epochs = slice(chunk * seq_length, min((chunk + 1) * seq_length, len(night)))
-        n = max(epochs.stop - epochs.start, 0)
-        if n:
+        n = epochs.stop - epochs.start
+        if n > 0:  # the night may have ended before its neighbours
             x[lane, :n], y[lane, :n], weight[lane, :n] = night.x[epochs], night.y[epochs], 1
-    return Batch(x, y, weight, first=chunk == 0)
+    return Batch(x, y, weight, first=np.array([slot is not None and slot[1] == 0 for slot in step]))
+
+
+Item = TypeVar("Item")
+
+
+def prefetched(items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the same items; a thread makes the next one ready while this one is in use."""
+    end: Any = object()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        ahead = thread.submit(next, items, end)
+        while (item := ahead.result()) is not end:
+            ahead = thread.submit(next, items, end)
+            yield item

@@ -249,10 +249,10 @@ class Training:
 
     def train(self, batch: Batch, state: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         """Take one training step; return the losses and accuracy before it, and the nights' new state."""
-        return self.compiled_train(batch.x, batch.y, batch.weight, state)  # type: ignore[no-any-return]
+        return self.compiled_train(batch.x, batch.y, batch.weight, batch.first, state)  # type: ignore[no-any-return]
 
     def first_state(self) -> tf.Tensor:
-        """Return the state before a batch's first chunk."""
+        """Return the state before a pass."""
         return self.network.first_state(self.settings.batch_size)
 
     def next_seeds(self) -> Seeds | None:
@@ -268,9 +268,10 @@ class Training:
         return {"loss_rec": loss}
 
     def train_graph(
-        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor
+        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, first: tf.Tensor, state: tf.Tensor
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         seeds = self.next_seeds()
+        state = tf.where(first[:, tf.newaxis], 0.0, state)  # (layer, 2, night, unit): 0 where a night starts
         with tf.GradientTape() as tape:
             losses, logits, state = self.losses(x, y, weight, state, seeds)
             total = losses["loss_ce"] + losses["loss_l2"] + self.settings.rec_weight * losses["loss_rec"]

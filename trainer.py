@@ -27,7 +27,18 @@ import metrics
 from checkpoint import PARTS, Best, Pass, Run
 from command import InputError, command, existing_folder, import_tensorflow, log, log_to_terminal, writable_folder
 from config import Dataset, Settings
-from data import Batch, Night, batch_nights, find_nights, load_night, n_batches, split_subjects, summarize_night
+from data import (
+    Batch,
+    Night,
+    Step,
+    batch_nights,
+    find_nights,
+    load_night,
+    plan_steps,
+    prefetched,
+    split_subjects,
+    summarize_night,
+)
 
 if TYPE_CHECKING:
     from model import Stager, Training
@@ -168,6 +179,7 @@ class FoldTraining:
         self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
         self.settings = run.settings
         self.history: list[Pass] = []
+        self.state: Any = None  # of the LSTM, from batch to batch of a pass
         self.events = checkpoint.Events(folder)
 
     def complete(self) -> None:
@@ -188,7 +200,8 @@ class FoldTraining:
         parts = ", ".join(
             f"{len(self.run.epochs[p])} {p} nights ({sum(self.run.epochs[p].values())} epochs)" for p in PARTS
         )
-        log.info("fold %d: %s", self.run.fold, parts)
+        padding = padding_line(list(self.run.epochs["train"].values()), self.settings)
+        log.info("fold %d: %s; %s", self.run.fold, parts, padding)
         self.training.restart(self.run.seed)
         if (self.folder / checkpoint.RESUME).exists():
             done, values = checkpoint.load_resume(self.folder)
@@ -229,8 +242,6 @@ class FoldTraining:
             self.end_pass(Pass(TRAIN, number, step, kept=kept, **losses, **valid), started)
 
     def train_step(self, batch: Batch) -> dict[str, Any]:
-        if batch.first:
-            self.state = self.training.first_state()
         losses, self.state = self.training.train(batch, self.state)
         return losses
 
@@ -242,12 +253,14 @@ class FoldTraining:
         Returns:
             The mean of each loss over the steps.
         """
-        settings = self.settings
-        order = np.random.default_rng([self.run.seed, phase == TRAIN, number]).permutation(len(nights)).tolist()
+        order = np.random.default_rng([self.run.seed, phase == TRAIN, number]).permutation(len(nights))
+        ordered = [nights[i] for i in order]
+        plan = plan_of_pass([len(night) for night in ordered], self.settings)
+        self.state = self.training.first_state()
         batches = tqdm(
-            batch_nights(nights, settings.batch_size, settings.seq_length, order),
+            prefetched(batch_nights(ordered, plan, self.settings.seq_length)),
             desc=f"fold {self.run.fold} {phase} {number}",
-            total=n_batches(nights, settings.batch_size, settings.seq_length, order),
+            total=len(plan),
             unit="step",
             leave=False,
             disable=None,  # no bar where the output is no terminal
@@ -341,7 +354,18 @@ def log_file(folder: Path) -> Iterator[None]:
         handler.close()
 
 
+def plan_of_pass(n_epochs: Sequence[int], settings: Settings) -> list[Step]:
+    return plan_steps(n_epochs, settings.batch_size, settings.seq_length, settings.pack_nights)
+
+
 # ---- words and tables ----
+
+
+def padding_line(n_epochs: Sequence[int], settings: Settings) -> str:
+    """Say how many steps a pass takes and what share of the epochs that it computes is padding."""
+    n_steps = len(plan_of_pass(n_epochs, settings))
+    computed = n_steps * settings.batch_size * settings.seq_length
+    return f"{n_steps} steps a pass, {100 * (1 - sum(n_epochs) / computed):.0f} % of their epochs are padding"
 
 
 def pass_line(one: Pass) -> str:

@@ -59,4 +59,4 @@ def generated_batch(k: int) -> Batch:
     y = r.randint(0, 5, 12)
     weight = (np.arange(4) < np.array([[4], [3], [2]])).astype(np.float32)
     x, y = x.reshape(3, 4, 3000) * weight[..., None], y.reshape(3, 4) * weight
-    return Batch(x.astype(np.float32), y.astype(np.int32), weight, first=k == 0)
+    return Batch(x.astype(np.float32), y.astype(np.int32), weight, first=np.full(3, k == 0))

@@ -17,7 +17,7 @@ import model
 import published
 from command import InputError
 from config import Settings
-from data import Batch, Night, batch_nights
+from data import Batch, Night, batch_nights, plan_steps
 
 SETTINGS = Settings(batch_size=3, seq_length=4)
 
@@ -186,6 +186,11 @@ def test_class_weight_is_that_of_the_true_stage():
 TINY = Settings(input_size=100, batch_size=2, seq_length=3, n_rnn_units=8)
 
 
+def batches(nights, settings, pack=False):
+    plan = plan_steps([len(night) for night in nights], settings.batch_size, settings.seq_length, pack)
+    return batch_nights(nights, plan, settings.seq_length)
+
+
 def tiny_nights(*lengths):
     rng = np.random.default_rng(1)
     return [
@@ -200,7 +205,7 @@ def run(training, seed, n_steps):
 
 
 def steps(training, n_steps):
-    batch = next(batch_nights(tiny_nights(3, 2), 2, 3))
+    batch = next(batches(tiny_nights(3, 2), TINY))
     for _ in range(n_steps):
         training.pretrain(batch)
         training.train(batch, training.first_state())
@@ -237,7 +242,7 @@ def test_training_goes_on_from_its_values_to_the_bit(tiny):
 
 def test_dropout_differs_from_step_to_step(tiny):
     tiny.restart(0)
-    batch = next(batch_nights(tiny_nights(3, 3), 2, 3))
+    batch = next(batches(tiny_nights(3, 3), TINY))
     weights = tiny.network.values()
     losses = set()
     for _ in range(3):
@@ -264,8 +269,8 @@ def test_two_recurrent_layers():
 def batched_logits(network, nights, settings):
     """The logits of each night, by carrying the state from chunk to chunk of a batch, as training does."""
     logits, state = [], None
-    for batch in batch_nights(nights, settings.batch_size, settings.seq_length):
-        state = network.first_state(settings.batch_size) if batch.first else state
+    for batch in batches(nights, settings):
+        state = network.first_state(settings.batch_size) if batch.first.any() else state
         chunk, state = network.call(batch.x, batch.weight > 0, state)
         logits.append(chunk.numpy())
     whole = np.concatenate(logits, axis=1)  # (night, epoch, stage): one group of nights, its chunks in order
@@ -319,8 +324,48 @@ def test_a_batch_of_another_settings_length_still_pools_to_the_same_features():
 
 def test_an_empty_lane_gives_finite_losses(tiny):
     tiny.restart(0)
-    batch = next(batch_nights(tiny_nights(2), 2, 3))
+    batch = next(batches(tiny_nights(2), TINY))
     assert isinstance(batch, Batch)
     losses, state = tiny.train(batch, tiny.first_state())
     assert all(np.isfinite(float(value)) for value in losses.values())
     assert np.isfinite(state.numpy()).all()
+
+
+UNEQUAL = (7, 2, 4, 1, 3)
+
+
+def epoch_losses(training, pack):
+    """Return the cross-entropy of every epoch of nights of unequal length, by its first sample, without dropout."""
+    nights = tiny_nights(*UNEQUAL)
+    found, state = {}, training.first_state()
+    for batch in batches(nights, TINY, pack):
+        state = tf.where(batch.first[:, np.newaxis], 0.0, state)
+        logits, state = training.network.call(batch.x, batch.weight > 0, state)
+        entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(batch.y, logits).numpy()
+        real = batch.weight > 0
+        found.update(zip(batch.x[real][:, 0].tolist(), entropy[real].tolist(), strict=True))
+    return found
+
+
+def test_packed_nights_have_the_same_loss_in_every_epoch(tiny):
+    tiny.restart(0)
+    plain, packed = epoch_losses(tiny, False), epoch_losses(tiny, True)
+    assert len(plain) == sum(UNEQUAL) and plain.keys() == packed.keys()
+    for epoch, loss in plain.items():
+        assert packed[epoch] == pytest.approx(loss, abs=1e-6)
+
+
+def test_the_training_step_resets_the_state_where_a_night_starts(tiny):
+    """The state that comes in does not matter for a lane that starts a night, and matters for one that goes on."""
+
+    def state_after(came_in, first):
+        tiny.restart(0)
+        whole = next(batches(tiny_nights(3, 3), TINY))
+        batch = Batch(whole.x, whole.y, whole.weight, np.array(first))
+        return tiny.train(batch, came_in)[1].numpy()
+
+    zeros = tiny.first_state()
+    other = tf.random.stateless_normal(zeros.shape, seed=[1, 2])
+    from_zeros, from_other = state_after(zeros, [True, False]), state_after(other, [True, False])
+    np.testing.assert_array_equal(from_zeros[:, :, 0], from_other[:, :, 0])
+    assert not np.allclose(from_zeros[:, :, 1], from_other[:, :, 1])

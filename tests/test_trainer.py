@@ -225,6 +225,13 @@ def test_pretrain_on_names_the_nights_of_pretraining(train, tmp_path):
     assert steps[2] - steps[1] == 10  # training itself sees the training nights only
 
 
+def test_packed_nights_take_fewer_steps(train, tmp_path):
+    """4, 5 and 5 chunks in two lanes: side by side 5 + 5 steps; packed, the lane of 4 goes on: 9."""
+    status, printed = train("--pack_nights", "--n_epochs", "1")
+    assert status == 0 and "9 steps a pass, 28 % of their epochs are padding" in printed
+    assert [one.global_step for one in load_history(fold_of(tmp_path))] == [9, 18]
+
+
 def test_two_trainers_do_not_share_a_fold(train, tmp_path):
     folder = fold_of(tmp_path)
     folder.mkdir(parents=True)
