@@ -226,10 +226,12 @@ def test_pretrain_on_names_the_nights_of_pretraining(train, tmp_path):
 
 
 def test_packed_nights_take_fewer_steps(train, tmp_path):
-    """4, 5 and 5 chunks in two lanes: side by side 5 + 5 steps; packed, the lane of 4 goes on: 9."""
-    status, printed = train("--pack_nights", "--n_epochs", "1")
-    assert status == 0 and "9 steps a pass, 28 % of their epochs are padding" in printed
-    assert [one.global_step for one in load_history(fold_of(tmp_path))] == [9, 18]
+    """Training nights of 8, 2 and 2 chunks in two lanes: 8 + 2 steps; packed, the short ones share a lane."""
+    data = short_nights(tmp_path / "data", lengths={2: 40, 3: 10, 4: 10})
+    status, printed = train("--n_epochs", "1", data=data)
+    assert status == 0 and "10 steps a pass, 40 % of their epochs are padding" in printed
+    status, printed = train("--n_epochs", "1", "--pack_nights", data=data, output=tmp_path / "packed")
+    assert status == 0 and "8 steps a pass, 25 % of their epochs are padding" in printed
 
 
 def test_two_trainers_do_not_share_a_fold(train, tmp_path):
