@@ -33,22 +33,27 @@ def fan_in_normal(seed: keras.random.SeedGenerator) -> keras.initializers.Initia
 
 
 def max_pool(x: tf.Tensor, size: int) -> tf.Tensor:
-    """Return the maximum of every `size` positions; zeros are appended at the END until `size` divides the length.
+    """Return the maximum of every `size` positions, and of those that remain at the END.
 
-    The windows do not overlap, so a reshape and `reduce_max` serve, and their gradient is several times faster under
-    XLA on a CPU than the library's. Meant for values that are not negative (after a ReLU), where a zero never wins.
+    For values that are not negative (after a ReLU) this is the pool whose input is filled up with zeros at its end: a
+    zero never wins. Nothing is filled up here, which would copy the largest array of the network. The windows do not
+    overlap, so a reshape and `reduce_max` serve; under XLA on a CPU their gradient is several times faster than that of
+    the library's pool.
 
     Args:
-        x: (sequence, position, channel).
+        x: (sequence, position, channel), not negative.
         size: positions in a window.
     """
     length, channels = x.shape[1], x.shape[2]
-    n_windows = -(-length // size)
-    x = tf.pad(x, [[0, 0], [0, n_windows * size - length], [0, 0]])
-    x = tf.reshape(
-        x, [-1, n_windows, size, channels]
-    )  # (sequence, position, channel) -> (…, window, position, channel)
-    return tf.reduce_max(x, axis=2)  # (sequence, window, channel)
+    n_windows = length // size
+    whole = n_windows * size
+    pooled = []
+    if n_windows:
+        windows = tf.reshape(x[:, :whole], [-1, n_windows, size, channels])  # position -> window, position
+        pooled.append(tf.reduce_max(windows, axis=2))
+    if whole < length:
+        pooled.append(tf.reduce_max(x[:, whole:], axis=1, keepdims=True))
+    return tf.concat(pooled, axis=1)  # (sequence, window, channel)
 
 
 def mean_and_max(x: tf.Tensor) -> tf.Tensor:

@@ -152,11 +152,16 @@ def train_folds(
 ) -> None:
     """Train the folds that are not finished, in a row, with one compilation."""
     import_tensorflow()
-    from model import Stager, Training, use_device
+    from model import Stager, Training, give_back_memory, use_device
 
-    log.info("computing on %s", use_device(gpu))
+    device = use_device(gpu)
+    started = time.perf_counter()
     training = Training(runs[0].settings)
     stager = Stager(training.network)
+    training.compile()
+    stager.compile()
+    give_back_memory()  # before the nights come
+    log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops as Ctrl-C does: cleanly
     for run in runs:
         with alone_in(folders[run.fold]), log_file(folders[run.fold]):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from generated import REFERENCE, assert_near, generated_batch, generated_weights
 
 import model
+import nn
 import published
 from command import InputError
 from config import Settings
@@ -369,3 +370,11 @@ def test_the_training_step_resets_the_state_where_a_night_starts(tiny):
     from_zeros, from_other = state_after(zeros, [True, False]), state_after(other, [True, False])
     np.testing.assert_array_equal(from_zeros[:, :, 0], from_other[:, :, 0])
     assert not np.allclose(from_zeros[:, :, 1], from_other[:, :, 1])
+
+
+@pytest.mark.parametrize(("length", "size"), [(500, 8), (63, 4), (504, 8), (3, 4), (1, 8)])
+def test_max_pool_is_that_of_an_input_filled_up_with_zeros_at_its_end(length, size):
+    x = np.random.default_rng(0).random((2, length, 3)).astype(np.float32)
+    filled = np.pad(x, ((0, 0), (0, -length % size), (0, 0)))
+    expected = filled.reshape(2, -1, size, 3).max(axis=2)
+    np.testing.assert_array_equal(nn.max_pool(tf.constant(x), size), expected)
