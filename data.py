@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, written_whole
+from command import InputError, writable_folder, written_whole
 from config import Dataset
 from sleepstage import STAGES
 
@@ -72,7 +72,9 @@ def save_night(path: Path, night: Night) -> None:
         )
 
 
-def load_night(path: Path, input_size: int | None = None, sampling_rate: int | None = None) -> Night:
+def load_night(
+    path: Path, input_size: int | None = None, sampling_rate: int | None = None, on_disk: bool = False
+) -> Night:
     """Read a night that `save_night` or a TinySleepNet-style tool wrote, and check it.
 
     `x` may be (epoch, sample) or (epoch, sample, 1). A file without `fs` is taken to be at 100 Hz.
@@ -81,16 +83,52 @@ def load_night(path: Path, input_size: int | None = None, sampling_rate: int | N
         path: an npz file with at least `x` and `y`.
         input_size: samples that an epoch must have; any number when None.
         sampling_rate: rate in Hz that the night must have; any when None.
+        on_disk: leave the signal on disk, uncompressed in `memory_map/` beside the night, and read only what is used.
 
     Raises:
         InputError: no such file, no npz, or its content is not a night; the message names the file and what is wrong.
     """
     with opened(path) as archive:
         source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
-        x, y = checked_signal(path, archive["x"]), checked_stages(path, archive["y"])
+        x = signal_on_disk(path, archive) if on_disk else checked_signal(path, archive["x"])
+        y = checked_stages(path, archive["y"])
         night = Night(path.stem, x, y, rate_of(archive), channel_of(archive), source)
     check_fits(path, night.x.shape, len(y), night.fs, input_size, sampling_rate)
     return night
+
+
+class SignalOnDisk:
+    """A signal in an npy file, (epoch, sample) float32, of which only the epochs asked for are read.
+
+    It is read, not mapped: what is mapped counts as the program's memory for as long as the system pleases.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            self.shape, _, _ = np.lib.format.read_array_header_1_0(file)
+            self.offset = file.tell()
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, epochs: slice) -> NDArray[np.float32]:
+        start, stop, _ = epochs.indices(len(self))
+        n_samples = self.shape[1]
+        offset = self.offset + start * n_samples * np.dtype(np.float32).itemsize
+        read = np.fromfile(self.path, np.float32, max(stop - start, 0) * n_samples, offset=offset)
+        return read.reshape(-1, n_samples)
+
+
+def signal_on_disk(path: Path, archive: Any) -> NDArray[np.float32]:
+    """Return a night's signal as it lies uncompressed beside it; written first if it is not there or older."""
+    stored = path.parent / "memory_map" / f"{path.stem}.npy"
+    if not stored.exists() or stored.stat().st_mtime < path.stat().st_mtime:
+        writable_folder(stored.parent)
+        with written_whole(stored) as partial:
+            np.save(partial, checked_signal(path, archive["x"]))
+    return cast("NDArray[np.float32]", SignalOnDisk(stored))  # length, shape and slices are all that a pass needs
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")
     parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
     parser.add_argument("--restart", action="store_true", help="train the folds anew, whatever is in their folders")
+    parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
     config.add_settings_options(parser)
     return parser
 
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepare_folder(folders[run.fold], run, options.restart)
     unfinished = [run for run in runs if not checkpoint.is_finished(folders[run.fold])]
     if unfinished:
-        train_folds(unfinished, folders, nights, options.gpu)
+        train_folds(unfinished, folders, nights, options.gpu, options.memory_map)
     print_table(folders, dataset)
     where = f"--dir {options.output_dir} --data_dir {options.data_dir}"
     suffix = f" --suffix {options.suffix}" if options.suffix else ""
@@ -148,7 +149,11 @@ def prepare_folder(folder: Path, run: Run, restart: bool) -> None:
 
 
 def train_folds(
-    runs: Sequence[Run], folders: Mapping[int, Path], nights: Mapping[int, Sequence[Path]], gpu: int
+    runs: Sequence[Run],
+    folders: Mapping[int, Path],
+    nights: Mapping[int, Sequence[Path]],
+    gpu: int,
+    on_disk: bool,
 ) -> None:
     """Train the folds that are not finished, in a row, with one compilation."""
     import_tensorflow()
@@ -165,7 +170,7 @@ def train_folds(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops as Ctrl-C does: cleanly
     for run in runs:
         with alone_in(folders[run.fold]), log_file(folders[run.fold]):
-            FoldTraining(training, stager, run, folders[run.fold], nights).complete()
+            FoldTraining(training, stager, run, folders[run.fold], nights, on_disk).complete()
 
 
 class FoldTraining:
@@ -176,13 +181,20 @@ class FoldTraining:
         run: the fold's settings and subjects.
         folder: where it is kept.
         nights: the prepared nights of every subject.
+        on_disk: leave their signals on disk.
     """
 
     def __init__(
-        self, training: Training, stager: Stager, run: Run, folder: Path, nights: Mapping[int, Sequence[Path]]
+        self,
+        training: Training,
+        stager: Stager,
+        run: Run,
+        folder: Path,
+        nights: Mapping[int, Sequence[Path]],
+        on_disk: bool = False,
     ) -> None:
         self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
-        self.settings = run.settings
+        self.settings, self.on_disk = run.settings, on_disk
         self.history: list[Pass] = []
         self.state: Any = None  # of the LSTM, from batch to batch of a pass
         self.events = checkpoint.Events(folder)
@@ -218,7 +230,8 @@ class FoldTraining:
 
     def load(self, *parts: str) -> list[Night]:
         paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
-        return [load_night(path, self.settings.input_size, self.settings.sampling_rate) for path in paths]
+        size, rate = self.settings.input_size, self.settings.sampling_rate
+        return [load_night(path, size, rate, self.on_disk) for path in paths]
 
     def pretrain(self) -> None:
         done = sum(one.phase == PRETRAIN for one in self.history)

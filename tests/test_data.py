@@ -1,6 +1,7 @@
 """Nights on disk, folds and batches: the published ones exactly, their properties on random input, and bad input."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -98,6 +99,34 @@ def test_a_summary_says_what_the_night_says(tmp_path_factory, night):
 def test_a_night_that_cannot_be_written_is_the_users_error(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         data.save_night(tmp_path / "no such folder" / "SC4001E0.npz", a_night())
+
+
+@settings(deadline=None)
+@given(night=any_night(), start=st.integers(-8, 8), stop=st.integers(-8, 8))
+def test_a_signal_on_disk_slices_like_one_in_memory(tmp_path_factory, night, start, stop):
+    path = tmp_path_factory.mktemp("nights") / "night.npz"
+    data.save_night(path, night)
+    for _ in range(2):  # written, then found
+        loaded = data.load_night(path, on_disk=True)
+        assert len(loaded.x) == len(night) and loaded.x.shape == night.x.shape
+        np.testing.assert_array_equal(loaded.x[start:stop], night.x[start:stop])
+        np.testing.assert_array_equal(loaded.y, night.y)
+
+
+def test_a_signal_on_disk_is_renewed_with_its_night_and_checked(tmp_path):
+    path = tmp_path / "SC4001E0.npz"
+    data.save_night(path, a_night())
+    data.load_night(path, on_disk=True)
+    newer = Night("SC4001E0", a_night().x + 1, a_night().y)
+    data.save_night(path, newer)
+    later = path.stat().st_mtime + 10
+    os.utime(path, (later, later))
+    np.testing.assert_array_equal(data.load_night(path, on_disk=True).x[:], newer.x)
+    data.save_night(path, Night("SC4001E0", spoiled(np.nan), a_night().y))
+    os.utime(path, (later + 10, later + 10))
+    with pytest.raises(InputError, match="x is not finite"):
+        data.load_night(path, on_disk=True)
+    assert [file.name for file in (tmp_path / "memory_map").iterdir()] == ["SC4001E0.npy"]
 
 
 def test_nights_of_other_tools_are_read(tmp_path):
