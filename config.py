@@ -61,6 +61,7 @@ class Settings:
     )
     pack_nights: Annotated[bool, (False, True), "let each lane of a batch go on with its next night by itself"] = False
     patience: Annotated[int, Limits(0), "stop after so many passes without a better checkpoint; 0: never"] = 0
+    mixed_precision: Annotated[bool, (False, True), "convolutions in bfloat16, for GPUs that are fast at it"] = False
     seed: Annotated[int, Limits(0, 2**31 - 1), "seed of fold 0; fold k has seed + k"] = 42
 
     # Network
@@ -88,12 +89,14 @@ class Dataset:
         subjects: all subjects, in the order in which folds are cut.
         n_folds: folds of the published cross-validation.
         night_pattern: the prepared nights of a subject; `{subject}` is its number, `*` and `?` as in a shell.
+        channel: the one that the published networks were trained on.
     """
 
     name: str
     subjects: tuple[int, ...]
     n_folds: int
     night_pattern: str
+    channel: str = ""
 
     def __post_init__(self) -> None:
         if not 2 <= self.n_folds <= len(self.subjects):
@@ -109,15 +112,24 @@ def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:
 DATASETS = {
     dataset.name: dataset
     for dataset in (
-        Dataset("sleepedf", subjects=tuple(range(20)), n_folds=20, night_pattern="SC4{subject:02d}[12]?0.npz"),
+        Dataset(
+            "sleepedf",
+            subjects=tuple(range(20)),
+            n_folds=20,
+            night_pattern="SC4{subject:02d}[12]?0.npz",
+            channel="EEG Fpz-Cz",
+        ),
         Dataset(
             "sleepedfx",
             subjects=without(range(83), 39, 68, 69, 78, 79),
             n_folds=10,
             night_pattern="SC4{subject:02d}[12]?0.npz",
+            channel="EEG Fpz-Cz",
         ),
-        Dataset("isruc", subjects=tuple(range(99)), n_folds=10, night_pattern="subject{subject}.npz"),
-        Dataset("ucddb", subjects=without(range(2, 29), 4, 16), n_folds=25, night_pattern="ucddb{subject:03d}.npz"),
+        Dataset("isruc", subjects=tuple(range(99)), n_folds=10, night_pattern="subject{subject}.npz", channel="C3-A2"),
+        Dataset(
+            "ucddb", without(range(2, 29), 4, 16), n_folds=25, night_pattern="ucddb{subject:03d}.npz", channel="C3A2"
+        ),
     )
 }
 MISSPELLED = {"isurc": "isruc"}  # the command in the published description

@@ -42,8 +42,9 @@ class RecSleepNet(keras.Model):
         self.settings = settings
         draw = keras.random.SeedGenerator(seed)
         rate = settings.sampling_rate
-        self.conv_1 = nn.convolution(FILTERS, rate // 2, rate // 16, "conv_1", draw)
-        self.crb = nn.ReconstructionBlock(FILTERS, 8, draw, name="crb")
+        policy = "mixed_bfloat16" if settings.mixed_precision else "float32"
+        self.conv_1 = nn.convolution(FILTERS, rate // 2, rate // 16, "conv_1", draw, policy)
+        self.crb = nn.ReconstructionBlock(FILTERS, 8, draw, policy, name="crb")
         self.lstm = [
             nn.recurrent(nn.PeepholeLSTMCell(settings.n_rnn_units, draw), f"lstm_{layer}")
             for layer in range(settings.n_rnn_layers)
@@ -74,8 +75,8 @@ class RecSleepNet(keras.Model):
         x = nn.max_pool(self.conv_1(x[:, :, tf.newaxis]), 8)  # (epoch, sample) -> (epoch, position, filter)
         x = nn.dropout(x, DROPOUT, seeds and seeds.layer(0))
         middle, output = self.crb(x)
-        features = nn.mean_and_max(nn.max_pool(output, 4))  # (epoch, position, filter) -> (epoch, feature)
-        return features, middle, output
+        pooled = tf.cast(nn.max_pool(output, 4), tf.float32)
+        return nn.mean_and_max(pooled), middle, output  # features: (epoch, position, filter) -> (epoch, feature)
 
     def decide(
         self, features: tf.Tensor, mask: tf.Tensor, state: tf.Tensor, seeds: Seeds | None = None
@@ -176,7 +177,7 @@ def classification_loss(logits: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, clas
 
 def reconstruction_loss(middle: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
     """Mean squared distance over every position, filter and epoch, padded epochs included."""
-    return tf.reduce_mean(tf.square(middle - reconstruction))
+    return tf.reduce_mean(tf.square(tf.cast(middle, tf.float32) - tf.cast(reconstruction, tf.float32)))
 
 
 def l2_loss(network: RecSleepNet, decay: float) -> tf.Tensor:

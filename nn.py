@@ -11,10 +11,12 @@ import keras
 import tensorflow as tf
 
 
-def convolution(filters: int, kernel_size: int, strides: int, name: str, seed: keras.random.SeedGenerator) -> Any:
+def convolution(
+    filters: int, kernel_size: int, strides: int, name: str, seed: keras.random.SeedGenerator, dtype: str
+) -> Any:
     """Return a convolution with ReLU and without bias, padded so that the length is only divided by `strides`.
 
-    Initial values: truncated normal, variance 1 / fan-in.
+    Initial values: truncated normal, variance 1 / fan-in. `dtype` is a Keras policy, `float32` or `mixed_bfloat16`.
     """
     return keras.layers.Conv1D(
         filters,
@@ -25,6 +27,7 @@ def convolution(filters: int, kernel_size: int, strides: int, name: str, seed: k
         use_bias=False,
         kernel_initializer=fan_in_normal(seed),
         name=name,
+        dtype=dtype,
     )
 
 
@@ -89,10 +92,12 @@ class ReconstructionBlock(keras.layers.Layer):
     Only `reconstruct` uses d and e: their output, compared with a's, regularises what a, b and c keep of their input.
     """
 
-    def __init__(self, filters: int, kernel_size: int, seed: keras.random.SeedGenerator, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, filters: int, kernel_size: int, seed: keras.random.SeedGenerator, dtype: str, **kwargs: Any
+    ) -> None:
+        super().__init__(dtype=dtype, **kwargs)
         self.a, self.b, self.c, self.d, self.e = (
-            convolution(filters, kernel_size, 1, f"conv_{letter}", seed) for letter in "abcde"
+            convolution(filters, kernel_size, 1, f"conv_{letter}", seed, dtype) for letter in "abcde"
         )
 
     def build(self, shape: tuple[int | None, ...]) -> None:

@@ -117,7 +117,7 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
             log.info("fold %d is left out: no %s night (subjects %s)", fold, empty[0], lacking)
             continue
         epochs = {part: {name: summaries[name].n_epochs for name in names[part]} for part in PARTS}
-        channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]})
+        channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]} - {""})
         runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions))
     if not runs:
         raise InputError(f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with")

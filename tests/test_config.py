@@ -35,7 +35,12 @@ PUBLISHED = {
     "n_rnn_layers": 1,
     "n_rnn_units": 128,
 }
-OURS = {"pretrain_on": ("train",), "patience": 0}  # where we differ on purpose
+OURS = {
+    "pretrain_on": ("train",),
+    "patience": 0,
+    "pack_nights": False,
+    "mixed_precision": False,
+}  # where we differ on purpose
 
 NAMES = [field.name for field in fields(Settings)]
 ANOTHER = {  # a valid value of each setting that is not its default
@@ -50,6 +55,8 @@ ANOTHER = {  # a valid value of each setting that is not its default
     "rec_weight": 0.0,
     "pretrain_on": ("train", "valid", "test"),
     "patience": 5,
+    "pack_nights": True,
+    "mixed_precision": True,
     "seed": 0,
     "sampling_rate": 128,
     "input_size": 500,
@@ -77,8 +84,14 @@ def test_settings_cannot_change_under_a_run():
         Settings().n_epochs = 3
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("value", ["many", None, -1, math.nan, math.inf, True, (), [1.0]])
+SWITCHES = [name for name in NAMES if isinstance(getattr(Settings(), name), bool)]
+WRONG = ["many", None, -1, math.nan, math.inf, (), [1.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name in NAMES for value in [*WRONG, 1 if name in SWITCHES else True]],
+)
 def test_a_wrong_value_is_refused_by_its_setting_s_name(name, value):
     with pytest.raises(InputError, match=rf"^{name} is .*; it must be "):
         Settings(**{name: value})
@@ -134,15 +147,20 @@ def test_every_setting_is_an_option():
     config.add_settings_options(parser)
     page = parser.format_help()
     for name in NAMES:
-        assert f"--{name} " in page
+        assert f"--{name} " in page or f"--{name}, --no-{name}" in page
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_reaches_its_setting_and_no_other(name):
     value = ANOTHER[name]
-    typed = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+    typed = [] if value is True else [str(one) for one in (value if isinstance(value, tuple) else (value,))]
     assert parsed(f"--{name}", *typed) == dataclasses.replace(Settings(), **{name: value})
     assert value != getattr(Settings(), name) or name == "n_classes"
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_can_be_turned_off(name):
+    assert getattr(parsed(f"--{name}", f"--no-{name}"), name) is False
 
 
 def test_no_option_leaves_config_py():

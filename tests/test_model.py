@@ -378,3 +378,19 @@ def test_max_pool_is_that_of_an_input_filled_up_with_zeros_at_its_end(length, si
     filled = np.pad(x, ((0, 0), (0, -length % size), (0, 0)))
     expected = filled.reshape(2, -1, size, 3).max(axis=2)
     np.testing.assert_array_equal(nn.max_pool(tf.constant(x), size), expected)
+
+
+def test_mixed_precision_comes_near_and_keeps_weights_in_float32(tiny):
+    """bfloat16 has 8 bits of mantissa: a share of 2^-8 in each product, some of which average out."""
+    mixed = model.Training(dataclasses.replace(TINY, mixed_precision=True))
+    batch = next(batches(tiny_nights(3, 3), TINY))
+    losses = {}
+    for name, training in (("float32", tiny), ("bfloat16", mixed)):
+        training.restart(0)
+        losses[name] = [
+            float(training.pretrain(batch)["loss_rec"]),
+            float(training.train(batch, training.first_state())[0]["loss_ce"]),
+        ]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
+    assert losses["bfloat16"] != losses["float32"]
+    assert {weight.dtype for weight in mixed.network.named_weights().values()} == {"float32"}

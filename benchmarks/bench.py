@@ -1,0 +1,358 @@
+"""Measure the program on this machine, in one run: every share is a ratio within it.
+
+    python benchmarks/bench.py [--json FILE] [--large GB]
+
+Takes about ten minutes on 2 cores, and wants the machine for itself. `--large 20` adds a pass over 20 GB of nights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROGRAM))
+
+import numpy as np
+
+import checkpoint
+import trainer
+from checkpoint import Run
+from command import import_tensorflow
+from config import Settings
+from data import Batch, Night, batch_nights, load_night, plan_steps, prefetched, save_night
+
+SETTINGS = Settings()
+STEP_EPOCHS = SETTINGS.batch_size * SETTINGS.seq_length
+NIGHT_EPOCHS = 1000
+REPEATS = 15
+
+Figures = dict[str, Any]
+
+
+# ---- operations, counted from the shapes of the layers; a multiplication and an addition are two ----
+
+
+def forward_flop(reconstruct: bool) -> dict[str, float]:
+    """Return the operations of one epoch's forward pass, layer by layer."""
+    positions, pooled, filters = 500, 63, 128  # after conv 1; after max-pool 8
+    block = 2 * pooled * 8 * filters * filters  # each convolution of the reconstruction block
+    return {
+        "conv 1": 2 * positions * 50 * filters,
+        "CRB a, b, c": 3 * block,
+        "CRB d, e": 2 * block * reconstruct,
+        "LSTM": 2 * (2 * filters + 128) * 4 * 128,
+        "dense": 2 * 128 * 5,
+    }
+
+
+def training_flop() -> float:
+    """Forward, gradient of weights, gradient of inputs: three times, but conv 1 needs no gradient of its input."""
+    layers = forward_flop(reconstruct=True)
+    return 3 * sum(layers.values()) - layers["conv 1"]
+
+
+def pretraining_flop() -> float:
+    layers = forward_flop(reconstruct=True)
+    return 3 * (sum(layers.values()) - layers["LSTM"] - layers["dense"]) - layers["conv 1"]
+
+
+def scoring_flop() -> float:
+    return sum(forward_flop(reconstruct=False).values())
+
+
+# ---- measuring ----
+
+
+def seconds(work: Callable[[], Any], repeats: int = REPEATS) -> float:
+    """Return the median time of `work`, in seconds."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def product_rate() -> Figures:
+    """Return the rate of a large float32 matrix product, the better of NumPy's and TensorFlow's, in GFLOP/s."""
+    tf = import_tensorflow()
+    n = 3000
+    a = np.random.default_rng(0).normal(size=(n, n)).astype(np.float32)
+    b = tf.constant(a)
+    numpy_rate = 2 * n**3 / seconds(lambda: a @ a) / 1e9
+    tensorflow_rate = 2 * n**3 / seconds(lambda: tf.matmul(b, b).numpy()) / 1e9
+    return {
+        "numpy_gflops": numpy_rate,
+        "tensorflow_gflops": tensorflow_rate,
+        "gflops": max(numpy_rate, tensorflow_rate),
+    }
+
+
+def generated_batch() -> Batch:
+    rng = np.random.default_rng(0)
+    shape = (SETTINGS.batch_size, SETTINGS.seq_length)
+    x = rng.normal(0, 20, (*shape, SETTINGS.input_size)).astype(np.float32)
+    first = np.ones(shape[0], np.bool_)
+    return Batch(x, rng.integers(0, 5, shape).astype(np.int32), np.ones(shape, np.float32), first)
+
+
+def rate_of(seconds_each: float, n_epochs: int, flop: float, product_gflops: float) -> Figures:
+    gflops = n_epochs * flop / seconds_each / 1e9
+    return {
+        "seconds": seconds_each,
+        "epochs_per_second": n_epochs / seconds_each,
+        "gflop": n_epochs * flop / 1e9,
+        "share_of_matrix_product": gflops / product_gflops,
+    }
+
+
+def steps_and_scoring(product_gflops: float) -> Figures:
+    """Time one step of each kind, a night, and the compilation before them; then count what was compiled again."""
+    from model import Stager, Training
+
+    training, batch = Training(SETTINGS), generated_batch()
+    stager = Stager(training.network)
+    night = np.random.default_rng(0).normal(0, 20, (NIGHT_EPOCHS, SETTINGS.input_size)).astype(np.float32)
+    started = time.perf_counter()
+    training.compile()
+    stager.compile()
+    compiling = time.perf_counter() - started
+    training.restart(0)
+    state = training.first_state()
+    train = seconds(lambda: training.train(batch, state)[0]["loss_ce"].numpy())
+    pretrain = seconds(lambda: training.pretrain(batch)["loss_rec"].numpy())
+    score = seconds(lambda: stager.probabilities(night))
+    figures = {
+        "training": rate_of(train, STEP_EPOCHS, training_flop(), product_gflops),
+        "pre-training": rate_of(pretrain, STEP_EPOCHS, pretraining_flop(), product_gflops),
+        f"scoring a night of {NIGHT_EPOCHS}": rate_of(score, NIGHT_EPOCHS, scoring_flop(), product_gflops),
+        "compile_seconds": compiling,
+    }
+    figures["pass_over_steps"] = pass_overhead(training, stager, train)
+    compiled = (training.compiled_train, training.compiled_pretrain, stager.compiled)
+    figures["compilations"] = [function.experimental_get_tracing_count() for function in compiled]
+    return figures
+
+
+def noise(name: str, n_epochs: int) -> Night:
+    rng = np.random.default_rng(n_epochs)
+    x = rng.normal(0, 20, (n_epochs, SETTINGS.input_size)).astype(np.float32)
+    return Night(name, x, rng.integers(0, 5, n_epochs).astype(np.int32), ch_label="EEG Fpz-Cz")
+
+
+def pass_overhead(training: Any, stager: Any, step: float) -> float:
+    """Return how long a pass over 30 nights takes, as a multiple of its steps."""
+    nights = [noise(str(i), 180 + i) for i in range(30)]
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run("sleepedf", 0, SETTINGS, {}, {}, [], {})
+        fold = trainer.FoldTraining(training, stager, run, Path(folder), {})
+        before = int(training.step)
+        started = time.perf_counter()
+        fold.steps(trainer.TRAIN, 1, nights, fold.train_step)
+        taken = time.perf_counter() - started
+    return taken / ((int(training.step) - before) * step)
+
+
+# ---- whole commands ----
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a command took, as the system counted it."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def run(script: str, *arguments: str | Path) -> Command:
+    """Run a script of the program as a user does, in a process of its own."""
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as output:
+        command = [sys.executable, str(PROGRAM / script), *map(str, arguments)]
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        taken = time.perf_counter() - started
+        if process.returncode:
+            output.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{output.read().decode()}")
+    return Command(taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+
+
+def write_nights(folder: Path, n_epochs: int) -> None:
+    """Write two nights of `n_epochs` noise for each of the 20 subjects of sleepedf."""
+    folder.mkdir(parents=True)
+    for name in (f"SC4{subject:02d}{number}E0" for subject in range(20) for number in (1, 2)):
+        save_night(folder / f"{name}.npz", noise(name, n_epochs))
+
+
+def training_commands(folder: Path) -> Figures:
+    """Train one pass on 40,000 epochs, with signals in memory and on disk."""
+    write_nights(folder / "data" / "sleepedf", 1000)
+    arguments = ["--db", "sleepedf", "--from_fold", "0", "--to_fold", "0", "--pretrain_epochs", "0", "--n_epochs", "1"]
+    where: list[str | Path] = ["--data_dir", folder / "data", "--output_dir", folder / "output"]
+    in_memory = run("trainer.py", *arguments, *where)
+    on_disk = run("trainer.py", *arguments, *where, "--memory_map", "--suffix", "disk")
+    passes = {
+        name: checkpoint.load_history(checkpoint.fold_folder(folder / "output", "sleepedf", suffix, 0))[0].seconds
+        for name, suffix in (("memory", None), ("disk", "disk"))
+    }
+    return {
+        "peak_mb_40000_epochs": in_memory.peak_mb,
+        "peak_mb_40000_epochs_memory_map": on_disk.peak_mb,
+        "speed_memory_map": passes["memory"] / passes["disk"],
+    }
+
+
+def preparing_commands(folder: Path) -> Figures:
+    """Prepare generated Sleep-EDF nights of full length, one at a time and two at a time."""
+    raw, out = folder / "raw", folder / "prepared"
+    run("simulate.py", "--db", "sleepedf", "--output_dir", raw, "--subjects", "0-3", "--hours", "22")
+    help_cpu = run("prepare_sleepedf.py", "--help").cpu_seconds
+    one = run("prepare_sleepedf.py", "--data_dir", raw, "--output_dir", out)
+    two = run("prepare_sleepedf.py", "--data_dir", raw, "--output_dir", out, "--overwrite", "--n_jobs", "2")
+    n_nights = len(list(out.glob("*.npz")))
+    return {
+        "cpu_seconds_a_22_hour_night": (one.cpu_seconds - help_cpu) / n_nights,
+        "n_jobs_2_over_1": two.seconds / one.seconds,
+    }
+
+
+def scoring_command(folder: Path) -> Figures:
+    """Score one recording of 8 hours 20 minutes, TensorFlow's import and compilation included."""
+    raw = folder / "raw_night"
+    run("simulate.py", "--db", "sleepedf", "--output_dir", raw, "--subjects", "0", "--hours", str(NIGHT_EPOCHS / 120))
+    arguments: list[str | Path] = ["--db", "sleepedf", "--dir", folder / "output", "--output_dir", folder / "scored"]
+    return {"seconds_file_to_stages": run("predict.py", raw / "SC4001E0-PSG.edf", *arguments).seconds}
+
+
+def help_seconds() -> Figures:
+    scripts = ("trainer.py", "predict.py", "prepare_sleepedf.py")
+    return {script: statistics.median(run(script, "--help").seconds for _ in range(5)) for script in scripts}
+
+
+# ---- data larger than memory ----
+
+
+def large_pass(gigabytes: float) -> Figures:
+    """Send nights of so many GB through the batches of one pass, from disk, in a process of its own.
+
+    Training is not timed here: it needs one batch of 3.6 MB a step, and this says how fast they come.
+    """
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(1, get_context("spawn")) as process:
+        return process.submit(read_large, Path(folder), gigabytes).result()
+
+
+def read_large(folder: Path, gigabytes: float) -> Figures:
+    n_epochs = 1000
+    night = Night("", np.tile(np.arange(30, dtype=np.float32), (n_epochs, 100)), np.zeros(n_epochs, np.int32))
+    save_night(folder / "0.npz", night)
+    n_nights = round(gigabytes * 1e9 / night.x.nbytes)
+    for number in range(1, n_nights):
+        shutil.copy(folder / "0.npz", folder / f"{number}.npz")
+    nights = [load_night(folder / f"{number}.npz", on_disk=True) for number in range(n_nights)]
+    plan = plan_steps([n_epochs] * n_nights, SETTINGS.batch_size, SETTINGS.seq_length)
+    started = time.perf_counter()
+    read = sum(batch.x.nbytes for batch in prefetched(batch_nights(nights, plan, SETTINGS.seq_length)))
+    taken = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return {"gigabytes": read / 1e9, "seconds_a_batch": taken / len(plan), "peak_mb_without_tensorflow": peak}
+
+
+# ---- the report ----
+
+
+def machine() -> Figures:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return {"cpu": name, "cores": os.cpu_count(), "python": platform.python_version()}
+
+
+def measure(large: float | None) -> Figures:
+    product = product_rate()
+    figures: Figures = {
+        "machine": machine(),
+        "matrix product": product,
+        "steps": steps_and_scoring(product["gflops"]),
+        "help": help_seconds(),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        figures["trainer.py"] = training_commands(Path(folder))
+        figures["predict.py"] = scoring_command(Path(folder))
+        figures["prepare_sleepedf.py"] = preparing_commands(Path(folder))
+    if large:
+        figures["large"] = large_pass(large)
+    return figures
+
+
+def lines_of(figures: Figures) -> list[str]:
+    """Return the figures as lines for reading."""
+    machine, product, steps = figures["machine"], figures["matrix product"], figures["steps"]
+    lines = [
+        f"{machine['cpu']}, {machine['cores']} cores, Python {machine['python']}",
+        f"float32 matrix product: {product['gflops']:.0f} GFLOP/s "
+        f"(NumPy {product['numpy_gflops']:.0f}, TensorFlow {product['tensorflow_gflops']:.0f})",
+        "",
+        f"{'':24} {'seconds':>8} {'epochs/s':>9} {'GFLOP':>7} {'of the matrix product':>22}",
+    ]
+    for name, rate in steps.items():
+        if isinstance(rate, dict):
+            share = f"{100 * rate['share_of_matrix_product']:.0f} %"
+            lines.append(
+                f"{name:24} {rate['seconds']:8.3f} {rate['epochs_per_second']:9.0f} {rate['gflop']:7.1f} {share:>22}"
+            )
+    training, prepared = figures["trainer.py"], figures["prepare_sleepedf.py"]
+    lines += [
+        "",
+        f"a pass takes {steps['pass_over_steps']:.3f} times its steps",
+        f"compiling all three: {steps['compile_seconds']:.1f} s; compiled {steps['compilations']} times",
+        "--help: " + ", ".join(f"{script} {taken:.2f} s" for script, taken in figures["help"].items()),
+        f"trainer.py, 40,000 epochs: peak {training['peak_mb_40000_epochs']:.0f} MB; "
+        f"with --memory_map {training['peak_mb_40000_epochs_memory_map']:.0f} MB, "
+        f"at {100 * training['speed_memory_map']:.0f} % of the speed",
+        f"predict.py, an EDF of {NIGHT_EPOCHS} epochs to stages on disk: "
+        f"{figures['predict.py']['seconds_file_to_stages']:.1f} s, import and compilation included",
+        f"prepare_sleepedf.py, a 22-hour night: {prepared['cpu_seconds_a_22_hour_night']:.2f} s of CPU; "
+        f"--n_jobs 2 takes {100 * prepared['n_jobs_2_over_1']:.0f} % of the time",
+    ]
+    if "large" in figures:
+        large = figures["large"]
+        lines.append(
+            f"{large['gigabytes']:.0f} GB from disk: a batch every {1000 * large['seconds_a_batch']:.1f} ms, "
+            f"peak {large['peak_mb_without_tensorflow']:.0f} MB without TensorFlow"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--large", type=float, metavar="GB", help="also send so much data through a pass from disk")
+    options = parser.parse_args()
+    figures = measure(options.large)
+    print("\n".join(lines_of(figures)))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
