@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,22 @@ def scoring_command(folder: Path) -> Figures:
     return {"seconds_file_to_stages": run("predict.py", raw / "SC4001E0-PSG.edf", *arguments).seconds}
 
 
+def yasa_seconds() -> Figures | None:
+    """Stage a night of the same length with YASA, the stager that many use today; None where it is not installed."""
+    if find_spec("yasa") is None:
+        return None
+    import mne
+    import yasa
+
+    signal = noise("", NIGHT_EPOCHS).x.reshape(1, -1) * 1e-6  # µV -> V, as MNE has it
+    raw = mne.io.RawArray(signal, mne.create_info(["EEG"], SETTINGS.sampling_rate, "eeg"), verbose="error")
+
+    def stage() -> None:
+        yasa.SleepStaging(raw, eeg_name="EEG").predict()
+
+    return {"first_seconds": seconds(stage, repeats=1), "seconds": seconds(stage, repeats=3)}
+
+
 def help_seconds() -> Figures:
     scripts = ("trainer.py", "predict.py", "prepare_sleepedf.py")
     return {script: statistics.median(run(script, "--help").seconds for _ in range(5)) for script in scripts}
@@ -298,6 +315,7 @@ def measure(large: float | None) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         figures["trainer.py"] = training_commands(Path(folder))
         figures["predict.py"] = scoring_command(Path(folder))
+        figures["YASA"] = yasa_seconds()
         figures["prepare_sleepedf.py"] = preparing_commands(Path(folder))
     if large:
         figures["large"] = large_pass(large)
@@ -334,6 +352,11 @@ def lines_of(figures: Figures) -> list[str]:
         f"prepare_sleepedf.py, a 22-hour night: {prepared['cpu_seconds_a_22_hour_night']:.2f} s of CPU; "
         f"--n_jobs 2 takes {100 * prepared['n_jobs_2_over_1']:.0f} % of the time",
     ]
+    if figures["YASA"]:
+        yasa = figures["YASA"]
+        lines.append(
+            f"YASA, a night of {NIGHT_EPOCHS}: {yasa['first_seconds']:.1f} s at first, {yasa['seconds']:.2f} s then"
+        )
     if "large" in figures:
         large = figures["large"]
         lines.append(
