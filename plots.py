@@ -6,6 +6,8 @@ suffix of the path chooses the format (`.png`, `.svg`, `.pdf`). Every figure kee
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from command import written_whole
-from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, Stage
+from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, UNKNOWN, Stage
+from staging import SPECTRUM_HZ, StagedRecording
 
 if TYPE_CHECKING:  # matplotlib is imported where it draws: `--help` must not wait for it
     from matplotlib.axes import Axes
@@ -39,6 +42,7 @@ STYLE: Any = {  # by matplotlib's names for its settings
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "figure.constrained_layout.use": True,
+    "hatch.linewidth": 0.35,
     "savefig.dpi": 200,
     "svg.fonttype": "none",  # text stays text, to be searched and edited
 }
@@ -97,13 +101,50 @@ def hypnogram_picture(
         figure = new_figure(7.2, 0.7 + 0.45 * sum(heights))
         panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
         draw_hypnogram(panels[0], hours, expert, "Expert")
-        draw_disagreement(panels[1], hours, expert != model)
+        draw_strip(panels[1], hours, expert != model, "Differ")
         draw_hypnogram(panels[2], hours, model, "Model")
         if probabilities is not None:
             draw_hypnodensity(panels[3], hours, np.asarray(probabilities, np.float64))
         finish_time_axis(panels, hours)
         panels[0].set_title(title)
         save(figure, path)
+
+
+def recording_picture(paths: Iterable[Path], staged: StagedRecording, title: str) -> None:
+    """Draw a scored recording: hypnogram over hypnodensity over spectrogram, with the expert's hypnogram on top if any.
+
+    Time is the recording's clock, or hours from its start where it has none. Where there is no signal, all is grey.
+
+    Args:
+        paths: the pictures to write, for instance a `.png` and a `.svg`.
+        staged: the recording.
+        title: a line or two above the picture.
+
+    Raises:
+        InputError: a picture cannot be written.
+    """
+    from matplotlib import rc_context
+
+    edges = np.array([staged.onset(epoch) for epoch in range(len(staged) + 1)]) / 3600
+    if staged.start:
+        edges += staged.start.hour + staged.start.minute / 60 + staged.start.second / 3600
+    heights = ([3, 0.4] if staged.expert is not None else []) + [3, 0.4, 2, 2.4]
+    with rc_context(STYLE):
+        figure = new_figure(7.2, 0.8 + 0.45 * sum(heights))
+        panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+        if staged.expert is not None:
+            draw_hypnogram(panels[0], edges, staged.expert, "Expert")
+            draw_strip(panels[1], edges, (staged.expert != UNKNOWN) & (staged.expert != staged.stages), "Differ")
+        hypnogram, unsure, density, spectrum = panels[-4:]
+        draw_hypnogram(hypnogram, edges, staged.stages, "Model")
+        draw_strip(unsure, edges, staged.unsure, "Unsure")
+        draw_hypnodensity(density, edges, staged.probabilities.astype(np.float64))
+        draw_spectrogram(figure, spectrum, edges, staged.power)
+        mark_gaps(panels, edges, staged.stages == UNKNOWN)
+        mark_lights(panels, edges[0] - staged.first_second / 3600, staged)
+        finish_time_axis(panels, edges, staged.start)
+        panels[0].set_title(title, pad=14 if has_lights(staged) else None)
+        save(figure, *paths)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -113,9 +154,10 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
-def save(figure: Figure, path: Path) -> None:
-    with written_whole(path) as partial:
-        figure.savefig(partial)
+def save(figure: Figure, *paths: Path) -> None:
+    for path in paths:
+        with written_whole(path) as partial:
+            figure.savefig(partial)
 
 
 # ---- the parts of the figures ----
@@ -139,7 +181,7 @@ def draw_confusion(axes: Axes, counts: NDArray[np.int64]) -> None:
 
 
 def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any], label: str) -> None:
-    level = np.empty(len(STAGES))
+    level = np.full(len(STAGES) + 1, np.nan)  # the last one is that of UNKNOWN, -1: no line
     level[list(FROM_THE_TOP)] = range(len(STAGES))  # 0 is the top: the axis is turned over below
     axes.stairs(level[stages], hours, baseline=None, color=INK, linewidth=0.7)
     starts, ends = runs(stages == Stage.REM)
@@ -158,10 +200,10 @@ def runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
 
 
-def draw_disagreement(axes: Axes, hours: NDArray[np.float64], differs: NDArray[np.bool_]) -> None:
-    axes.stairs(differs.astype(np.float64), hours, fill=True, color=INK)
+def draw_strip(axes: Axes, hours: NDArray[np.float64], mask: NDArray[np.bool_], label: str) -> None:
+    axes.stairs(mask.astype(np.float64), hours, fill=True, color=INK)
     axes.set_ylim(0, 1)
-    axes.set_yticks([0.5], ["Differ"])
+    axes.set_yticks([0.5], [label])
     axes.tick_params(axis="y", length=0)
     axes.spines[:].set_visible(False)
     axes.set_facecolor("#f2f2f2")
@@ -172,7 +214,9 @@ def draw_hypnodensity(axes: Axes, hours: NDArray[np.float64], probabilities: NDA
     tops = np.cumsum(probabilities[:, list(upwards)], axis=1)  # (epoch, stage), stacked from the deepest stage up
     bottom = np.zeros(len(probabilities))
     for stage, top in zip(upwards, tops.T, strict=True):
-        axes.stairs(top, hours, baseline=bottom, fill=True, color=COLOURS[stage], label=stage.name)
+        # Without colour REM and N2 are alike, and they touch where N1 is improbable: REM is hatched.
+        hatch: Any = {"hatch": "/////", "edgecolor": "white"} if stage is Stage.REM else {}
+        axes.stairs(top, hours, baseline=bottom, fill=True, facecolor=COLOURS[stage], lw=0, label=stage.name, **hatch)
         bottom = top
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1])
@@ -180,8 +224,46 @@ def draw_hypnodensity(axes: Axes, hours: NDArray[np.float64], probabilities: NDA
     axes.legend(reverse=True, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, handlelength=1, fontsize=7)
 
 
-def finish_time_axis(panels: NDArray[Any], hours: NDArray[np.float64]) -> None:
-    from matplotlib.ticker import MaxNLocator
+def draw_spectrogram(figure: Figure, axes: Axes, hours: NDArray[np.float64], power: NDArray[np.float32]) -> None:
+    """Draw (epoch, frequency) dB. The map is one that the colour-blind read alike, and that grows lighter evenly."""
+    shown = power[:, 1:]  # without 0 Hz, which amplifiers take away
+    low, high = np.nanpercentile(shown, (5, 98)) if np.isfinite(shown).any() else (0, 1)
+    step = SPECTRUM_HZ[1]
+    edges = np.arange(shown.shape[1] + 1) * step + step / 2  # (frequency + 1,) Hz
+    mesh = axes.pcolormesh(hours, edges, shown.T, cmap="cividis", vmin=low, vmax=max(high, low + 1), rasterized=True)
+    axes.set_ylim(0, SPECTRUM_HZ[-1])
+    axes.set_yticks([0, 10, 20, 30])
+    axes.set_ylabel("Frequency (Hz)")
+    bar = figure.colorbar(mesh, cax=axes.inset_axes((1.015, 0, 0.014, 1)))
+    bar.set_label("dB (µV²/Hz)", fontsize=7)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
+
+
+def mark_gaps(panels: NDArray[Any], hours: NDArray[np.float64], missing: NDArray[np.bool_]) -> None:
+    for start, end in zip(*runs(missing), strict=True):
+        for axes in panels:
+            axes.axvspan(hours[start], hours[end], color=PALE, linewidth=0)
+
+
+def has_lights(staged: StagedRecording) -> bool:
+    return staged.lights_off is not None or staged.lights_on is not None
+
+
+def mark_lights(panels: NDArray[Any], start: float, staged: StagedRecording) -> None:
+    """Draw a broken line through all panels where the lights go off and on; `start` is the recording's, in hours."""
+    for second, text in ((staged.lights_off, "lights off"), (staged.lights_on, "lights on")):
+        if second is None:
+            continue
+        hour = start + second / 3600
+        for axes in panels:
+            axes.axvline(hour, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
+        place: Any = {"xycoords": ("data", "axes fraction"), "xytext": (0, 2), "textcoords": "offset points"}
+        panels[0].annotate(text, (hour, 1), **place, ha="center", fontsize=7)
+
+
+def finish_time_axis(panels: NDArray[Any], hours: NDArray[np.float64], start: datetime | None = None) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     for axes in panels[:-1]:
         axes.tick_params(axis="x", length=0)
@@ -189,3 +271,15 @@ def finish_time_axis(panels: NDArray[Any], hours: NDArray[np.float64]) -> None:
     panels[-1].set_xlim(hours[0], hours[-1])
     panels[-1].xaxis.set_major_locator(MaxNLocator(12, steps=[1, 2, 2.5, 5, 10]))
     panels[-1].set_xlabel("Time (hours)")
+    if start:
+        shown = "%H:%M" if hours[-1] - hours[0] <= 24 else "%H:%M\n%d %b"
+        steps = (5 / 60, 10 / 60, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 96)
+        step = next(step for step in steps if (hours[-1] - hours[0]) / step <= 12)
+        panels[-1].xaxis.set_major_locator(MultipleLocator(step))
+        panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda hour, _: moment(start, hour).strftime(shown)))
+        panels[-1].set_xlabel("Clock time")
+
+
+def moment(start: datetime, hour: float) -> datetime:
+    """Return the moment `hour` hours after the midnight before `start`, to the minute."""
+    return datetime(start.year, start.month, start.day) + timedelta(minutes=round(hour * 60))

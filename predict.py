@@ -1,4 +1,8 @@
-"""Score saved checkpoints on the test nights of their folds.
+"""Score recordings with saved checkpoints, or the checkpoints on the test nights of their folds.
+
+python predict.py night.edf --dir ./pretrained_model --db sleepedf --output_dir ./scored
+python predict.py recordings/*.edf other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
+python predict.py night.edf --list_channels
 
 python predict.py --dir ./pretrained_model
 python predict.py --dir ./output --db sleepedf --output_dir ./scores
@@ -7,7 +11,8 @@ python predict.py --dir ./output --db sleepedf --output_dir ./scores
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 import checkpoint
 import config
@@ -33,7 +39,17 @@ from command import (
 from config import Dataset
 from data import find_nights, load_night
 from metrics import ScoredNight
+from recording import open_recording
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
+from staging import (
+    Request,
+    StagedRecording,
+    Stagers,
+    check_fits_recordings,
+    doubtful_runs,
+    parse_lights,
+    stage_recording,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,15 +59,37 @@ if TYPE_CHECKING:
 BOOTSTRAP_SEED = 0  # the intervals are the same each time
 
 
+FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report")
+FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
+SCORED_DIR = "./scored"
+
+
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--db", "--dataset", default="isruc", help=f"{', '.join(config.DATASETS)} (default isruc)")
-    parser.add_argument("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
-    parser.add_argument("--suffix", help="score the folds of <db>_<suffix>, as given to trainer.py")
-    parser.add_argument("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
-    parser.add_argument("--data_dir", default=config.DATA_DIR, help="holds <db>/*.npz (default %(default)s)")
-    parser.add_argument("--output_dir", help="gets tables, stages of every epoch and pictures (default: none written)")
-    parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
+    add = parser.add_argument
+    add("recordings", nargs="*", metavar="RECORDING", help=".edf .rec .bdf .vhdr .set .fif .npz; none: the test nights")
+    add("--db", "--dataset", default="isruc", help=f"{', '.join(config.DATASETS)} (default isruc)")
+    add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
+    add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
+    add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
+    add("--output_dir", help=f"gets what is written (default {SCORED_DIR} for recordings, none for test nights)")
+    nights = parser.add_argument_group("test nights")
+    nights.add_argument("--data_dir", help=f"holds <db>/*.npz (default {config.DATA_DIR})")
+    nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
+    add = parser.add_argument_group("recordings").add_argument
+    add("--list_channels", action="store_true", help="only list the channels of each recording")
+    add(
+        "--channel", action="append", metavar="NAME", help="score this channel, or A-B; several: their mean probability"
+    )
+    add("--fold", type=int, metavar="K", help="score with this fold only (default: the mean of all folds)")
+    add(
+        "--hypnogram",
+        metavar="FILE",
+        help="the expert's, EDF+ or .txt (default: one beside the recording, if named so)",
+    )
+    add("--lights_off", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics start here")
+    add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
+    add("--report", action="store_true", help="also write report.html over all recordings")
     return parser
 
 
@@ -59,10 +97,32 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
+    check_options(options)
     dataset = config.dataset_named(options.db)
+    if options.list_channels:
+        return list_channels([Path(name) for name in options.recordings])
+    request = request_of(options, dataset)
     folders = checkpoint.find_folds(existing_folder(options.dir, "checkpoints"), dataset, options.suffix)
-    folds = load_folds(folders, dataset)
-    data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights")
+    if options.recordings:
+        return score_recordings(options, load_folds(one_fold(folders, options.fold), dataset), request)
+    score_test_nights(options, load_folds(folders, dataset), dataset)
+    return 0
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise InputError for an option that the command would not read."""
+    of_others = FOR_TEST_NIGHTS if options.recordings else FOR_RECORDINGS
+    for name in of_others:
+        if getattr(options, name) not in (None, False):
+            what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
+            raise InputError(f"--{name} is an option of {what}")
+
+
+# ---- test nights ----
+
+
+def score_test_nights(options: argparse.Namespace, folds: Sequence[Fold], dataset: Dataset) -> None:
+    data_dir = existing_folder(Path(options.data_dir or config.DATA_DIR) / dataset.name, "prepared nights")
     subjects = [subject for fold in folds for subject in fold.run.subjects["test"]]
     nights = find_nights(dataset, data_dir, subjects, options.skip_missing)
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
@@ -70,7 +130,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     report(staged, dataset)
     if output_dir:
         write_all(output_dir, staged, folds, dataset)
-    return 0
 
 
 # ---- checkpoints ----
@@ -84,6 +143,110 @@ def load_folds(folders: Mapping[int, Path], dataset: Dataset) -> list[Fold]:
         if checkpoint.is_unfinished(folder):
             log.info("fold %d is still in training: scored with its best checkpoint so far", number)
     return folds
+
+
+# ---- recordings ----
+
+
+def list_channels(paths: Sequence[Path]) -> int:
+    """Print the channels of each recording; return 1 when one of several cannot be read."""
+    failed = 0
+    for path in paths:
+        try:
+            opened = open_recording(path)
+        except InputError as error:
+            if len(paths) == 1:
+                raise
+            log.info("%s", error)
+            failed = 1
+            continue
+        start = f", starts {opened.start:%Y-%m-%d %H:%M:%S}" if opened.start else ""
+        log.info("%s: %s, %s%s", path, opened.format, duration(opened.seconds), start)
+        for header in opened.headers:
+            log.info("    %-24s %6g Hz  %s", header.label or "(no name)", header.rate, header.unit or "no unit")
+    return failed
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+
+
+def request_of(options: argparse.Namespace, dataset: Dataset) -> Request:
+    """Check what is asked for of the recordings before anything is read."""
+    if options.hypnogram and len(options.recordings) > 1:
+        raise InputError(
+            f"--hypnogram belongs to one recording, and there are {len(options.recordings)}; score it alone"
+        )
+    stems = [Path(name).stem for name in options.recordings]
+    for stem in stems:
+        if stems.count(stem) > 1:
+            same = [name for name in options.recordings if Path(name).stem == stem]
+            raise InputError(f"{' and '.join(same)} would be written to the same files, {stem}_…; score them in turn")
+    return Request(
+        dataset,
+        tuple(options.channel or ()),
+        Path(options.hypnogram) if options.hypnogram else None,
+        parse_lights(options.lights_off, "--lights_off"),
+        parse_lights(options.lights_on, "--lights_on"),
+    )
+
+
+def one_fold(folders: Mapping[int, Path], number: int | None) -> Mapping[int, Path]:
+    if number is None:
+        return folders
+    if number not in folders:
+        raise InputError(f"--fold {number}: there are folds {', '.join(map(str, folders))}")
+    return {number: folders[number]}
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one recording: its stages, or why there are none."""
+
+    path: Path
+    staged: StagedRecording | None
+    error: str = ""
+
+
+def score_recordings(options: argparse.Namespace, folds: Sequence[Fold], request: Request) -> int:
+    """Stage every recording, write its files, and return 1 when one of several failed."""
+    for fold in folds:
+        check_fits_recordings(fold)
+    output_dir = writable_folder(options.output_dir or SCORED_DIR)
+    device = start_tensorflow(options.gpu)
+    numbers = ", ".join(str(fold.run.fold) for fold in folds)
+    log.info("%s, folds %s, computing on %s", request.dataset.name, numbers, device)
+    paths, stagers = [Path(name) for name in options.recordings], Stagers()
+    alone = len(paths) == 1
+    with logging_redirect_tqdm([log]), tqdm(paths, unit="recording", leave=False, disable=alone or None) as bar:
+        outcomes = [score_recording(path, folds, request, stagers, output_dir, alone) for path in bar]
+    scored = [outcome.staged for outcome in outcomes if outcome.staged]
+    if options.report and scored:
+        from export import write_report
+
+        failed = {outcome.path.name: outcome.error for outcome in outcomes if outcome.error}
+        write_report(output_dir / "report.html", scored, folds, failed)
+    report_recordings(outcomes, output_dir, reported=bool(options.report and scored))
+    return int(any(outcome.error for outcome in outcomes))
+
+
+def score_recording(
+    path: Path, folds: Sequence[Fold], request: Request, stagers: Stagers, output_dir: Path, alone: bool
+) -> Outcome:
+    """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
+    from export import write_recording
+
+    try:
+        staged = stage_recording(path, folds, request, stagers)
+        write_recording(output_dir, staged, folds)
+    except InputError as error:
+        if alone:
+            raise
+        log.info("%s: failed", path.name)
+        return Outcome(path, None, str(error))
+    for line in recording_lines(staged, len(folds)):
+        log.info("%s", line)
+    return Outcome(path, staged)
 
 
 # ---- staging ----
@@ -105,14 +268,11 @@ class StagedNight:
 
 def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]], gpu: int) -> list[StagedNight]:
     """Stage the test nights of every fold with the fold's checkpoint, and log a line a fold."""
-    import_tensorflow()
-    from model import use_device
-
-    log.info("computing on %s", use_device(gpu))
+    log.info("computing on %s", start_tensorflow(gpu))
     staged: list[StagedNight] = []
-    stager: Stager | None = None
+    stagers = Stagers()
     for fold in folds:
-        stager = stager_of(fold, stager)
+        stager = stagers.with_weights(fold)
         paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         of_fold = [stage_night(stager, fold, subject, path) for subject, path in bar]
@@ -123,15 +283,12 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]], gpu
     return staged
 
 
-def stager_of(fold: Fold, before: Stager | None) -> Stager:
-    """Return a stager with the fold's weights: the one before, compiled already, if the settings are the same."""
-    from model import RecSleepNet, Stager
+def start_tensorflow(gpu: int) -> str:
+    """Import TensorFlow, choose its device, and return what it computes on."""
+    import_tensorflow()
+    from model import use_device
 
-    stager = before
-    if stager is None or stager.network.settings != fold.run.settings:
-        stager = Stager(RecSleepNet(fold.run.settings))
-    stager.network.assign(fold.best.weights, str(fold.folder))
-    return stager
+    return use_device(gpu)
 
 
 def stage_night(stager: Stager, fold: Fold, subject: int, path: Path) -> StagedNight:
@@ -177,6 +334,53 @@ def coverage(staged: Sequence[StagedNight], dataset: Dataset) -> str:
 
 def limits(scored: Sequence[ScoredNight]) -> dict[str, metrics.Interval] | None:
     return metrics.intervals(metrics.by_subject(scored), seed=BOOTSTRAP_SEED)
+
+
+def recording_lines(staged: StagedRecording, n_folds: int) -> Iterator[str]:
+    """Yield what is printed of a scored recording."""
+    from export import agreement_of
+
+    counts = ", ".join(f"{name} {np.count_nonzero(staged.stages == code)}" for code, name in enumerate(STAGE_NAMES))
+    channels = " + ".join(f"{channel.label} ({channel.rate:g} Hz)" for channel in staged.channels)
+    left_out = "" if len(staged.folds) == n_folds else f", folds {', '.join(map(str, staged.folds))} (others saw it)"
+    yield f"{staged.name}: {channels}, {len(staged)} epochs ({counts}){left_out}"
+    agreement = agreement_of(staged)
+    if agreement and staged.expert_file:
+        kappa = metrics.number(agreement.kappa, 0, 3)
+        figures = f"accuracy {100 * agreement.accuracy:.1f} %, macro-F1 {100 * agreement.macro_f1:.1f} %, kappa {kappa}"
+        yield f"    expert {staged.expert_file.name}: {agreement.n_epochs} epochs, {figures}"
+    yield from (f"    warning: {warning}" for warning in staged.warnings)
+    yield from (f"    note: {notice}" for notice in staged.notices)
+    runs = doubtful_runs(staged)
+    if runs:
+        shown = ", ".join(f"{staged.clock(run.first)} ({run.n_epochs} epochs)" for run in runs[:5])
+        more = f" and {len(runs) - 5} more in the summary" if len(runs) > 5 else ""
+        yield f"    worth a look, low confidence: {shown}{more}"
+
+
+def report_recordings(outcomes: Sequence[Outcome], output_dir: Path, reported: bool) -> None:
+    """Print the closing table, and what failed and why."""
+    from export import statistics_of
+
+    log.info("")
+    log.info("%-28s %7s %7s %7s %7s %7s  %s", "recording", "hours", "TST min", "SE %", "REM min", "unsure", "warnings")
+    for outcome in outcomes:
+        staged = outcome.staged
+        if staged is None:
+            log.info("%-28s failed: %s", outcome.path.name, outcome.error)
+            continue
+        statistics = statistics_of(staged) or {}
+        values = (statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
+        cells = (metrics.number(math.nan if value is None else value, 7) for value in values)
+        unsure = f"{100 * staged.unsure.mean():5.1f} %"
+        hours = len(staged) * EPOCH_SECONDS / 3600
+        log.info("%-28s %7.1f %s %s  %d", staged.name, hours, " ".join(cells), unsure, len(staged.warnings))
+    simulated = sum(outcome.staged is not None and outcome.staged.simulated for outcome in outcomes)
+    if simulated:
+        log.info("%d SIMULATED: good for trying things out, not for results", simulated)
+    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, _hypnogram.png and .svg of each", output_dir)
+    if reported:
+        log.info("report over all: %s", output_dir / "report.html")
 
 
 # ---- what is written ----

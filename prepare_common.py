@@ -10,337 +10,28 @@ from __future__ import annotations
 import argparse
 import functools
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from fractions import Fraction
 from pathlib import Path
 from signal import SIG_IGN, SIGINT
 from signal import signal as on_signal
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, log, writable_folder
 from data import Night, load_night, save_night
+from hypnogram import Hypnogram, overlap
+from recording import EPOCH_SAMPLES, TARGET_RATE, RawSignal, amplitude_notice, read_signal, signal_epochs
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, UNKNOWN, Stage
 
-if TYPE_CHECKING:
-    from edfio import Edf, EdfSignal
-
-TARGET_RATE = 100  # Hz, of every prepared night
-EPOCH_SAMPLES = TARGET_RATE * EPOCH_SECONDS
 WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and after the last epoch that is not W
-PLAUSIBLE_STD = (1.0, 500.0)  # µV; the median epoch of a scalp EEG lies well inside
-SIMULATED = "Simulated"  # stands in the patient or recording field of every file that simulate.py writes
 
-MICROVOLTS = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3, "": 1.0}
-"""Physical dimension of an EDF signal, in small letters → µV. A signal without one is taken as µV, with a notice."""
 
-
-# ---- which channel ----
-
-
-@dataclass(frozen=True)
-class Channel:
-    """Where a wanted channel is among a file's signals.
-
-    Attributes:
-        label: the name as used, `C3-M2`, or `C3 - A2` for one that is derived.
-        active: index of the signal.
-        reference: index of the signal to subtract; None when the file has the channel itself.
-    """
-
-    label: str
-    active: int
-    reference: int | None = None
-
-
-def plain_label(label: str) -> str:
-    """Return a channel's name without what laboratories write differently: case, separators, prefix EEG, M1 for A1."""
-    bare = re.sub(r"[\s:_-]", "", re.sub(r"^\s*EEG[\s:_-]*(?=\S)", "", label, flags=re.IGNORECASE)).casefold()
-    return re.sub(r"^m([12])|m([12])$", lambda found: f"a{found[1] or found[2]}", bare)
-
-
-def electrodes(label: str) -> tuple[str, str] | None:
-    """Return the two electrodes that a channel's name consists of (`C3-A2`, `C3A2` → `c3`, `a2`), or None."""
-    electrode = r"([a-z]+(?:\d+|z))"
-    pair = re.fullmatch(electrode * 2, plain_label(label))
-    return (pair[1], pair[2]) if pair else None
-
-
-def resolve_channel(wanted: str, labels: Sequence[str]) -> Channel:
-    """Find a channel by its exact name, else by an alias, else as the difference of two unreferenced electrodes.
-
-    Args:
-        wanted: the channel's name, such as `C3-A2`.
-        labels: the names of a file's signals.
-
-    Raises:
-        InputError: no such channel, or more than one; the message lists those there are.
-    """
-    exact = [i for i, label in enumerate(labels) if label == wanted]
-    alias = [i for i, label in enumerate(labels) if plain_label(label) == plain_label(wanted)]
-    matches = exact or alias
-    if len(matches) == 1:
-        return Channel(labels[matches[0]], matches[0])
-    if len(matches) > 1:
-        names = ", ".join(f"{labels[i]} (signal {i})" for i in matches)
-        raise InputError(f"channel {wanted} could be any of {names}; select one by its exact name")
-    plain = [plain_label(label) for label in labels]
-    pair = electrodes(wanted)
-    if pair and all(plain.count(electrode) == 1 for electrode in pair):
-        active, reference = (plain.index(electrode) for electrode in pair)
-        return Channel(f"{labels[active]} - {labels[reference]}", active, reference)
-    raise InputError(f"no channel {wanted}; there are {', '.join(labels) or 'none'}; select one with --select_ch")
-
-
-# ---- the raw signal ----
-
-
-@dataclass(frozen=True, eq=False)
-class RawSignal:
-    """One channel of a recording, as it was recorded.
-
-    Attributes:
-        samples: (sample,) float32, µV.
-        rate: sampling rate in Hz.
-        channel: the channel's name as used.
-        unit: the physical dimension in the file; the samples here are in µV whatever it is.
-        start: when the recording starts, on the recorder's own clock; None when the file does not say.
-        simulated: True when the file says that it was generated.
-    """
-
-    samples: NDArray[np.float32]
-    rate: float
-    channel: str
-    unit: str
-    start: datetime | None
-    simulated: bool = False
-
-    @property
-    def seconds(self) -> float:
-        return round(len(self.samples) / self.rate, 6)  # a rate is a fraction: its rounding must not cost an epoch
-
-    @property
-    def n_epochs(self) -> int:
-        return int(self.seconds // EPOCH_SECONDS)
-
-
-def read_signal(path: Path, wanted: str) -> RawSignal:
-    """Read one channel of an EDF file (any suffix) in µV; the other signals stay on disk.
-
-    Raises:
-        InputError: no such file, no EDF, cut short, no such channel, no voltage; the message names the file.
-    """
-    edf = open_edf(path)
-    try:
-        channel = resolve_channel(wanted, edf.labels)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    signal = edf.signals[channel.active]
-    samples = microvolts(path, signal)
-    if channel.reference is not None:
-        reference = edf.signals[channel.reference]
-        if reference.sampling_frequency != signal.sampling_frequency:
-            raise InputError(
-                f"{path}: cannot derive {channel.label}: {signal.label} has {signal.sampling_frequency:g} Hz, "
-                f"{reference.label} has {reference.sampling_frequency:g} Hz; select another channel with --select_ch"
-            )
-        samples -= microvolts(path, reference)
-    about = edf.local_patient_identification + edf.local_recording_identification
-    simulated = SIMULATED.casefold() in about.casefold()
-    unit = signal.physical_dimension
-    return RawSignal(samples, signal.sampling_frequency, channel.label, unit, start_of(edf), simulated)
-
-
-def channel_labels(path: Path) -> tuple[str, ...]:
-    """Return the names of an EDF file's signals.
-
-    Raises:
-        InputError: no such file, or no EDF.
-    """
-    return open_edf(path).labels
-
-
-def open_edf(path: Path) -> Edf:
-    """Open an EDF or EDF+ file of any suffix without reading its signals. Records beyond the header's count are kept.
-
-    Raises:
-        InputError: no such file, no EDF, shorter than its header says, or with gaps in time (EDF+D).
-    """
-    import edfio
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what edfio warns of is checked below
-            edf = edfio.read_edf(path, lazy_load_data=True, header_encoding="latin-1")
-        promised = records_promised(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except Exception as error:  # a parser fails on foreign bytes in any way whatever
-        raise InputError(f"{path}: not a readable EDF file ({error}); fetch it again") from error
-    if edf.num_data_records < promised:
-        raise InputError(
-            f"{path}: cut short: its header promises {promised} records of {edf.data_record_duration:g} s, "
-            f"{edf.num_data_records} are there; fetch it again"
-        )
-    if edf.reserved.startswith("EDF+D"):
-        raise InputError(f"{path}: has gaps in time (EDF+D), which cannot be cut into epochs; convert it to EDF+C")
-    return edf
-
-
-def records_promised(path: Path) -> int:
-    """Return the header's number of data records, -1 for unknown; edfio's own value is corrected to what is there."""
-    with path.open("rb") as file:
-        file.seek(236)
-        return int(file.read(8))
-
-
-def start_of(edf: Edf) -> datetime | None:
-    from edfio import AnonymizedDateError
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # two date fields that differ: edfio takes the EDF+ one
-        try:
-            try:
-                day = edf.startdate
-            except AnonymizedDateError:
-                day = date(1985, 1, 1)  # what EDF+ writes for a date that is withheld; the clock still counts
-            return datetime.combine(day, edf.starttime)
-        except ValueError:
-            return None
-
-
-def microvolts(path: Path, signal: EdfSignal) -> NDArray[np.float32]:
-    """Return a signal's samples in µV.
-
-    Raises:
-        InputError: its unit is no voltage, its header gives no scale, or it is not sampled.
-    """
-    scale = MICROVOLTS.get(signal.physical_dimension.casefold())
-    if scale is None:
-        raise InputError(
-            f"{path}: {signal.label} is in {signal.physical_dimension}, not in volts; select another channel"
-        )
-    try:
-        scaled = len(set(signal.physical_range)) == len(set(signal.digital_range)) == 2
-    except ValueError:
-        scaled = False
-    if not scaled or not signal.sampling_frequency > 0:
-        raise InputError(f"{path}: the header gives no scale or rate for {signal.label}; select another channel")
-    samples = signal.data.astype(np.float32)
-    samples *= np.float32(scale)
-    return samples
-
-
-# ---- signal → epochs ----
-
-
-def resample(samples: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
-    """Bring (sample,) at `rate` Hz to 100 Hz with a polyphase filter (128 → 100 is 25/32)."""
-    ratio = (Fraction(TARGET_RATE) / Fraction(rate)).limit_denominator(10_000)
-    if ratio == 1:
-        return samples
-    from scipy.signal import resample_poly  # takes a second to import: only where it is needed
-
-    resampled: NDArray[np.float32] = resample_poly(samples, ratio.numerator, ratio.denominator)
-    return resampled
-
-
-def signal_epochs(raw: RawSignal, first_second: float = 0.0) -> NDArray[np.float32]:
-    """Return a recording as whole epochs at 100 Hz, (epoch, sample) in µV, from `first_second` on."""
-    samples = resample(raw.samples, raw.rate)[round(first_second * TARGET_RATE) :]
-    n_epochs = len(samples) // EPOCH_SAMPLES
-    return samples[: n_epochs * EPOCH_SAMPLES].reshape(n_epochs, EPOCH_SAMPLES)  # (sample,) -> (epoch, sample)
-
-
-def amplitude_notice(x: NDArray[np.float32]) -> str | None:
-    """Say so when the median standard deviation of (epoch, sample) µV is not that of a scalp EEG."""
-    std = float(np.median(x.std(axis=1)))
-    low, high = PLAUSIBLE_STD
-    if low <= std <= high:
-        return None
-    if std == 0:
-        return "the signal is flat; was the right channel selected?"
-    return (
-        f"implausible amplitude: the median epoch has a standard deviation of {std:.3g} µV, "
-        f"an EEG has {low:g} to {high:g}; check the unit in the file"
-    )
-
-
-# ---- hypnogram → the epochs that are kept ----
-
-
-@dataclass(frozen=True, eq=False)
-class Hypnogram:
-    """An expert's stages.
-
-    Attributes:
-        codes: (epoch,) int32, codes of `sleepstage.Stage`, or UNKNOWN.
-        start: when its first epoch starts; None when it starts with the signal.
-    """
-
-    codes: NDArray[np.int32]
-    start: datetime | None = None
-
-
-def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
-    """Read a hypnogram of one whole number a line; blank lines do not count.
-
-    Args:
-        path: the text file.
-        codes: the data set's number of each stage → our code.
-
-    Raises:
-        InputError: no such file, nothing in it, or a line that is none of the data set's numbers.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    names = {str(code): ours for code, ours in codes.items()}
-    for number, text in numbered:
-        if text not in names:
-            raise InputError(f"{path}: stage {text[:20]!r} in line {number}; there are {', '.join(names)}")
-    if not numbered:
-        raise InputError(f"{path}: no stages in it; fetch it again")
-    return Hypnogram(np.array([names[text] for _, text in numbered], np.int32))
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """The epochs that signal and hypnogram share.
-
-    Attributes:
-        first_second: where in the signal the first shared epoch starts.
-        first_epoch: which of the hypnogram's epochs that is.
-        n_epochs: how many they share.
-    """
-
-    first_second: float
-    first_epoch: int
-    n_epochs: int
-
-
-def overlap(signal_seconds: float, hypnogram_epochs: int, hypnogram_delay: float) -> Overlap:
-    """Put a signal and a hypnogram on one clock.
-
-    Args:
-        signal_seconds: length of the signal.
-        hypnogram_epochs: length of the hypnogram.
-        hypnogram_delay: seconds from the signal's start to the hypnogram's; negative when the hypnogram starts first.
-    """
-    first_epoch = max(0, int(np.ceil(-hypnogram_delay / EPOCH_SECONDS)))
-    first_second = hypnogram_delay + first_epoch * EPOCH_SECONDS
-    in_signal = int((signal_seconds - first_second) // EPOCH_SECONDS)
-    return Overlap(first_second, first_epoch, max(0, min(in_signal, hypnogram_epochs - first_epoch)))
+# ---- the epochs that are kept ----
 
 
 def around_sleep(codes: NDArray[np.int32]) -> slice:
@@ -457,7 +148,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     codes = hypnogram.codes[: max(0, len(hypnogram.codes) - rules.drop_last)]
     check_lengths(raw.name, signal, hypnogram, delay, rules)
     shared = overlap(signal.seconds, len(codes), delay)
-    x = signal_epochs(signal, shared.first_second)[: shared.n_epochs]
+    x = signal_epochs(signal, shared.first_second).x[: shared.n_epochs]
     codes = codes[shared.first_epoch :][: len(x)]
     kept = trim_then_drop(codes) if rules.trim_first else drop_then_trim(codes)
     if len(kept) == 0:

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command import InputError, command, existing_folder, log, log_to_terminal
+from config import DATASETS
+from hypnogram import ISRUC_SUBJECTS as SUBJECTS
+from hypnogram import ISRUC_UNREFERENCED as UNREFERENCED
+from hypnogram import isruc_night, read_isruc
 from prepare_common import (
-    Hypnogram,
     Outcome,
     RawNight,
     Rules,
@@ -23,39 +26,15 @@ from prepare_common import (
     parse_subjects,
     prepare_all,
     prepare_parser,
-    read_stage_lines,
     total_counts,
 )
-from sleepstage import STAGE_NAMES, Stage
+from sleepstage import STAGE_NAMES
 
-SUBJECTS = range(1, 101)
-UNREFERENCED = 40  # records single electrodes; the published runs leave this subject out
 LAST_EPOCHS = 30  # what the official cleaned files leave out at the end of each night
-
-CODES = {0: Stage.W, 1: Stage.N1, 2: Stage.N2, 3: Stage.N3, 5: Stage.REM}  # AASM already
 
 OFFICIAL_NIGHTS = 99  # without subject 40
 OFFICIAL_SLEEP = (11_490, 28_195, 17_282, 11_920)  # N1 N2 N3 REM; W depends on how it is trimmed
 OFFICIAL_TOLERANCE = 0.01
-
-
-def read_hypnogram(path: Path) -> Hypnogram:
-    """Read one expert's stages, one number a line.
-
-    Raises:
-        InputError: no such file, nothing in it, or a line that is no stage.
-    """
-    return read_stage_lines(path, CODES)
-
-
-def prepared_name(subject: int) -> str:
-    """Return the name of a subject's prepared night: the published runs number the 99 subjects without a gap.
-
-    Subject 40 comes after all others, so that including it renames nobody.
-    """
-    if subject == UNREFERENCED:
-        return f"subject{len(SUBJECTS) - 1}"
-    return f"subject{subject - 1 if subject < UNREFERENCED else subject - 2}"
 
 
 def find_nights(data_dir: Path, expert: int) -> list[RawNight]:
@@ -76,7 +55,7 @@ def find_nights(data_dir: Path, expert: int) -> list[RawNight]:
 def raw_night(folder: Path, subject: int, expert: int) -> RawNight:
     signal, hypnogram = folder / f"{subject}.rec", folder / f"{subject}_{expert}.txt"
     return RawNight(
-        name=prepared_name(subject),
+        name=isruc_night(subject),
         subject=subject,
         signal_name=f"{subject}/{signal.name}",
         hypnogram_name=f"{subject}/{hypnogram.name}",
@@ -101,7 +80,7 @@ def wanted_subjects(given: Sequence[str] | None, include_unreferenced: bool) -> 
 
 def compare(outcomes: Sequence[Outcome]) -> str:
     """Say whether the sleep stages are as many as in the official table."""
-    nights = [night for night in good(outcomes) if night.name != prepared_name(UNREFERENCED)]
+    nights = [night for night in good(outcomes) if night.name != isruc_night(UNREFERENCED)]
     if len(nights) != OFFICIAL_NIGHTS or any(night.source["drop_last"] for night in nights):
         return f"the official table is for {OFFICIAL_NIGHTS} whole nights; nothing to compare"
     pairs = list(zip(total_counts(nights)[1:], OFFICIAL_SLEEP, strict=True))
@@ -113,7 +92,11 @@ def compare(outcomes: Sequence[Outcome]) -> str:
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = prepare_parser(
-        "Prepare ISRUC-Sleep, subgroup I.", folder="isruc", select_ch="C3-A2", max_mismatch=60, subjects="1-100"
+        "Prepare ISRUC-Sleep, subgroup I.",
+        folder="isruc",
+        select_ch=DATASETS["isruc"].channel,
+        max_mismatch=60,
+        subjects="1-100",
     )
     add = parser.add_argument
     add("--expert", type=int, choices=(1, 2), default=1, help="whose hypnogram (default %(default)s)")
@@ -121,7 +104,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         f"--include_subject_{UNREFERENCED}",
         dest="include_unreferenced",
         action="store_true",
-        help=f"also prepare subject {UNREFERENCED}, as {prepared_name(UNREFERENCED)} (C3 - A2)",
+        help=f"also prepare subject {UNREFERENCED}, as {isruc_night(UNREFERENCED)} (C3 - A2)",
     )
     add(
         f"--drop_last_{LAST_EPOCHS}",
@@ -147,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.info("subject %d is left out: unreferenced electrodes (--include_subject_40)", UNREFERENCED)
     nights, missing = choose_nights(found, subjects, data_dir)
     rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, options.drop_last)
-    outcomes = prepare_all(nights, rules, read_hypnogram, options, missing)
+    outcomes = prepare_all(nights, rules, read_isruc, options, missing)
     log.info("%s", compare(outcomes))
     return exit_status(outcomes)
 

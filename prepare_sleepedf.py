@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
 from config import DATASETS
+from hypnogram import read_sleepedf
 from prepare_common import (
-    Hypnogram,
     Outcome,
     RawNight,
     Rules,
@@ -28,25 +26,18 @@ from prepare_common import (
     choose_nights,
     exit_status,
     good,
-    open_edf,
     parse_subjects,
     prepare_all,
     prepare_parser,
-    start_of,
     total_counts,
 )
-from sleepstage import EPOCH_SECONDS, RK_TO_AASM, STAGE_NAMES, UNKNOWN
+from sleepstage import STAGE_NAMES
 
 SUBJECTS = DATASETS["sleepedfx"].subjects
 PSG = re.compile(r"(SC4(\d\d)[12][EFG])0-PSG\.edf")
 HYPNOGRAM = re.compile(
     r"(SC4(\d\d)[12][EFG])[A-Z0-9]-Hypnogram\.edf"
 )  # the last letter before -Hypnogram is the scorer
-
-CODES = {f"Sleep stage {name}": int(stage) for name, stage in RK_TO_AASM.items()} | {
-    "Sleep stage ?": UNKNOWN,
-    "Movement time": UNKNOWN,
-}
 
 RUNS_PAST_SIGNAL = ("SC4362F0",)  # its stages go on for hours after the signal's end
 
@@ -66,38 +57,6 @@ PUBLISHED = (
     Published("subjects 0-19", DATASETS["sleepedf"].subjects, 39, (8285, 2804, 17799, 5703, 7717), 44_220),
     Published("all subjects", SUBJECTS, 153, (65951, 21522, 69132, 13039, 25835), 199_352),
 )
-
-
-def read_hypnogram(path: Path) -> Hypnogram:
-    """Read the annotations of an EDF+ hypnogram; epochs that no annotation covers are UNKNOWN.
-
-    Raises:
-        InputError: no such file, no EDF, an annotation that is no stage, or one that is not made of whole epochs.
-    """
-    edf = open_edf(path)
-    try:
-        annotations = sorted(edf.annotations)
-    except ValueError as error:
-        raise InputError(f"{path}: its annotations cannot be read ({error}); fetch it again") from error
-    spans = [epochs_of(path, one.text, one.onset, one.duration) for one in annotations]
-    codes = np.full(max((span.stop for span in spans), default=0), UNKNOWN, np.int32)
-    end = 0
-    for annotation, span in zip(annotations, spans, strict=True):
-        if span.start < end:
-            raise InputError(f"{path}: {annotation.text!r} at {annotation.onset:g} s starts before the last one ends")
-        codes[span] = CODES[annotation.text]
-        end = span.stop
-    return Hypnogram(codes, start_of(edf))
-
-
-def epochs_of(path: Path, text: str, onset: float, duration: float | None) -> slice:
-    if text not in CODES:
-        raise InputError(f"{path}: unknown annotation {text!r} at {onset:g} s; there are {', '.join(CODES)}")
-    if duration is None or onset < 0 or onset % EPOCH_SECONDS or duration % EPOCH_SECONDS:
-        raise InputError(
-            f"{path}: {text!r} at {onset:g} s lasts {duration} s; onset and duration must be whole epochs of 30 s"
-        )
-    return slice(int(onset) // EPOCH_SECONDS, int(onset + duration) // EPOCH_SECONDS)
 
 
 def find_nights(data_dir: Path) -> list[RawNight]:
@@ -174,7 +133,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = prepare_parser(
         "Prepare the sleep-cassette nights of Sleep-EDF Expanded.",
         folder="sleepedf",
-        select_ch="EEG Fpz-Cz",
+        select_ch=DATASETS["sleepedf"].channel,
         max_mismatch=60,
         subjects=as_ranges(SUBJECTS),
     )
@@ -194,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data_dir = existing_folder(options.data_dir, "raw Sleep-EDF recordings")
     nights, missing = choose_nights(find_nights(data_dir), subjects, data_dir)
     rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, may_differ=RUNS_PAST_SIGNAL)
-    outcomes = prepare_all(nights, rules, read_hypnogram, options, missing)
+    outcomes = prepare_all(nights, rules, read_sleepedf, options, missing)
     log.info("%s", compare(outcomes, options.trim_first))
     return exit_status(outcomes)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
 from config import DATASETS
+from hypnogram import read_ucddb
 from prepare_common import (
-    Hypnogram,
     Outcome,
     RawNight,
     Rules,
@@ -27,38 +27,15 @@ from prepare_common import (
     parse_subjects,
     prepare_all,
     prepare_parser,
-    read_stage_lines,
 )
-from sleepstage import UNKNOWN, Stage
 
 SUBJECTS = DATASETS["ucddb"].subjects
 SIGNAL = re.compile(r"ucddb(\d{3})\.rec")
 HYPNOGRAM = re.compile(r"ucddb(\d{3})_stage\.txt")
 
-CODES = {
-    0: Stage.W,
-    1: Stage.REM,
-    2: Stage.N1,
-    3: Stage.N2,
-    4: Stage.N3,
-    5: Stage.N3,
-    6: UNKNOWN,  # artifact
-    7: UNKNOWN,  # indeterminate
-    8: UNKNOWN,  # undocumented; 15 epochs of nights 008 and 024
-}
-
 RELEASE_URL = "https://physionet.org/files/ucddb/1.0.0/"
 CHECKSUMS = "SHA256SUMS.txt"
 RELEASE_ROWS, RELEASE_STAGED = 20_789, 20_774  # of all 25 nights, before trimming
-
-
-def read_hypnogram(path: Path) -> Hypnogram:
-    """Read a night's stages, one number a line.
-
-    Raises:
-        InputError: no such file, nothing in it, or a line that is no stage.
-    """
-    return read_stage_lines(path, CODES)
 
 
 def find_nights(data_dir: Path) -> list[RawNight]:
@@ -134,7 +111,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = prepare_parser(
         "Prepare the UCD sleep apnea database.",
         folder="ucddb",
-        select_ch="C3A2",
+        select_ch=DATASETS["ucddb"].channel,
         max_mismatch=2,
         subjects=as_ranges(SUBJECTS),
     )
@@ -152,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     data_dir = existing_folder(options.data_dir, "raw UCDDB recordings")
     nights, missing = choose_nights(find_nights(data_dir), subjects, data_dir)
     rules = Rules(options.select_ch, options.max_mismatch, options.trim_first)
-    outcomes = prepare_all(nights, rules, read_hypnogram, options, missing)
+    outcomes = prepare_all(nights, rules, read_ucddb, options, missing)
     log.info("%s", compare(outcomes))
     return exit_status(outcomes)
 

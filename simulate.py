@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from command import InputError, command, log, log_to_terminal, writable_folder, written_whole
 from config import DATASETS
-from prepare_common import SIMULATED, as_ranges, parse_subjects
+from prepare_common import as_ranges, parse_subjects
+from recording import SIMULATED
 from sleepstage import EPOCH_SECONDS
 
 if TYPE_CHECKING:

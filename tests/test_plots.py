@@ -89,6 +89,11 @@ def test_stages_stand_in_the_clinicians_order():
     np.testing.assert_array_equal(axes.patches[0].get_data().values, [0, 1, 2, 3, 4])
 
 
+def test_an_epoch_without_a_stage_breaks_the_line():
+    axes = drawn_hypnogram([0, -1, 2])
+    np.testing.assert_array_equal(axes.patches[0].get_data().values, [0, np.nan, 3])
+
+
 def test_every_run_of_rem_is_marked():
     axes = drawn_hypnogram([4, 4, 0, 4, 2, 4])
     (bars,) = axes.collections
@@ -110,7 +115,7 @@ def test_every_panel_shows_its_own_hypnogram(tmp_path, monkeypatch):
 
 def test_disagreement_covers_the_epochs_that_differ():
     axes = plots.new_figure(7, 1).add_subplot()
-    plots.draw_disagreement(axes, np.arange(4) / 120, np.array([True, False, True]))
+    plots.draw_strip(axes, np.arange(4) / 120, np.array([True, False, True]), "Differ")
     np.testing.assert_array_equal(axes.patches[0].get_data().values, [1, 0, 1])
 
 
@@ -123,6 +128,8 @@ def test_hypnodensity_stacks_up_to_one():
     np.testing.assert_allclose(top.values - top.baseline, PROBABILITIES[:, Stage.W])
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["W", "REM", "N1", "N2", "N3"]
+    hatched = [patch.get_label() for patch in axes.patches if patch.get_hatch()]
+    assert hatched == ["REM"], "in print without colour it is as grey as N2"
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 3000])

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from channels import resolve_channel
 from config import DATASETS
 from data import find_nights as find_prepared
 from data import load_night
-from prepare_common import PREPARED, Outcome, resolve_channel
-from prepare_isruc import OFFICIAL_SLEEP, SUBJECTS, compare, main, prepared_name
+from hypnogram import isruc_night
+from prepare_common import PREPARED, Outcome
+from prepare_isruc import OFFICIAL_SLEEP, SUBJECTS, compare, main
 
 pytest_plugins = ["recordings"]
 
@@ -54,10 +56,10 @@ def test_the_official_counts_are_the_column_sums(real):
 
 
 def test_names_are_those_of_the_published_runs():
-    names = [prepared_name(subject) for subject in SUBJECTS if subject != 40]
+    names = [isruc_night(subject) for subject in SUBJECTS if subject != 40]
     assert names == [f"subject{i}" for i in range(99)]
-    assert (prepared_name(39), prepared_name(41), prepared_name(100)) == ("subject38", "subject39", "subject98")
-    assert prepared_name(40) == "subject99"  # after all others, so that it renames nobody
+    assert (isruc_night(39), isruc_night(41), isruc_night(100)) == ("subject38", "subject39", "subject98")
+    assert isruc_night(40) == "subject99"  # after all others, so that it renames nobody
 
 
 # ---- the command ----

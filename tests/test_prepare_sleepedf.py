@@ -17,8 +17,9 @@ import pytest
 import prepare_sleepedf
 from command import InputError
 from data import load_night
+from hypnogram import read_sleepedf as read_hypnogram
 from prepare_common import FAILED, PREPARED, Outcome, drop_then_trim, trim_then_drop
-from prepare_sleepedf import PUBLISHED, compare, find_nights, main, read_hypnogram
+from prepare_sleepedf import PUBLISHED, compare, find_nights, main
 from sleepstage import UNKNOWN
 
 pytest_plugins = ["recordings"]

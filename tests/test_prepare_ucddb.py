@@ -15,8 +15,9 @@ from scipy.signal import resample as fourier_resample
 
 from config import DATASETS
 from data import load_night
+from hypnogram import read_ucddb as read_hypnogram
 from prepare_common import PREPARED, Outcome
-from prepare_ucddb import RELEASE_ROWS, RELEASE_STAGED, compare, find_nights, main, read_hypnogram
+from prepare_ucddb import RELEASE_ROWS, RELEASE_STAGED, compare, find_nights, main
 from sleepstage import UNKNOWN
 
 pytest_plugins = ["recordings"]

@@ -10,8 +10,8 @@ import pytest
 from scipy.signal import welch
 
 from data import load_night
+from hypnogram import read_sleepedf as read_hypnogram
 from prepare_sleepedf import main as prepare_sleepedf
-from prepare_sleepedf import read_hypnogram
 from simulate import LAYOUTS, RK, SOUNDS, main, simulate, simulate_eeg, simulate_stages
 
 pytest_plugins = ["recordings"]

@@ -1,0 +1,126 @@
+"""Which of a recording's signals is the channel that is asked for: names, aliases, differences, stand-ins."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from command import InputError
+
+FRONTAL = ("Fpz-Cz", "Fz-Cz", "F4-A1", "F3-A2", "Fz-A2", "Fz-A1", "Fp2-A1", "Fp1-A2", "Fpz-A2", "Fpz-A1")
+CENTRAL = ("C3-A2", "C4-A1", "Cz-A2", "Cz-A1", "C3-A1", "C4-A2")
+BARE = ("Fpz", "Fz", "F4", "F3", "Fp2", "Fp1", "Cz", "C4", "C3")  # whatever they are referenced to
+
+STAND_INS = {
+    **dict.fromkeys(("fpzcz", "fzcz"), (*FRONTAL, *CENTRAL, *BARE)),
+    **dict.fromkeys(("c3a2", "c4a1"), (*CENTRAL, *FRONTAL, *BARE)),
+}
+"""Plain name of a channel that networks are trained on → what shows the same waves, the nearest first."""
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Where a wanted channel is among a file's signals.
+
+    Attributes:
+        label: the name as used, `C3-M2`, or `C3 - A2` for one that is derived.
+        active: index of the signal.
+        reference: index of the signal to subtract; None when the file has the channel itself.
+    """
+
+    label: str
+    active: int
+    reference: int | None = None
+
+
+def plain_label(label: str) -> str:
+    """Return a channel's name without what laboratories write differently: case, separators, prefix EEG, M1 for A1."""
+    bare = re.sub(r"[\s:_-]", "", re.sub(r"^\s*EEG[\s:_-]*(?=\S)", "", label, flags=re.IGNORECASE)).casefold()
+    return re.sub(r"^m([12])|m([12])$", lambda found: f"a{found[1] or found[2]}", bare)
+
+
+def resolve_channel(wanted: str, labels: Sequence[str]) -> Channel:
+    """Find a channel by its exact name, else by an alias, else as the difference of two referential channels.
+
+    Args:
+        wanted: the channel's name, such as `C3-A2`.
+        labels: the names of a file's signals.
+
+    Raises:
+        InputError: no such channel, or more than one; the message lists those there are, the nearest names first.
+    """
+    found = find_channel(wanted, labels)
+    if found is None:
+        near = nearest_names(wanted, labels)
+        nearest = f" (nearest: {', '.join(near)})" if near else ""
+        raise InputError(f"no channel {wanted}; there are {', '.join(labels) or 'none'}{nearest}; name one of them")
+    return found
+
+
+def find_channel(wanted: str, labels: Sequence[str]) -> Channel | None:
+    """Return the channel as `resolve_channel` does, or None when there is none.
+
+    Raises:
+        InputError: the name could mean several channels.
+    """
+    exact = [i for i, label in enumerate(labels) if label == wanted]
+    alias = [i for i, label in enumerate(labels) if plain_label(label) == plain_label(wanted)]
+    matches = exact or alias
+    if len(matches) > 1:
+        names = ", ".join(f"{labels[i]} (signal {i})" for i in matches)
+        raise InputError(f"channel {wanted} could be any of {names}; select one by its exact name")
+    return Channel(labels[matches[0]], matches[0]) if matches else derived_channel(wanted, labels)
+
+
+def derived_channel(wanted: str, labels: Sequence[str]) -> Channel | None:
+    plain = [plain_label(label) for label in labels]
+    for pair in operands(wanted):
+        if all(plain.count(name) == 1 for name in pair):
+            active, reference = (plain.index(name) for name in pair)
+            return Channel(f"{labels[active]} - {labels[reference]}", active, reference)
+    return None
+
+
+def operands(wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield the two plain names that `wanted` may be the difference of: `C3-A2`, `C3A2` → `c3`, `a2`."""
+    for sign in re.finditer("[-:]", wanted):
+        yield plain_label(wanted[: sign.start()]), plain_label(wanted[sign.end() :])
+    electrode = r"([a-z]+(?:\d+|z))"
+    pair = re.fullmatch(electrode * 2, plain_label(wanted))
+    if pair:
+        yield pair[1], pair[2]
+
+
+def nearest_names(wanted: str, labels: Sequence[str]) -> list[str]:
+    """Return up to three labels whose names are most like `wanted`."""
+    by_plain = {plain_label(label): label for label in labels}
+    return [by_plain[name] for name in difflib.get_close_matches(plain_label(wanted), by_plain, 3, cutoff=0.4)]
+
+
+def trained_or_stand_in(trained: Sequence[str], labels: Sequence[str]) -> tuple[Channel, bool]:
+    """Return the channel that a network was trained on, or the nearest stand-in, and whether it is the channel itself.
+
+    Args:
+        trained: the names that the network's nights give the channel; the first that is there is taken.
+        labels: the names of a file's signals.
+
+    Raises:
+        InputError: neither is there.
+    """
+    stand_ins = [name for wanted in trained for name in STAND_INS.get(plain_label(wanted), ())]
+    for names, is_trained in ((trained, True), (stand_ins, False)):
+        for name in names:
+            found = find_channel(name, labels)
+            if found:
+                return found, is_trained
+    raise InputError(
+        f"no channel {' or '.join(trained)}, and nothing that stands in for it; there are "
+        f"{', '.join(labels) or 'none'}; name one with --channel"
+    )
+
+
+def same_channel(one: str, other: str) -> bool:
+    """Say whether two names mean the same channel: `EEG C3:M2`, `C3 - A2`, `c3a2`."""
+    return plain_label(one) == plain_label(other)

@@ -1,0 +1,51 @@
+"""Folds on disk with generated weights, for scoring recordings without training.
+
+A test file takes them in with `pytest_plugins = ["folds"]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import checkpoint
+from checkpoint import Best, Run
+from config import DATASETS, Settings
+from data import split_subjects
+
+SEED_OF_FOLD = {0: 1, 4: 2}
+
+
+def save_fold(root: Path, number: int, db: str = "sleepedf", **settings) -> Path:
+    """Write fold `number` under `root`, and return its folder. Its network knows nothing, but stages every epoch."""
+    from model import RecSleepNet
+
+    folder = checkpoint.fold_folder(root, db, None, number)
+    folder.mkdir(parents=True)
+    chosen = Settings(n_rnn_units=8, **settings)
+    subjects = asdict(split_subjects(DATASETS[db], number))
+    checkpoint.save_run(folder, Run(db, number, chosen, subjects, {"train": {"mine": 9}}, ["EEG Fpz-Cz"], {}))
+    network = RecSleepNet(chosen, seed=SEED_OF_FOLD.get(number, number))
+    weights = network.values()
+    rng = np.random.default_rng(number)
+    weights["dense/kernel"] = rng.normal(0, 3, weights["dense/kernel"].shape).astype(np.float32)
+    checkpoint.save_best(folder, Best(weights, global_step=100 + number, pass_number=number))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folds_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with folds 0 and 4 of sleepedf; tests read it and leave it as it is."""
+    root = tmp_path_factory.mktemp("folds")
+    for number in SEED_OF_FOLD:
+        save_fold(root, number)
+    return root
+
+
+@pytest.fixture
+def make_fold():
+    """Return `save_fold`, for a fold of one's own."""
+    return save_fold

@@ -1,0 +1,208 @@
+"""predict.py on recordings, as a user calls it: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import edfio
+import mne
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import resample_poly
+
+import predict
+from sleepstage import STAGE_NAMES
+
+pytest_plugins = ["folds", "recordings"]
+
+PREDICT = Path(predict.__file__)
+START = datetime(2001, 2, 3, 22, 0, 0)
+
+
+def eeg(n_epochs, seed=0):
+    return np.random.default_rng(seed).normal(0, 20, n_epochs * 3000)
+
+
+def write_edf(path, samples, *, label="EEG Fpz-Cz", rate=100, unit="uV", bdf=False):
+    recording, signal = (edfio.Bdf, edfio.BdfSignal) if bdf else (edfio.Edf, edfio.EdfSignal)
+    recording(
+        [signal(samples, rate, label=label, physical_dimension=unit)],
+        recording=edfio.Recording(startdate=START.date()),
+        starttime=START.time(),
+        data_record_duration=1,
+    ).write(path)
+    return path
+
+
+@pytest.fixture
+def score(folds_dir, tmp_path, capsys):
+    """Call predict.py on recordings; return its status and what it printed."""
+
+    def call(*arguments, directory=folds_dir):
+        where = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(directory), "--output_dir", str(tmp_path / "scored")]
+        status = predict.main([*map(str, arguments), *where])
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return call
+
+
+# ---- what it prints and writes ----
+
+
+def test_a_recording_becomes_files(score, tmp_path):
+    status, printed = score(write_edf(tmp_path / "night.edf", eeg(5)))
+    assert status == 0
+    assert "sleepedf, folds 0, 4, computing on the CPU" in printed
+    assert "night: EEG Fpz-Cz (100 Hz), 5 epochs (W " in printed
+    assert len(pd.read_csv(tmp_path / "scored" / "night_stages.csv")) == 5
+    assert len(mne.read_annotations(tmp_path / "scored" / "night_stages.edf")) == 5
+    assert json.loads((tmp_path / "scored" / "night_summary.json").read_text())["folds"] == [0, 4]
+    assert not list((tmp_path / "scored").glob(".partial*"))
+
+
+def test_one_fold_may_be_chosen(score, tmp_path):
+    path = write_edf(tmp_path / "night.edf", eeg(3))
+    assert score(path, "--fold", "4")[0] == 0
+    assert json.loads((tmp_path / "scored" / "night_summary.json").read_text())["folds"] == [4]
+    status, printed = score(path, "--fold", "7")
+    assert status == 2 and "--fold 7: there are folds 0, 4" in printed
+
+
+def test_the_others_go_on_when_one_fails(score, tmp_path):
+    good = [write_edf(tmp_path / f"{name}.edf", eeg(3)) for name in ("first", "last")]
+    (tmp_path / "bad.edf").write_bytes(b"no EDF")
+    status, printed = score(good[0], tmp_path / "bad.edf", tmp_path / "nosuch.bdf", good[1], "--report")
+    assert status == 1
+    table = printed.splitlines()[-8:]
+    assert any("bad.edf" in line and "not a readable EDF file" in line for line in table)
+    assert any("nosuch.bdf" in line and "no such file" in line for line in table)
+    assert len(list((tmp_path / "scored").glob("*_stages.csv"))) == 2
+    page = (tmp_path / "scored" / "report.html").read_text()
+    assert "nosuch.bdf: no such file" in page.replace("\n", " ")
+
+
+def test_the_expert_beside_a_recording_is_compared(score, simulated_once, tmp_path):
+    status, printed = score(simulated_once / "sleepedf" / "SC4001E0-PSG.edf", "--lights_off", "600")
+    assert status == 0
+    assert "SC4001E0-PSG (SIMULATED): EEG Fpz-Cz (100 Hz), 60 epochs" in printed
+    assert "folds 0 (others saw it)" in printed and "expert SC4001EC-Hypnogram.edf: " in printed
+    assert "1 SIMULATED: good for trying things out" in printed
+    assert "expert" in pd.read_csv(tmp_path / "scored" / "SC4001E0-PSG_stages.csv")
+    assert json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["lights_off_s"] == 600
+
+
+def test_recordings_of_the_other_data_sets_are_read(score, simulated_once):
+    isruc, ucddb = simulated_once / "isruc" / "40" / "40.rec", simulated_once / "ucddb" / "ucddb002.rec"
+    status, printed = score(isruc, ucddb)
+    assert status == 0
+    assert "40 (SIMULATED): F4 - A1 (200 Hz)" in printed
+    assert "ucddb002 (SIMULATED): C3A2 (128 Hz)" in printed
+    assert "stands in for EEG Fpz-Cz" in printed and "expert ucddb002_stage.txt" in printed
+
+
+def test_channels_are_listed_without_a_checkpoint(capsys, simulated_once, tmp_path):
+    path = simulated_once / "sleepedf" / "SC4001E0-PSG.edf"
+    assert predict.main([str(path), "--list_channels", "--dir", "nosuch"]) == 0
+    printed = capsys.readouterr().out
+    assert "SC4001E0-PSG.edf: EDF, 30.0 min, starts 2000-" in printed
+    assert "EEG Fpz-Cz" in printed and "100 Hz  uV" in printed and "Temp rectal" in printed
+    assert predict.main([str(path), str(tmp_path / "nosuch.edf"), "--list_channels"]) == 1
+    assert "nosuch.edf: no such file" in capsys.readouterr().out
+
+
+def test_help_waits_for_no_library():
+    program = f"""
+import sys
+sys.path.insert(0, {str(PREDICT.parent)!r})
+import predict
+try:
+    predict.main(["--help"])
+except SystemExit:
+    pass
+print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio", "sklearn"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "--lights_off" in done.stdout and done.stdout.splitlines()[-1].strip() == "loaded:"
+
+
+# ---- what it refuses ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["NIGHT", "--channel", "Pz-Oz"], "night.edf: no channel Pz-Oz; there are EEG Fpz-Cz"),
+        (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: cannot be read"),
+        (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is no form of hypnogram; there are .edf (EDF+) and .txt"),
+        (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
+        (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),
+        (["NIGHT", "--lights_on", "12:00"], "--lights_on 12:00:00 is not in the recording"),
+        (["NIGHT", "--data_dir", "data"], "--data_dir is an option of the test nights"),
+        (["NIGHT", "--skip_missing"], "--skip_missing is an option of the test nights"),
+        (["--channel", "C3"], "--channel is an option of recordings: name at least one"),
+        (["--list_channels"], "--list_channels is an option of recordings"),
+        (["NIGHT", "elsewhere/night.bdf"], "would be written to the same files, night_"),
+        (["nosuch.edf"], "nosuch.edf: no such file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(score, tmp_path, arguments, message):
+    nights = {name: write_edf(tmp_path / f"{name.lower()}.edf", eeg(3)) for name in ("NIGHT", "OTHER")}
+    status, printed = score(*(nights.get(word, word) for word in arguments))
+    assert status == 2
+    last = printed.splitlines()[-1]
+    assert last.startswith("predict.py: error: ") and message in last
+    assert not list(tmp_path.glob("scored/*"))
+
+
+def test_a_fold_of_5_s_epochs_is_refused(score, make_fold, tmp_path):
+    make_fold(tmp_path / "output", 0, input_size=500)
+    status, printed = score(write_edf(tmp_path / "night.edf", eeg(3)), directory=tmp_path / "output")
+    assert status == 2 and "trained on 500 samples an epoch at 100 Hz" in printed
+
+
+# ---- the real night, through a published checkpoint ----
+
+
+@pytest.fixture(scope="module")
+def real_night(real):
+    path = real / "sc4001_232_epochs_30s.npz"
+    published = real / "published_checkpoints"
+    if not path.is_file() or not published.is_dir():
+        pytest.skip("the real night or the published checkpoints are not here (../shared/real)")
+    with np.load(path) as night:
+        return night["x"].reshape(-1).astype(float), night["y"], published
+
+
+def test_the_real_night_has_the_same_stages_in_every_form(score, real_night, tmp_path):
+    """The published fold 0, which never saw this subject, agrees with the experts in 0.944 of these epochs."""
+    samples, expert, published = real_night
+    at_128 = resample_poly(samples, 32, 25)
+    forms = {
+        "uv": write_edf(tmp_path / "uv.edf", samples),
+        "mv": write_edf(tmp_path / "mv.edf", samples / 1000, unit="mV"),
+        "at_128_hz": write_edf(tmp_path / "at_128_hz.rec", at_128, rate=128),
+        "biosemi": write_edf(tmp_path / "biosemi.bdf", samples, bdf=True),
+        "vision": write_brainvision(tmp_path / "vision.vhdr", samples),
+    }
+    assert score(*forms.values(), "--fold", "0", directory=published)[0] == 0
+    stages = {name: pd.read_csv(tmp_path / "scored" / f"{name}_stages.csv")["stage"].to_numpy() for name in forms}
+    for name, found in stages.items():
+        assert np.mean(found == stages["uv"]) >= 0.99, name
+        assert np.mean(found == np.array(STAGE_NAMES)[expert]) == pytest.approx(0.944, abs=0.005), name
+
+
+def write_brainvision(path, samples):
+    (samples / 0.05).round().astype("<i2").tofile(path.with_suffix(".eeg"))
+    path.write_text(
+        "Brain Vision Data Exchange Header File Version 1.0\n\n[Common Infos]\nCodepage=UTF-8\n"
+        f"DataFile={path.stem}.eeg\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\nNumberOfChannels=1\n"
+        "SamplingInterval=10000\n\n[Binary Infos]\nBinaryFormat=INT_16\n\n[Channel Infos]\nCh1=Fpz-Cz,,0.05,µV\n",
+        encoding="utf-8",
+    )
+    return path
