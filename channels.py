@@ -99,8 +99,8 @@ def nearest_names(wanted: str, labels: Sequence[str]) -> list[str]:
     return [by_plain[name] for name in difflib.get_close_matches(plain_label(wanted), by_plain, 3, cutoff=0.4)]
 
 
-def trained_or_stand_in(trained: Sequence[str], labels: Sequence[str]) -> tuple[Channel, bool]:
-    """Return the channel that a network was trained on, or the nearest stand-in, and whether it is the channel itself.
+def trained_or_stand_in(trained: Sequence[str], labels: Sequence[str]) -> Channel:
+    """Return the channel that a network was trained on, or else its nearest stand-in.
 
     Args:
         trained: the names that the network's nights give the channel; the first that is there is taken.
@@ -110,11 +110,10 @@ def trained_or_stand_in(trained: Sequence[str], labels: Sequence[str]) -> tuple[
         InputError: neither is there.
     """
     stand_ins = [name for wanted in trained for name in STAND_INS.get(plain_label(wanted), ())]
-    for names, is_trained in ((trained, True), (stand_ins, False)):
-        for name in names:
-            found = find_channel(name, labels)
-            if found:
-                return found, is_trained
+    for name in (*trained, *stand_ins):
+        found = find_channel(name, labels)
+        if found:
+            return found
     raise InputError(
         f"no channel {' or '.join(trained)}, and nothing that stands in for it; there are "
         f"{', '.join(labels) or 'none'}; name one with --channel"

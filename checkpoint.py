@@ -56,6 +56,8 @@ LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", 
 
 NPZ, TF1 = "npz", "TensorFlow 1"  # formats of a checkpoint: ours, and the published program's
 
+TRAIN_ANEW = "train the fold anew with --restart"
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -187,13 +189,18 @@ def save_resume(folder: Path, passes_done: int, values: Arrays) -> None:
 
 def load_resume(folder: Path) -> tuple[int, Arrays]:
     """Return the passes done and the values that the next one starts from."""
-    arrays = load_arrays(folder / RESUME, "train the fold anew with --restart")
+    arrays = load_arrays(folder / RESUME, TRAIN_ANEW)
+    if "passes_done" not in arrays:
+        raise InputError(f"{folder / RESUME}: damaged (no passes_done); {TRAIN_ANEW}")
     return int(arrays.pop("passes_done")), arrays
 
 
 def load_arrays(path: Path, remedy: str) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.lib.npyio.NpzFile):
+            raise ValueError("one array without a name")
+        with loaded as archive:
             return dict(archive)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; {remedy}") from error
@@ -245,7 +252,7 @@ def load_history(folder: Path) -> list[Pass]:
                 for row in csv.DictReader(file)
             ]
     except (OSError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error}); train the fold anew with --restart") from error
+        raise InputError(f"{path}: not readable ({error}); {TRAIN_ANEW}") from error
 
 
 class Events:
@@ -283,7 +290,10 @@ def save_test_scores(folder: Path, best: Best, scores: Mapping[str, Any]) -> Non
 
 def load_test_scores(folder: Path) -> Tested:
     content = load_json(folder / TEST_SCORES)
-    return Tested(np.array(content["scores"]["confusion_expert_by_model"]), content["pass_number"])
+    try:
+        return Tested(np.array(content["scores"]["confusion_expert_by_model"]), content["pass_number"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / TEST_SCORES}: damaged (no {error}); {TRAIN_ANEW}") from error
 
 
 # ---- a fold, whatever its format ----
@@ -333,8 +343,9 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
         InputError: no such folder, or no folds in it.
     """
     below = fold_folder(root, dataset.name, suffix, 0).parent
-    folder = below if below.is_dir() else root
-    folds = {int(path.name): path for path in folder.iterdir() if path.is_dir() and path.name.isdecimal()}
+    folder = below if below.is_dir() or (suffix and root.resolve().name != below.name) else root
+    inside = folder.iterdir() if folder.is_dir() else ()
+    folds = {int(path.name): path for path in inside if path.is_dir() and path.name.isdecimal()}
     if not folds:
         there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
         raise InputError(
@@ -348,8 +359,14 @@ def is_finished(folder: Path) -> bool:
     return (folder / TEST_SCORES).is_file()
 
 
-def is_unfinished(folder: Path) -> bool:
+def is_in_training(folder: Path) -> bool:
+    """Tell whether a pass is done and others are to follow."""
     return (folder / RESUME).is_file() and not is_finished(folder)
+
+
+def has_nothing_yet(folder: Path) -> bool:
+    """Tell whether the fold was begun, but no pass has been kept."""
+    return (folder / RUN).is_file() and not (folder / BEST).exists()
 
 
 def clear(folder: Path) -> None:

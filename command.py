@@ -55,8 +55,18 @@ def log_to_terminal() -> None:
     log.setLevel(logging.INFO)
 
 
-def import_tensorflow() -> Any:
-    """Import and return TensorFlow, without the lines that its libraries write while loading; errors still show."""
+def reason_of(error: BaseException) -> str:
+    """Return the first line of what an error says; its name if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def import_tensorflow(gpu: int = 0) -> Any:
+    """Import and return TensorFlow, without the lines that its libraries write while loading; errors still show.
+
+    With `gpu` -1 no library for GPUs is even started.
+    """
+    if gpu < 0:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own switch; it comes too late for the first lines
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as written:
@@ -110,7 +120,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full or the folder cannot be written to.
     """
-    partial = path.with_name(f".partial-{path.name}")
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         yield partial
         partial.replace(path)

@@ -32,8 +32,17 @@ class Limits:
         return f"at least {self.low:g}" if math.isinf(self.high) else f"from {self.low:g} to {self.high:g}"
 
 
+class ListsAsTuples:
+    """Takes a list behind `=` for the tuple that it stands for."""
+
+    def __init_subclass__(cls) -> None:
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, list):
+                setattr(cls, name, tuple(value))
+
+
 @dataclass(frozen=True)
-class Settings:
+class Settings(ListsAsTuples):
     """The settings of a run, under their published names.
 
     Raises:
@@ -47,18 +56,10 @@ class Settings:
     clip_grad_value: Annotated[float, Limits(1e-12), "gradients are clipped at this global norm"] = 5.0
     seq_length: Annotated[int, Limits(1), "epochs of a night in one chunk"] = 20
     batch_size: Annotated[int, Limits(1), "nights side by side in one batch"] = 15
-    class_weights: Annotated[tuple[float, ...], Limits(0), "weight of W N1 N2 N3 REM in the loss"] = (
-        1.0,
-        1.5,
-        1.0,
-        1.0,
-        1.0,
-    )
+    class_weights: Annotated[tuple[float, ...], Limits(0), "loss weights of W N1 N2 N3 REM"] = (1.0, 1.5, 1.0, 1.0, 1.0)
     l2_weight_decay: Annotated[float, Limits(0), "weight of the L2 loss"] = 1e-3
     rec_weight: Annotated[float, Limits(0), "weight of the reconstruction loss"] = 1e-5
-    pretrain_on: Annotated[tuple[str, ...], ("train", "valid", "test"), "nights seen by pre-training (no labels)"] = (
-        "train",
-    )
+    pretrain_on: Annotated[tuple[str, ...], ("train", "valid", "test"), "nights that pre-training sees"] = ("train",)
     pack_nights: Annotated[bool, (False, True), "let each lane of a batch go on with its next night by itself"] = False
     patience: Annotated[int, Limits(0), "stop after so many passes without a better checkpoint; 0: never"] = 0
     mixed_precision: Annotated[bool, (False, True), "convolutions in bfloat16, for GPUs that are fast at it"] = False
@@ -97,12 +98,6 @@ class Dataset:
     n_folds: int
     night_pattern: str
     channel: str = ""
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.n_folds <= len(self.subjects):
-            raise InputError(
-                f"{self.name}: n_folds is {self.n_folds}; it must be from 2 to {len(self.subjects)}, one a subject"
-            )
 
 
 def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:
@@ -156,6 +151,8 @@ class Setting:
         for one in value if self.several else (value,):
             if not self.accepts(one):
                 raise InputError(f"{self.name} is {value!r}; it must be {self.wanted()}")
+        if self.several and isinstance(self.allowed, tuple) and len(set(value)) < len(value):
+            raise InputError(f"{self.name} is {value!r}; name each once")
 
     def accepts(self, value: Any) -> bool:
         if isinstance(self.allowed, tuple):
@@ -184,7 +181,12 @@ def described(settings: type) -> Iterator[Setting]:
 
 
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
-    """Give `parser` one option for each setting; an option that is not given leaves config.py's value."""
+    """Give `parser` one option for each setting; an option that is not given leaves config.py's value.
+
+    Raises:
+        InputError: a value in config.py is not allowed.
+    """
+    Settings()
     group = parser.add_argument_group("settings (defaults from config.py)")
     for setting in described(Settings):
         form: dict[str, Any] = {"type": setting.type, "metavar": setting.type.__name__.upper()}
@@ -218,11 +220,15 @@ def dataset_named(name: str) -> Dataset:
     """Return the data set that `--db name` means.
 
     Raises:
-        InputError: no data set has this name.
+        InputError: no data set has this name, or its folds cannot be cut.
     """
     if name in MISSPELLED:
         log.info("--db %s: reading this as %s", name, MISSPELLED[name])
     name = MISSPELLED.get(name, name)
     if name not in DATASETS:
         raise InputError(f"--db {name}: no such data set; there are {', '.join(DATASETS)}")
-    return DATASETS[name]
+    dataset = DATASETS[name]
+    if not isinstance(dataset.n_folds, int) or not 2 <= dataset.n_folds <= len(dataset.subjects):
+        most = len(dataset.subjects)
+        raise InputError(f"{name}: n_folds is {dataset.n_folds!r}; it must be from 2 to {most}, one a subject")
+    return dataset

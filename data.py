@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -113,8 +114,9 @@ class SignalOnDisk:
         self.path = path
         with path.open("rb") as file:
             np.lib.format.read_magic(file)
-            self.shape, _, _ = np.lib.format.read_array_header_1_0(file)
+            self.shape, by_column, _ = np.lib.format.read_array_header_1_0(file)
             self.offset = file.tell()
+        assert not by_column, "signal_on_disk writes epoch after epoch"
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -128,12 +130,14 @@ class SignalOnDisk:
 
 
 def signal_on_disk(path: Path, archive: Any) -> NDArray[np.float32]:
-    """Return a night's signal as it lies uncompressed beside it; written first if it is not there or older."""
+    """Return a night's signal as it lies uncompressed beside it; written first unless it has the night's very time."""
     stored = path.parent / "memory_map" / f"{path.stem}.npy"
-    if not stored.exists() or stored.stat().st_mtime < path.stat().st_mtime:
+    changed = path.stat().st_mtime_ns
+    if not stored.exists() or stored.stat().st_mtime_ns != changed:
         writable_folder(stored.parent)
         with written_whole(stored) as partial:
-            np.save(partial, checked_signal(path, archive["x"]))
+            np.save(partial, np.ascontiguousarray(checked_signal(path, archive["x"])))
+            os.utime(partial, ns=(changed, changed))
     return cast("NDArray[np.float32]", SignalOnDisk(stored))  # length, shape and slices are all that a pass needs
 
 

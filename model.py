@@ -316,8 +316,16 @@ class Training:
         return {name: variable.numpy() for name, variable in self.variables().items()}
 
     def assign(self, values: Mapping[str, NDArray[Any]]) -> None:
-        """Go on from what `values` returned."""
-        for name, variable in self.variables().items():
+        """Go on from what `values` returned.
+
+        Raises:
+            InputError: something is missing, unknown, or of another shape, as it may be from another version of Keras.
+        """
+        variables = self.variables()
+        shapes = ({name: tuple(one.shape) for name, one in these.items()} for these in (variables, values))
+        if next(shapes) != next(shapes):
+            raise InputError("resume.npz is not of this program and these versions; train the fold anew with --restart")
+        for name, variable in variables.items():
             variable.assign(values[name])
 
     def variables(self) -> dict[str, Any]:

@@ -139,9 +139,14 @@ def load_folds(folders: Mapping[int, Path], dataset: Dataset) -> list[Fold]:
     """Read the checkpoint of every fold; a fold that is still in training counts with the best one so far."""
     folds = []
     for number, folder in folders.items():
+        if checkpoint.has_nothing_yet(folder):
+            log.info("fold %d is left out: it is in training and has no checkpoint yet", number)
+            continue
         folds.append(checkpoint.load_fold(folder, dataset, number))
-        if checkpoint.is_unfinished(folder):
+        if checkpoint.is_in_training(folder):
             log.info("fold %d is still in training: scored with its best checkpoint so far", number)
+    if not folds:
+        raise InputError("none of the folds has a checkpoint yet; let trainer.py finish a pass")
     return folds
 
 

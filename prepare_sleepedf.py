@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
+from command import InputError, command, existing_folder, log, log_to_terminal, reason_of, writable_folder
 from config import DATASETS
 from hypnogram import read_sleepedf
 from prepare_common import (
@@ -99,9 +99,8 @@ def download(subjects: Sequence[int], data_dir: Path) -> None:
     try:
         fetch_data(subjects=list(subjects), path=data_dir, on_missing="ignore")  # 13, 36 and 52 have one night only
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"download failed: {reason}; try again, or put the files of "
+            f"download failed: {reason_of(error)}; try again, or put the files of "
             f"https://physionet.org/content/sleep-edfx/1.0.0/ into {data_dir}"
         ) from error
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
+from command import InputError, command, existing_folder, log, log_to_terminal, reason_of, writable_folder
 from config import DATASETS
 from hypnogram import read_ucddb
 from prepare_common import (
@@ -84,9 +84,8 @@ def download(subjects: Sequence[int], data_dir: Path) -> None:
         for name in names:
             pooch.retrieve(RELEASE_URL + name, known_hash=f"sha256:{checksums[name]}", fname=name, path=data_dir)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
         raise InputError(
-            f"download failed: {reason}; try again, or put the files of {RELEASE_URL} into {data_dir}"
+            f"download failed: {reason_of(error)}; try again, or put the files of {RELEASE_URL} into {data_dir}"
         ) from error
 
 

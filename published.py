@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, import_tensorflow
+from command import InputError, import_tensorflow, reason_of
 
 CELL = "rnn/rnn/multi_rnn_cell/cell_0/lstm_cell"
 
@@ -94,8 +94,7 @@ def load_checkpoint(prefix: Path) -> PublishedCheckpoint:
         check_names_and_shapes(prefix, shapes)
         tensors = {name: reader.get_tensor(name) for name in SHAPES}
     except (tf.errors.OpError, RuntimeError, IndexError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise InputError(f"{prefix}: damaged ({reason}); {COPY_AGAIN}") from error
+        raise InputError(f"{prefix}: damaged ({reason_of(error)}); {COPY_AGAIN}") from error
     check_values(prefix, tensors)
     weights = {ours: tensors[name] for name, (ours, _) in WEIGHTS.items()}
     weights = {name: value[:, 0] if value.ndim == 4 else value for name, value in weights.items()}

@@ -280,7 +280,7 @@ def start_of(edf: Edf | Bdf) -> datetime | None:
             except AnonymizedDateError:
                 day = date(1985, 1, 1)  # what EDF+ writes for a date that is withheld; the clock still counts
             return datetime.combine(day, edf.starttime)
-        except ValueError:
+        except (ValueError, IndexError):  # no such date; no time-keeping annotation in an EDF+ file
             return None
 
 

@@ -300,10 +300,8 @@ def unseen_folds(path: Path, folds: Sequence[Fold], dataset: Dataset) -> tuple[S
 
 
 def has_seen(fold: Fold, name: str, subjects: Sequence[int]) -> bool:
-    return any(
-        name in fold.run.epochs.get(part, {}) or set(subjects) & set(fold.run.subjects[part])
-        for part in ("train", "valid")
-    )
+    parts = {"train", "valid", *fold.run.settings.pretrain_on}
+    return any(name in fold.run.epochs.get(part, {}) or set(subjects) & set(fold.run.subjects[part]) for part in parts)
 
 
 # ---- which channels ----
@@ -322,7 +320,7 @@ def chosen_channels(
         elif opened.night and not opened.night.ch_label:
             found = [Channel("(no name)", 0)]
         else:
-            found = [trained_or_stand_in(trained, opened.labels)[0]]
+            found = [trained_or_stand_in(trained, opened.labels)]
     except InputError as error:
         raise InputError(f"{opened.path}: {error}") from error
     wanted = " or ".join(trained)

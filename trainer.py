@@ -74,11 +74,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = planned_runs(dataset, folds, settings, nights)
     root = writable_folder(options.output_dir)
     folders = {run.fold: checkpoint.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
-    for run in runs:
-        prepare_folder(folders[run.fold], run, options.restart)
-    unfinished = [run for run in runs if not checkpoint.is_finished(folders[run.fold])]
+    if not options.restart:
+        for run in runs:
+            check_folder(folders[run.fold], run)
+    unfinished = [run for run in runs if options.restart or not checkpoint.is_finished(folders[run.fold])]
     if unfinished:
-        train_folds(unfinished, folders, nights, options.gpu, options.memory_map)
+        train_folds(unfinished, folders, nights, options)
     print_table(folders, dataset)
     where = f"--dir {options.output_dir} --data_dir {options.data_dir}"
     suffix = f" --suffix {options.suffix}" if options.suffix else ""
@@ -128,18 +129,11 @@ def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> l
     return [path for subject in subjects for path in nights[subject]]
 
 
-def prepare_folder(folder: Path, run: Run, restart: bool) -> None:
-    """Make a fold's folder, or check that the one there was made by the same run; `restart` empties it of our files.
-
-    Raises:
-        InputError: it holds something else and `restart` is off, or it cannot be written.
-    """
-    writable_folder(folder)
-    if restart:
-        checkpoint.clear(folder)
-    elif (folder / checkpoint.RUN).exists():
+def check_folder(folder: Path, run: Run) -> None:
+    """Raise InputError if a fold's folder is there and was not made by the same run."""
+    if (folder / checkpoint.RUN).exists():
         checkpoint.check_same_run(folder, run)
-    elif any(path.name not in (checkpoint.LOCK, checkpoint.LOG) for path in folder.iterdir()):
+    elif folder.exists() and any(path.name not in (checkpoint.LOCK, checkpoint.LOG) for path in folder.iterdir()):
         raise InputError(
             f"{folder} holds files but no {checkpoint.RUN}; empty it, or use --suffix NAME for another one"
         )
@@ -152,14 +146,13 @@ def train_folds(
     runs: Sequence[Run],
     folders: Mapping[int, Path],
     nights: Mapping[int, Sequence[Path]],
-    gpu: int,
-    on_disk: bool,
+    options: argparse.Namespace,
 ) -> None:
     """Train the folds that are not finished, in a row, with one compilation."""
-    import_tensorflow()
+    import_tensorflow(options.gpu)
     from model import Stager, Training, give_back_memory, use_device
 
-    device = use_device(gpu)
+    device = use_device(options.gpu)
     started = time.perf_counter()
     training = Training(runs[0].settings)
     stager = Stager(training.network)
@@ -169,8 +162,25 @@ def train_folds(
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops as Ctrl-C does: cleanly
     for run in runs:
-        with alone_in(folders[run.fold]), log_file(folders[run.fold]):
-            FoldTraining(training, stager, run, folders[run.fold], nights, on_disk).complete()
+        folder = folders[run.fold]
+        with alone_in(folder):
+            if options.restart:
+                checkpoint.clear(folder)
+            elif checkpoint.is_finished(folder):
+                log.info("fold %d: finished by another trainer meanwhile", run.fold)
+                continue
+            fold = FoldTraining(training, stager, run, folder, nights, options.memory_map)
+            train_fold(fold, "the same command without --restart" if options.restart else "the same command")
+
+
+def train_fold(fold: FoldTraining, command: str) -> None:
+    """Train one fold to its end; if that is interrupted, say how it goes on."""
+    with log_file(fold.folder):
+        try:
+            fold.complete()
+        except KeyboardInterrupt:
+            stopped = f"stopped in fold {fold.run.fold} after {len(fold.history)} passes"
+            raise KeyboardInterrupt(f"{stopped}; {command} goes on with the pass it was in") from None
 
 
 class FoldTraining:
@@ -202,14 +212,8 @@ class FoldTraining:
     def complete(self) -> None:
         """Do every pass that is not done yet, then score the test nights."""
         self.begin()
-        try:
-            self.pretrain()
-            self.train()
-        except KeyboardInterrupt:
-            again = "the same command goes on with the pass it was in"
-            raise KeyboardInterrupt(
-                f"stopped in fold {self.run.fold} after {len(self.history)} passes; {again}"
-            ) from None
+        self.pretrain()
+        self.train()
         self.test()
 
     def begin(self) -> None:
@@ -347,11 +351,12 @@ class FoldTraining:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a fold's folder against another trainer.
+    """Hold a fold's folder, made if need be, against another trainer.
 
     Raises:
-        InputError: another one is training this fold.
+        InputError: another one is training this fold, or the folder cannot be made.
     """
+    writable_folder(folder)
     try:
         with FileLock(folder / checkpoint.LOCK, timeout=0):
             yield

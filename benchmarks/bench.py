@@ -2,7 +2,8 @@
 
     python benchmarks/bench.py [--json FILE] [--large GB]
 
-Takes about ten minutes on 2 cores, and wants the machine for itself. `--large 20` adds a pass over 20 GB of nights.
+Steps, scoring and `--help` are medians of several repeats, whole commands run once. It takes about six minutes on
+2 cores, and wants the machine for itself. `--large 20` adds the reading of 20 GB of nights. For Linux.
 """
 
 from __future__ import annotations
@@ -139,9 +140,13 @@ def steps_and_scoring(product_gflops: float) -> Figures:
     train = seconds(lambda: training.train(batch, state)[0]["loss_ce"].numpy())
     pretrain = seconds(lambda: training.pretrain(batch)["loss_rec"].numpy())
     score = seconds(lambda: stager.probabilities(night))
+    valid = [noise("", n_epochs) for n_epochs in (850, 950, 1050, 1150)]
+    validate = seconds(lambda: [stager.probabilities(one.x) for one in valid], repeats=5)
+    n_valid = sum(len(one) for one in valid)
     figures = {
         "training": rate_of(train, STEP_EPOCHS, training_flop(), product_gflops),
         "pre-training": rate_of(pretrain, STEP_EPOCHS, pretraining_flop(), product_gflops),
+        "validation, 4 nights": rate_of(validate, n_valid, scoring_flop(), product_gflops),
         f"scoring a night of {NIGHT_EPOCHS}": rate_of(score, NIGHT_EPOCHS, scoring_flop(), product_gflops),
         "compile_seconds": compiling,
     }
@@ -164,10 +169,8 @@ def pass_overhead(training: Any, stager: Any, step: float) -> float:
         run = Run("sleepedf", 0, SETTINGS, {}, {}, [], {})
         fold = trainer.FoldTraining(training, stager, run, Path(folder), {})
         before = int(training.step)
-        started = time.perf_counter()
-        fold.steps(trainer.TRAIN, 1, nights, fold.train_step)
-        taken = time.perf_counter() - started
-    return taken / ((int(training.step) - before) * step)
+        taken = seconds(lambda: fold.steps(trainer.TRAIN, 1, nights, fold.train_step), repeats=3)
+    return taken / ((int(training.step) - before) / 3 * step)
 
 
 # ---- whole commands ----

@@ -123,6 +123,27 @@ def test_folds_are_found_above_and_in_the_data_sets_folder(tmp_path):
     assert list(checkpoint.find_folds(tmp_path / "isruc_mine", DATASETS["isruc"])) == [2, 10]
 
 
+def test_a_suffix_is_never_ignored(tmp_path):
+    checkpoint.fold_folder(tmp_path, "isruc", None, 0).mkdir(parents=True)
+    with pytest.raises(InputError, match="no checkpoints of isruc"):
+        checkpoint.find_folds(tmp_path / "isruc", DATASETS["isruc"], "mine")
+    checkpoint.fold_folder(tmp_path, "isruc", "mine", 3).mkdir(parents=True)
+    assert list(checkpoint.find_folds(tmp_path / "isruc_mine", DATASETS["isruc"], "mine")) == [3]
+
+
+def test_damaged_files_of_a_fold_are_named(tmp_path):
+    checkpoint.save_json(tmp_path / checkpoint.TEST_SCORES, {})
+    with pytest.raises(InputError, match=r"test_scores\.json: damaged"):
+        checkpoint.load_test_scores(tmp_path)
+    np.savez(tmp_path / checkpoint.RESUME, x=1)
+    with pytest.raises(InputError, match=r"resume\.npz: damaged"):
+        checkpoint.load_resume(tmp_path)
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    (tmp_path / "array.npy").rename(tmp_path / checkpoint.BEST)
+    with pytest.raises(InputError, match=r"best_model\.npz: damaged"):
+        checkpoint.load_best(tmp_path)
+
+
 def test_no_folds_says_what_is_there_and_how_to_train(tmp_path):
     checkpoint.fold_folder(tmp_path, "sleepedf", None, 0).mkdir(parents=True)
     with pytest.raises(InputError, match=r"there is sleepedf\. Train with: python trainer.py --db isruc"):

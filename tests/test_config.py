@@ -112,6 +112,7 @@ def test_a_wrong_value_is_refused_by_its_setting_s_name(name, value):
             (1, 1, -1, 1, 1),
             "class_weights is (1, 1, -1, 1, 1); it must be numbers, each at least 0",
         ),
+        ("pretrain_on", ("train", "train"), "pretrain_on is ('train', 'train'); name each once"),
         ("pretrain_on", ("all",), "pretrain_on is ('all',); it must be one or more of train, valid, test"),
         ("pretrain_on", "train", "pretrain_on is 'train'; it must be a tuple of one or more of train, valid, test"),
     ],
@@ -196,19 +197,31 @@ def test_an_option_outside_its_limits_is_refused_by_name():
         parsed("--class_weights", "1", "1", "1", "1")
 
 
-def test_an_edited_value_is_checked(tmp_path):
-    source = Path(config.__file__).read_text(encoding="utf-8")
-    edited = source.replace('"training passes"] = 100', '"training passes"] = "100"')
-    assert edited != source
-    (tmp_path / "edited.py").write_text(edited + "\nSettings()\n", encoding="utf-8")
-    program = subprocess.run(
-        [sys.executable, tmp_path / "edited.py"],
-        env={"PYTHONPATH": str(Path(config.__file__).parent)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "n_epochs is '100'; it must be a whole number at least 1" in program.stderr
+@pytest.mark.parametrize(
+    ("value", "edited", "says"),
+    [
+        (
+            '"training passes"] = 100',
+            '"training passes"] = "100"',
+            "n_epochs is '100'; it must be a whole number at least 1",
+        ),
+        ("= (1.0, 1.5, 1.0, 1.0, 1.0)", "= 1.0", "class_weights is 1.0; it must be a tuple of numbers"),
+        ("= (1.0, 1.5, 1.0, 1.0, 1.0)", "= [1.0, 2.0]", "class_weights has 2 values; it needs 5"),
+        ("n_folds=20", "n_folds=1", "sleepedf: n_folds is 1; it must be from 2 to 20"),
+    ],
+)
+def test_a_mistake_in_config_py_is_one_line(tmp_path, value, edited, says):
+    """trainer.py, beside a config.py that somebody edited."""
+    folder = Path(config.__file__).parent
+    for path in folder.glob("*.py"):
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    source = (tmp_path / "config.py").read_text(encoding="utf-8")
+    assert value in source
+    (tmp_path / "config.py").write_text(source.replace(value, edited, 1), encoding="utf-8")
+    command = [sys.executable, tmp_path / "trainer.py", "--db", "sleepedf", "--from_fold", "0", "--to_fold", "0"]
+    program = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert program.returncode == 2
+    assert program.stderr.startswith(f"trainer.py: error: {says}") and program.stderr.count("\n") == 1
 
 
 # ---- data sets ----
@@ -249,7 +262,8 @@ def test_an_unknown_data_set_is_refused_with_the_known_ones():
         config.dataset_named("shhs")
 
 
-@pytest.mark.parametrize("n_folds", [0, 1, 4])
-def test_folds_must_fit_the_subjects(n_folds):
-    with pytest.raises(InputError, match=f"mine: n_folds is {n_folds}"):
-        Dataset("mine", subjects=(1, 2, 3), n_folds=n_folds, night_pattern="{subject}.npz")
+@pytest.mark.parametrize("n_folds", [0, 1, 4, "3"])
+def test_folds_must_fit_the_subjects(monkeypatch, n_folds):
+    monkeypatch.setitem(config.DATASETS, "mine", Dataset("mine", (1, 2, 3), n_folds, "*.npz"))
+    with pytest.raises(InputError, match=f"mine: n_folds is {n_folds!r}; it must be from 2 to 3"):
+        config.dataset_named("mine")

@@ -113,6 +113,22 @@ def test_a_signal_on_disk_slices_like_one_in_memory(tmp_path_factory, night, sta
         np.testing.assert_array_equal(loaded.y, night.y)
 
 
+def test_a_signal_stored_column_by_column_lies_on_disk_row_by_row(tmp_path):
+    x = np.arange(500, dtype=np.float32).reshape(100, 5).T
+    np.savez(tmp_path / "night.npz", x=x, y=np.zeros(5, int))
+    np.testing.assert_array_equal(data.load_night(tmp_path / "night.npz", on_disk=True).x[1:3], x[1:3])
+
+
+def test_a_night_replaced_by_an_older_file_is_read_anew(tmp_path):
+    path = tmp_path / "SC4001E0.npz"
+    data.save_night(path, a_night())
+    data.load_night(path, on_disk=True)
+    older = Night("SC4001E0", a_night().x + 1, a_night().y)
+    data.save_night(path, older)
+    os.utime(path, (1e9, 1e9))
+    np.testing.assert_array_equal(data.load_night(path, on_disk=True).x[:], older.x)
+
+
 def test_a_signal_on_disk_is_renewed_with_its_night_and_checked(tmp_path):
     path = tmp_path / "SC4001E0.npz"
     data.save_night(path, a_night())

@@ -111,6 +111,15 @@ def test_a_fold_in_training_is_scored_with_a_word(score, trained, tmp_path):
     assert status == 0 and "fold 4 is still in training" in printed
 
 
+def test_a_fold_that_was_only_begun_is_left_out_with_a_word(score, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    fold = tmp_path / "output" / "sleepedf" / "4"
+    for name in ("best_model.npz", "test_scores.json"):
+        (fold / name).unlink()
+    status, printed = score(directory=tmp_path / "output")
+    assert status == 0 and "fold 4 is left out: it is in training" in printed and "1 of 20 folds" in printed
+
+
 # ---- what it refuses ----
 
 
@@ -128,7 +137,7 @@ def transposed(path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda fold: (fold / "best_model.npz").unlink(), "no checkpoint for fold 4 in"),
+        (lambda fold: [path.unlink() for path in fold.glob("*.*") if path.is_file()], "no checkpoint for fold 4 in"),
         (lambda fold: (fold / "best_model.npz").write_bytes(b"PK"), "best_model.npz: damaged"),
         (lambda fold: (fold / "config.json").unlink(), "config.json: no such file"),
         (lambda fold: change(fold / "config.json", n_rnn_units=16), "has shape"),

@@ -173,11 +173,15 @@ def test_kill_stops_cleanly(data_dir, tmp_path):
     process = subprocess.Popen(
         [sys.executable, TRAINER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 120
-    while not (fold_of(tmp_path) / "best_model.npz").exists() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    try:
+        deadline = time.monotonic() + 120
+        while not (fold_of(tmp_path) / "best_model.npz").exists():
+            assert time.monotonic() < deadline, "no pass was kept in two minutes"
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert not list(fold_of(tmp_path).glob(".partial*"))
@@ -244,12 +248,34 @@ def test_signals_left_on_disk_give_the_same_weights(train, trained, tmp_path):
     )  # training, validation, and at last the test night
 
 
-def test_two_trainers_do_not_share_a_fold(train, tmp_path):
-    folder = fold_of(tmp_path)
-    folder.mkdir(parents=True)
-    with FileLock(folder / checkpoint.LOCK):
-        status, printed = train()
+@pytest.mark.parametrize("more", [[], ["--restart", "--seed", "53"]])
+def test_two_trainers_do_not_share_a_fold(train, trained, tmp_path, more):
+    shutil.copytree(trained, tmp_path / "output")
+    (fold_of(tmp_path) / "test_scores.json").unlink()
+    before = sorted(path.name for path in fold_of(tmp_path).iterdir())
+    with FileLock(fold_of(tmp_path) / checkpoint.LOCK):
+        status, printed = train(*more)
     assert status == 2 and "another trainer.py is training this fold" in printed
+    assert sorted(path.name for path in fold_of(tmp_path).iterdir()) == before
+
+
+def test_a_fold_that_another_trainer_finished_meanwhile_is_left_alone(train, trained, tmp_path, monkeypatch):
+    shutil.copytree(trained, tmp_path / "output")
+    answers = iter([False, True])  # when the list of folds is made, and when this fold's turn comes
+    monkeypatch.setattr(checkpoint, "is_finished", lambda _: next(answers))
+    monkeypatch.setattr(trainer.FoldTraining, "complete", lambda _: pytest.fail("trained a finished fold"))
+    status, printed = train()
+    assert status == 0 and "fold 0: finished by another trainer meanwhile" in printed
+
+
+def test_only_folds_that_were_begun_have_a_folder(train, tmp_path, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.FoldTraining, "complete", stop)
+    status, printed = train("--restart", last=4)
+    assert status == 130 and "the same command without --restart goes on" in printed
+    assert [path.name for path in (tmp_path / "output" / "sleepedf").iterdir()] == ["0"]
 
 
 # ---- what it refuses ----
