@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
 import logging
 import os
 import sys
@@ -49,6 +50,8 @@ def command(main: Main) -> Callable[..., int]:
 def log_to_terminal() -> None:
     """Send the program's own messages to standard output as plain lines."""
     logging.raiseExceptions = False  # `... | head` closes our output early; that is no error
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without µ or – shows ? and not nothing at all
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.handlers[:] = [handler]
@@ -94,7 +97,7 @@ def existing_folder(folder: str | Path, what: str) -> Path:
     if beside.is_dir():
         log.info("%s: reading %s (no %s in the working directory)", what, beside, folder)
         return beside
-    raise InputError(f"{what}: no folder {folder}; looked in {Path.cwd()} and {PROGRAM_FOLDER}")
+    raise InputError(f"{what}: no folder {folder}, neither in {Path.cwd()} nor beside the program; name another one")
 
 
 def writable_folder(folder: str | Path) -> Path:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, writable_folder, written_whole
+from command import InputError, reason_of, writable_folder, written_whole
 from config import Dataset
 from sleepstage import STAGES
 
@@ -184,7 +184,8 @@ def opened(path: Path) -> Iterator[Any]:
     except InputError:
         raise
     except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, TypeError, KeyError) as error:
-        raise InputError(f"{path}: not a readable npz file ({error}); prepare the night again") from error
+        reason = "no zip archive of arrays" if "pickle" in str(error) else reason_of(error)
+        raise InputError(f"{path}: not a readable npz file ({reason}); prepare the night again") from error
 
 
 def rate_of(archive: Any) -> float:
@@ -219,7 +220,7 @@ def checked_signal(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
     bad = np.flatnonzero(~np.isfinite(x.sum(axis=1, dtype=np.float64)))
     if len(bad):
         raise InputError(
-            f"{path}: x is not finite in {len(bad)} epochs, the first is epoch {bad[0]}; leave out this night"
+            f"{path}: x holds NaN or infinity in {len(bad)} epochs, the first is epoch {bad[0]}; leave out this night"
         )
     return x
 

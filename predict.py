@@ -299,6 +299,9 @@ def start_tensorflow(gpu: int) -> str:
 def stage_night(stager: Stager, fold: Fold, subject: int, path: Path) -> StagedNight:
     settings = fold.run.settings
     night = load_night(path, settings.input_size, settings.sampling_rate)
+    if night.ch_label and fold.run.channels and night.ch_label not in fold.run.channels:
+        trained = " or ".join(fold.run.channels)
+        log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)
     probabilities = stager.probabilities(night.x)
     scores = metrics.scores(night.y, probabilities.argmax(axis=1))
     return StagedNight(ScoredNight(night.name, subject, fold.run.fold, scores), night.y, probabilities, night.simulated)
@@ -400,7 +403,8 @@ def write_all(folder: Path, staged: Sequence[StagedNight], folds: Sequence[Fold]
     checkpoint.save_json(folder / "metrics.json", summary(staged, folds, dataset))
     write_table(folder / "nights.csv", metrics.night_table(scored).round(4))
     write_table(folder / "epochs.csv", epoch_table(staged))
-    plots.confusion_picture(folder / "confusion.png", scores.confusion, coverage(staged, dataset))
+    title = coverage(staged, dataset).replace(", ", "\n", 1)  # one line would be wider than the picture
+    plots.confusion_picture(folder / "confusion.png", scores.confusion, title)
     pictures = writable_folder(folder / "hypnograms")
     for night in tqdm(staged, desc="pictures", unit="night", leave=False, disable=None):
         plots.hypnogram_picture(

@@ -39,8 +39,15 @@ SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(COUNTERS, ()),
 }
 
-SETTINGS = {"sampling_rate": 100, "input_size": 3000, "n_rnn_layers": 1, "n_rnn_units": 128, "seed": 42}
-"""The settings that these weights and the published splits depend on; the files do not hold them."""
+SETTINGS = {
+    "sampling_rate": 100,
+    "input_size": 3000,
+    "n_rnn_layers": 1,
+    "n_rnn_units": 128,
+    "seed": 42,
+    "pretrain_on": ("train", "valid", "test"),
+}
+"""What is known of how they were trained; the files do not hold it."""
 
 COPY_AGAIN = "copy the published files again"
 

@@ -413,16 +413,17 @@ def simulated_night(hours: float, wake_minutes: int, seed: tuple[int, ...]) -> S
 
 @dataclass(frozen=True)
 class Layout:
-    """A data set's raw files: which subjects there are, and what writes one of them."""
+    """A data set's raw files: which subjects there are, four that make fold 0 complete, and what writes one of them."""
 
     subjects: tuple[int, ...]
+    for_fold_0: tuple[int, ...]
     write: Callable[[Path, int, float, int], list[Path]]
 
 
 LAYOUTS = {
-    "sleepedf": Layout(DATASETS["sleepedfx"].subjects, write_sleepedf),
-    "isruc": Layout(tuple(range(1, 101)), write_isruc),
-    "ucddb": Layout(DATASETS["ucddb"].subjects, write_ucddb),
+    "sleepedf": Layout(DATASETS["sleepedfx"].subjects, (0, 1, 2, 3), write_sleepedf),
+    "isruc": Layout(tuple(range(1, 101)), (1, 11, 12, 13), write_isruc),
+    "ucddb": Layout(DATASETS["ucddb"].subjects, (2, 3, 5, 12), write_ucddb),
 }
 
 
@@ -448,7 +449,12 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--db", required=True, choices=LAYOUTS, help="the data set whose layout to follow")
     add("--output_dir", help="folder for the recordings (default ./raw_data/<db>)")
-    add("--subjects", nargs="+", metavar="N", help="numbers and ranges, as in 1 3 5-7 (default the first four)")
+    add(
+        "--subjects",
+        nargs="+",
+        metavar="N",
+        help="as in 1 3 5-7 (default four that fold 0 can be trained with)",
+    )
     add("--hours", type=float, default=3.0, help="length of a night (default %(default)s)")
     add("--seed", type=int, default=0, help="the same seed gives the same recordings (default %(default)s)")
     return parser.parse_args(argv)
@@ -462,8 +468,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--hours is {options.hours:g}; a night has from 0.1 to 24")
     if options.seed < 0:
         raise InputError(f"--seed is {options.seed}; it must be 0 or more")
-    known = LAYOUTS[options.db].subjects
-    subjects = known[:4] if options.subjects is None else parse_subjects(options.subjects, known)
+    layout = LAYOUTS[options.db]
+    subjects = layout.for_fold_0 if options.subjects is None else parse_subjects(options.subjects, layout.subjects)
     folder = Path(options.output_dir or f"./raw_data/{options.db}")
     for subject in subjects:
         for path in simulate(options.db, folder, [subject], options.hours, options.seed):

@@ -67,6 +67,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
+    if options.suffix and Path(options.suffix).name != options.suffix:
+        raise InputError(f"--suffix {options.suffix}: goes into a folder's name; give it no / or \\")
     settings, dataset = config.settings_from(options), config.dataset_named(options.db)
     folds = chosen_folds(dataset, options.from_fold, options.to_fold)
     data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights")
@@ -78,6 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for run in runs:
             check_folder(folders[run.fold], run)
     unfinished = [run for run in runs if options.restart or not checkpoint.is_finished(folders[run.fold])]
+    for run in runs:
+        if run not in unfinished:
+            log.info("fold %d is finished already", run.fold)
     if unfinished:
         train_folds(unfinished, folders, nights, options)
     print_table(folders, dataset)
@@ -119,9 +124,14 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
             continue
         epochs = {part: {name: summaries[name].n_epochs for name in names[part]} for part in PARTS}
         channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]} - {""})
+        if len(channels) > 1:
+            log.info("warning: fold %d: the nights are of several channels: %s", fold, ", ".join(channels))
         runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions))
     if not runs:
-        raise InputError(f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with")
+        raise InputError(
+            f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with; prepare some of the "
+            "subjects named above"
+        )
     return runs
 
 
@@ -179,7 +189,9 @@ def train_fold(fold: FoldTraining, command: str) -> None:
         try:
             fold.complete()
         except KeyboardInterrupt:
-            stopped = f"stopped in fold {fold.run.fold} after {len(fold.history)} passes"
+            done = [f"after {one.phase} pass {one.pass_number}" for one in fold.history]
+            stopped = f"stopped in fold {fold.run.fold} {done[-1] if done else 'at its start'}"
+            log.info("%s", stopped)
             raise KeyboardInterrupt(f"{stopped}; {command} goes on with the pass it was in") from None
 
 

@@ -140,7 +140,7 @@ def test_a_signal_on_disk_is_renewed_with_its_night_and_checked(tmp_path):
     np.testing.assert_array_equal(data.load_night(path, on_disk=True).x[:], newer.x)
     data.save_night(path, Night("SC4001E0", spoiled(np.nan), a_night().y))
     os.utime(path, (later + 10, later + 10))
-    with pytest.raises(InputError, match="x is not finite"):
+    with pytest.raises(InputError, match="x holds NaN"):
         data.load_night(path, on_disk=True)
     assert [file.name for file in (tmp_path / "memory_map").iterdir()] == ["SC4001E0.npy"]
 
@@ -187,8 +187,8 @@ BAD_CONTENT = {
     "no x": ({"y": a_night().y}, "no x in it"),
     "no y": ({"x": a_night().x}, "no y in it"),
     "neither": ({"a": [1]}, "no x and y in it"),
-    "not a number": ({"x": spoiled(np.nan)}, "x is not finite in 1 epochs, the first is epoch 2"),
-    "infinite": ({"x": spoiled(-np.inf)}, "x is not finite in 1 epochs, the first is epoch 2"),
+    "not a number": ({"x": spoiled(np.nan)}, "x holds NaN or infinity in 1 epochs, the first is epoch 2"),
+    "infinite": ({"x": spoiled(-np.inf)}, "x holds NaN or infinity in 1 epochs, the first is epoch 2"),
     "stage 5": ({"y": [0, 1, 5, 2]}, "stage 5 at epoch 2; stages are 0 to 4"),
     "stage -1": ({"y": [-1, 1, 5, 2]}, "stage -1 at epoch 0"),
     "stages with a point": ({"y": [0.0, 1.0, 2.0, 3.0]}, "y is float64 of shape (4,)"),

@@ -88,6 +88,15 @@ def test_tables_and_pictures_are_there(scored):
     assert json.loads((scored / "metrics.json").read_text())["folds"] == "2 of 20"
 
 
+def test_a_night_of_another_channel_is_warned_of(score, tmp_path):
+    data = short_nights(tmp_path / "data")
+    path = data / "sleepedf" / "SC4001E0.npz"
+    with np.load(path) as archive:
+        np.savez(path, **{**archive, "ch_label": "EEG Pz-Oz"})
+    _, printed = score(data=data)
+    assert "warning: SC4001E0 is EEG Pz-Oz, the checkpoint was trained on EEG Fpz-Cz" in printed
+
+
 def test_dir_may_be_the_data_sets_own_folder(score, trained):
     above, inside = score(), score(directory=trained / "sleepedf")
     assert above == inside

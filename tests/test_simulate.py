@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from data import load_night
+from config import DATASETS
+from data import load_night, split_subjects
 from hypnogram import read_sleepedf as read_hypnogram
 from prepare_sleepedf import main as prepare_sleepedf
 from simulate import LAYOUTS, RK, SOUNDS, main, simulate, simulate_eeg, simulate_stages
@@ -230,3 +231,11 @@ def test_the_script_runs_as_a_process(tmp_path):
     assert (run.returncode, run.stderr) == (0, "")
     hypnogram = read_hypnogram(tmp_path / "raw_data" / "sleepedf" / "SC4001EC-Hypnogram.edf")
     assert len(hypnogram.codes) == 24 + 40  # 0.2 hours, and 20 minutes of UNKNOWN past the signal
+
+
+@pytest.mark.parametrize("db", ["sleepedf", "isruc", "ucddb"])
+def test_the_default_subjects_make_fold_0_complete(db):
+    raw = LAYOUTS[db].for_fold_0
+    prepared = {subject - 1 for subject in raw} if db == "isruc" else set(raw)  # 1 is prepared as subject0
+    split = split_subjects(DATASETS[db], 0)
+    assert all(prepared & set(part) for part in (split.train, split.valid, split.test))

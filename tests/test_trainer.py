@@ -116,7 +116,17 @@ def test_closing_table_pools_the_folds(train, trained):
 
 def test_finished_folds_are_not_trained_again(train, trained, monkeypatch):
     monkeypatch.setattr(trainer, "train_folds", lambda *_: pytest.fail("trained a finished fold"))
-    assert train(output=trained, last=4)[0] == 0
+    status, printed = train(output=trained, last=4)
+    assert status == 0 and "fold 4 is finished already" in printed
+
+
+def test_nights_of_several_channels_are_warned_of(train, trained, tmp_path, monkeypatch):
+    data = short_nights(tmp_path / "data")
+    spoil(data, "SC4021E0.npz", ch_label="EEG Pz-Oz")
+    monkeypatch.setattr(trainer, "train_folds", lambda *_: None)
+    monkeypatch.setattr(trainer, "print_table", lambda *_: None)
+    _, printed = train(data=data)
+    assert "warning: fold 0: the nights are of several channels: EEG Fpz-Cz, EEG Pz-Oz" in printed
 
 
 def test_suffix_names_the_folder_and_isurc_means_isruc(train, tmp_path):
@@ -158,7 +168,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(train, trained, tmp_path, mon
         patch.setattr(model.Training, "pretrain", stopping(model.Training.pretrain))
         status, printed = train()
     assert status == 130
-    assert f"stopped in fold 0 after {(stop_at - 1) // 10} passes" in printed
+    last = {3: "at its start", 14: "after pretrain pass 1", 27: "after train pass 1"}[stop_at]
+    assert f"stopped in fold 0 {last}" in printed
     status, printed = train()
     assert status == 0
     uninterrupted = trained / "sleepedf" / "0"
@@ -297,6 +308,7 @@ def test_only_folds_that_were_begun_have_a_folder(train, tmp_path, monkeypatch):
             "pretrain_on is ('everything',); it must be one or more of train, valid, test",
         ),
         (["--from_fold", "1", "--to_fold", "3"], "no fold from 1 to 3 has nights"),
+        (["--suffix", "a/b"], "--suffix a/b: goes into a folder's name"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(train, tmp_path, more, message):
@@ -331,7 +343,7 @@ def spoil(data, name, **changes):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("SC4021E0.npz", {"x": np.full((22, 100), np.nan, np.float32)}, "x is not finite in 22 epochs"),
+        ("SC4021E0.npz", {"x": np.full((22, 100), np.nan, np.float32)}, "x holds NaN or infinity in 22 epochs"),
         ("SC4001E0.npz", {"y": np.full(20, 7)}, "stage 7 at epoch 0; stages are 0 to 4"),
         ("SC4041E0.npz", {"y": np.zeros(3, int)}, "24 epochs in x but 3 stages in y"),
     ],
