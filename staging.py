@@ -300,7 +300,7 @@ def unseen_folds(path: Path, folds: Sequence[Fold], dataset: Dataset) -> tuple[S
 
 
 def has_seen(fold: Fold, name: str, subjects: Sequence[int]) -> bool:
-    """Tell whether a fold was trained or chosen with a night's subject; pre-training has no labels and does not count."""
+    """Tell whether a fold was trained or chosen with a night's subject; pre-training, which sees no labels, aside."""
     return any(
         name in fold.run.epochs.get(part, {}) or set(subjects) & set(fold.run.subjects[part])
         for part in ("train", "valid")
