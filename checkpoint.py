@@ -350,7 +350,8 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
         there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
         raise InputError(
             f"no checkpoints of {dataset.name} in {below} or {root}; there is {', '.join(there) or 'nothing'}. "
-            f"Train with: python trainer.py --db {dataset.name} --from_fold 0 --to_fold {dataset.n_folds - 1}"
+            f"Train with: python trainer.py --db {dataset.name} --from_fold 0 --to_fold {dataset.n_folds - 1}, "
+            f"or put published checkpoints into {below}/<fold>"
         )
     return dict(sorted(folds.items()))
 

@@ -85,11 +85,11 @@ def import_tensorflow(gpu: int = 0) -> Any:
             os.close(terminal)
 
 
-def existing_folder(folder: str | Path, what: str) -> Path:
+def existing_folder(folder: str | Path, what: str, remedy: str = "name another one") -> Path:
     """Return `folder` if it exists in the working directory, else beside the program, and say so.
 
     Raises:
-        InputError: neither is there. `what` says in the message what was looked for.
+        InputError: neither is there. `what` and `remedy` say in the message what was looked for, and what to do.
     """
     here, beside = Path(folder), PROGRAM_FOLDER / folder
     if here.is_dir():
@@ -97,7 +97,7 @@ def existing_folder(folder: str | Path, what: str) -> Path:
     if beside.is_dir():
         log.info("%s: reading %s (no %s in the working directory)", what, beside, folder)
         return beside
-    raise InputError(f"{what}: no folder {folder}, neither in {Path.cwd()} nor beside the program; name another one")
+    raise InputError(f"{what}: no folder {folder}, neither in {Path.cwd()} nor beside the program; {remedy}")
 
 
 def writable_folder(folder: str | Path) -> Path:

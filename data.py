@@ -288,11 +288,15 @@ def find_nights(
     found = {subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in subjects}
     missing = [subject for subject, nights in found.items() if not nights]
     if (missing and not skip_missing) or len(missing) == len(found):
-        script = f"prepare_{dataset.name.removesuffix('x')}.py"
+        script = preparing_script(dataset)
         go_on = "" if len(missing) == len(found) else ", or go on with what is there: --skip_missing"
         listed = ", ".join(map(str, missing))
         raise InputError(f"{folder}: no night of {dataset.name} subjects {listed}; prepare them with {script}{go_on}")
     return found
+
+
+def preparing_script(dataset: Dataset) -> str:
+    return f"prepare_{dataset.name.removesuffix('x')}.py"  # sleepedfx is more of sleepedf
 
 
 # ---- batches ----

@@ -36,6 +36,7 @@ from data import (
     load_night,
     plan_steps,
     prefetched,
+    preparing_script,
     split_subjects,
     summarize_night,
 )
@@ -71,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--suffix {options.suffix}: goes into a folder's name; give it no / or \\")
     settings, dataset = config.settings_from(options), config.dataset_named(options.db)
     folds = chosen_folds(dataset, options.from_fold, options.to_fold)
-    data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights")
+    remedy = f"prepare them with {preparing_script(dataset)}, or name another --data_dir"
+    data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights", remedy)
     nights = find_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
     runs = planned_runs(dataset, folds, settings, nights)
     root = writable_folder(options.output_dir)

@@ -85,11 +85,11 @@ def test_a_folder_beside_the_program_is_found_and_named(program_folder, caplog):
     assert str(program_folder / "data") in caplog.text
 
 
-def test_a_missing_folder_says_where_it_was_looked_for(program_folder):
+def test_a_missing_folder_says_where_it_was_looked_for_and_what_to_do(program_folder):
     with pytest.raises(InputError) as error:
-        command.existing_folder("./date", "data")
-    for part in ("data: no folder ./date", str(Path.cwd()), str(program_folder)):
-        assert part in str(error.value)
+        command.existing_folder("./date", "data", "prepare it")
+    where = f"neither in {Path.cwd()} nor beside the program"
+    assert str(error.value) == f"data: no folder ./date, {where}; prepare it"
 
 
 def test_a_file_is_no_folder(tmp_path):
