@@ -3,9 +3,9 @@
 import os
 from datetime import datetime
 
-import edfio
 import numpy as np
 import pytest
+from edf_files import write_edf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,19 +31,6 @@ hypnograms = st.lists(st.integers(UNKNOWN, 4), min_size=1, max_size=400).map(lam
 mostly_wake = st.lists(st.tuples(st.integers(UNKNOWN, 4), st.integers(1, 200)), min_size=1, max_size=8).map(
     lambda runs: np.concatenate([np.full(length, code, np.int32) for code, length in runs])
 )
-
-
-def write_edf(path, signals, start=None, record_seconds=1, **options):
-    start = start or datetime(2001, 2, 3, 22, 0, 0)
-    edf = edfio.Edf(
-        [edfio.EdfSignal(data, rate, label=label, physical_dimension=unit) for label, rate, unit, data in signals],
-        recording=edfio.Recording(startdate=start.date()),
-        starttime=start.time(),
-        data_record_duration=record_seconds,
-        **options,
-    )
-    edf.write(path)
-    return path
 
 
 def noise(seconds, rate, std=20.0, seed=0):

@@ -8,6 +8,7 @@ import edfio
 import mne
 import numpy as np
 import pytest
+from edf_files import START, write_edf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
@@ -28,21 +29,6 @@ from recording import (
 )
 
 pytest_plugins = ["recordings"]
-
-START = datetime(2001, 2, 3, 22, 0, 0)
-
-
-def write_edf(path, signals, start=None, record_seconds=1, **options):
-    start = start or START
-    edf = edfio.Edf(
-        [edfio.EdfSignal(data, rate, label=label, physical_dimension=unit) for label, rate, unit, data in signals],
-        recording=edfio.Recording(startdate=start.date()),
-        starttime=start.time(),
-        data_record_duration=record_seconds,
-        **options,
-    )
-    edf.write(path)
-    return path
 
 
 def noise(seconds, rate, std=20.0, seed=0):
