@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import platform
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -72,6 +73,7 @@ class Run:
         epochs: the epochs of each night, by part and name.
         channels: the channels that the nights name.
         versions: of Python and the libraries.
+        init_from: where its first weights came from; None when they were drawn.
     """
 
     db: str
@@ -81,14 +83,61 @@ class Run:
     epochs: Mapping[str, Mapping[str, int]]
     channels: Sequence[str]
     versions: Mapping[str, str]
+    init_from: Origin | None = None
 
     @property
     def seed(self) -> int:
         """The seed of this fold."""
         return self.settings.seed + self.fold
 
+    def lineage(self) -> Iterator[Run]:
+        """Yield this run, the one that its first weights came from, and so on: all that its weights have learned."""
+        yield self
+        if self.init_from:
+            yield from self.init_from.run.lineage()
+
+    def has_seen(self, night: str) -> bool:
+        """Tell whether a night's subject trained or chose these weights, or those that they came from.
+
+        Nights are known by their names. Pre-training, which sees no labels, does not count.
+        """
+        return any(run.learned_from(night) for run in self.lineage())
+
+    def learned_from(self, night: str) -> bool:
+        """Tell whether this run itself trained or chose its weights with a night's subject."""
+        nights = [name for part in ("train", "valid") for name in self.epochs.get(part, ())]
+        dataset = DATASETS.get(self.db)
+        subject = dataset.subject_of(night) if dataset else None
+        if dataset is None or subject is None:
+            return night in nights
+        subjects = {dataset.subject_of(name) for name in nights}
+        # A published fold does not name its nights.
+        return subject in (subjects or {*self.subjects["train"], *self.subjects["valid"]})
+
     def as_json(self) -> dict[str, Any]:
-        return json.loads(json.dumps({**asdict(self), "seed": self.seed}))  # type: ignore[no-any-return]
+        content = {**asdict(self), "seed": self.seed}
+        if self.init_from:
+            content["init_from"]["run"] = self.init_from.run.as_json()
+        return json.loads(json.dumps(content))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the first weights of a fold came from.
+
+    Attributes:
+        folder: the fold that had them, as it was named.
+        sha256: of the file that they were read from.
+        format: of that file.
+        pass_number: the pass after which they were kept there.
+        run: what they were trained with.
+    """
+
+    folder: str
+    sha256: str
+    format: str
+    pass_number: int
+    run: Run
 
 
 def library_versions() -> dict[str, str]:
@@ -112,16 +161,26 @@ def load_run(folder: Path) -> Run:
     path = folder / RUN
     stored = load_json(path)
     try:
-        values = {name: stored[name] for name in Run.__dataclass_fields__}
-        return Run(**{**values, "settings": settings_of(values["settings"])})
+        return run_of(stored)
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not the config.json of a fold ({error}); train the fold again") from error
 
 
+def run_of(stored: Mapping[str, Any]) -> Run:
+    values = {name: stored[name] for name in Run.__dataclass_fields__ if name != "init_from"}
+    origin = stored.get("init_from")  # folds of before there was such a thing do not have it
+    init_from = Origin(**{**origin, "run": run_of(origin["run"])}) if origin else None
+    return Run(**{**values, "settings": settings_of(values["settings"]), "init_from": init_from})
+
+
 def check_same_run(folder: Path, run: Run) -> None:
-    """Raise InputError if `folder` was made with other settings or other nights than `run`; versions may differ."""
+    """Raise InputError if `folder` was made with other settings, nights or first weights than `run`.
+
+    Versions may differ, and so may the folder of the same first weights.
+    """
     before, now = flattened(load_run(folder).as_json()), flattened(run.as_json())
-    names = [name for name in {**before, **now} if not name.startswith("versions.")]
+    names = [name for name in {**before, **now} if not name.startswith(("versions.", "init_from."))]
+    names += ["init_from.sha256"] if "init_from.sha256" in before.keys() | now.keys() else []
     differing = [
         f"{name} {before.get(name)} (now {now.get(name)})" for name in names if before.get(name) != now.get(name)
     ]
@@ -324,6 +383,49 @@ def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: in
     subjects = asdict(split_subjects(dataset, number, settings.seed))
     run = Run(dataset.name, number, settings, subjects, epochs={}, channels=[], versions={"tensorflow": "1"})
     return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)
+
+
+# ---- first weights ----
+
+
+def find_source(root: Path, dataset: Dataset, number: int) -> Path:
+    """Return the fold folder that `root` means as the source of fold `number`: itself, or the fold so numbered in it.
+
+    Raises:
+        InputError: there is no such fold.
+    """
+    if (root / BEST).exists() or published.checkpoint_in(root):
+        return root
+    folds = find_folds(root, dataset)
+    if number not in folds:
+        there = ", ".join(map(str, folds))
+        raise InputError(f"{root}: no fold {number} to start from, there are {there}; name the folder of one fold")
+    return folds[number]
+
+
+def load_source(folder: Path) -> Fold:
+    """Read a fold of any data set, for its weights.
+
+    Raises:
+        InputError: there is no checkpoint, it cannot be used, or nothing says what it was trained on.
+    """
+    if (folder / BEST).exists():
+        return Fold(load_run(folder), load_best(folder), folder, NPZ)
+    where = folder.resolve()
+    if where.parent.name not in DATASETS or not where.name.isdecimal():
+        raise InputError(
+            f"{folder}: a published checkpoint does not say what it was trained on, its folders do; "
+            "put it into <db>/<fold>, as sleepedf/0"
+        )
+    return load_fold(folder, DATASETS[where.parent.name], int(where.name))
+
+
+def origin_of(fold: Fold) -> Origin:
+    """Return what a run that starts from a fold's weights keeps about them."""
+    prefix = published.checkpoint_in(fold.folder)
+    file = fold.folder / BEST if fold.format == NPZ or prefix is None else published.data_file(prefix)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Origin(str(fold.folder), digest, fold.format, fold.best.pass_number, fold.run)
 
 
 # ---- folders ----

@@ -11,6 +11,7 @@ import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from command import InputError, log
@@ -98,6 +99,12 @@ class Dataset:
     n_folds: int
     night_pattern: str
     channel: str = ""
+
+    def subject_of(self, night: str) -> int | None:
+        """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
+        return next(
+            (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
+        )
 
 
 def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:

@@ -22,6 +22,9 @@ DROPOUT = 0.5
 BLOCK_EPOCHS = 100
 """Epochs that scoring computes at a time: a night costs its own length, rounded up to this."""
 
+RECONSTRUCTION = {"crb/conv_d/kernel", "crb/conv_e/kernel"}
+"""The weights of the reconstruction branch, which scoring does not compute."""
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -123,10 +126,15 @@ class RecSleepNet(keras.Model):
     def assign(self, values: Mapping[str, NDArray[Any]], origin: str = "the weights given") -> None:
         """Set every weight from `values`.
 
+        The kernels of CRB d and e may both be left out, as they are in weights that are for scoring only: then these
+        two keep the values that they have.
+
         Raises:
             InputError: a weight is missing, unknown, or of another shape; the message names it and `origin`.
         """
         weights = self.named_weights()
+        if not RECONSTRUCTION & values.keys():
+            weights = {name: weight for name, weight in weights.items() if name not in RECONSTRUCTION}
         for name in sorted(weights.keys() ^ values.keys()):
             raise InputError(f"{origin}: {name} is {'missing' if name in weights else 'not a weight of this network'}")
         for name, weight in weights.items():

@@ -85,13 +85,18 @@ def latest_name(state: Path) -> str | None:
     return PurePosixPath(paths[0].replace("\\", "/")).name if paths else None
 
 
+def data_file(prefix: Path) -> Path:
+    """Return the file that holds the values of the checkpoint at `prefix`."""
+    return prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+
+
 def load_checkpoint(prefix: Path) -> PublishedCheckpoint:
     """Read the checkpoint at `prefix`, as `checkpoint_in` returns it.
 
     Raises:
         InputError: a file is missing or damaged, or a tensor is missing, unknown, or of another shape or type.
     """
-    data = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    data = data_file(prefix)
     if not data.is_file():
         raise InputError(f"{data}: no such file beside its .index; {COPY_AGAIN}")
     tf = import_tensorflow()

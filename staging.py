@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -286,25 +285,15 @@ def on_grid(epochs: Epochs, values: NDArray[Any], missing: Any) -> NDArray[Any]:
 def unseen_folds(path: Path, folds: Sequence[Fold], dataset: Dataset) -> tuple[Sequence[Fold], tuple[str, ...]]:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
-    A recording is known as one of the data set's by its name, or by the name of a night that a fold was trained on.
+    The recording's name tells the subject.
     """
     name = night_name(path)
-    subjects = [
-        one for one in dataset.subjects if fnmatchcase(f"{name}.npz", dataset.night_pattern.format(subject=one))
-    ]
-    unseen = [fold for fold in folds if not has_seen(fold, name, subjects)]
+    unseen = [fold for fold in folds if not fold.run.has_seen(name)]
     if unseen:
         return unseen, ()
-    whose = f"subject {subjects[0]} of {dataset.name}" if subjects else f"night {name}"
+    subject = dataset.subject_of(name)
+    whose = f"night {name}" if subject is None else f"subject {subject} of {dataset.name}"
     return folds, (f"{whose} was in the training of every fold used here: the stages are better than on a new night",)
-
-
-def has_seen(fold: Fold, name: str, subjects: Sequence[int]) -> bool:
-    """Tell whether a fold was trained or chosen with a night's subject; pre-training, which sees no labels, aside."""
-    return any(
-        name in fold.run.epochs.get(part, {}) or set(subjects) & set(fold.run.subjects[part])
-        for part in ("train", "valid")
-    )
 
 
 # ---- which channels ----

@@ -1,6 +1,7 @@
 """Cross-validate: train, validate and test fold after fold.
 
     python trainer.py --db isruc --gpu 0 --from_fold 0 --to_fold 9
+    python trainer.py --db isruc --from_fold 0 --to_fold 9 --init_from ./pretrained_model/sleepedf/0
 
 Calling the same command again goes on where it was stopped.
 """
@@ -24,7 +25,7 @@ from tqdm import tqdm
 import checkpoint
 import config
 import metrics
-from checkpoint import PARTS, Best, Pass, Run
+from checkpoint import PARTS, Best, Fold, Pass, Run
 from command import InputError, command, existing_folder, import_tensorflow, log, log_to_terminal, writable_folder
 from config import Dataset, Settings
 from data import (
@@ -59,6 +60,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")
     parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
     parser.add_argument("--restart", action="store_true", help="train the folds anew, whatever is in their folders")
+    parser.add_argument(
+        "--init_from", metavar="FOLDER", help="start from its weights: a fold's folder, or as for --dir"
+    )
+    parser.add_argument("--allow_seen", action="store_true", help="even if those saw the subjects that a fold tests")
     parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
     config.add_settings_options(parser)
     return parser
@@ -70,12 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     if options.suffix and Path(options.suffix).name != options.suffix:
         raise InputError(f"--suffix {options.suffix}: goes into a folder's name; give it no / or \\")
-    settings, dataset = config.settings_from(options), config.dataset_named(options.db)
+    if options.allow_seen and not options.init_from:
+        raise InputError("--allow_seen is an option of --init_from FOLDER")
+    settings, dataset = chosen_settings(options), config.dataset_named(options.db)
     folds = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {preparing_script(dataset)}, or name another --data_dir"
     data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights", remedy)
     nights = find_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
     runs = planned_runs(dataset, folds, settings, nights)
+    sources = load_sources(runs, dataset, options)
+    runs = [replace(run, init_from=checkpoint.origin_of(sources[run.fold])) if sources else run for run in runs]
     root = writable_folder(options.output_dir)
     folders = {run.fold: checkpoint.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
     if not options.restart:
@@ -86,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if run not in unfinished:
             log.info("fold %d is finished already", run.fold)
     if unfinished:
-        train_folds(unfinished, folders, nights, options)
+        train_folds(unfinished, folders, nights, sources, options)
     print_table(folders, dataset)
     where = f"--dir {options.output_dir} --data_dir {options.data_dir}"
     suffix = f" --suffix {options.suffix}" if options.suffix else ""
@@ -96,6 +105,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 # ---- what is to be trained ----
+
+
+def chosen_settings(options: argparse.Namespace) -> Settings:
+    """Return the run's settings; weights that are there already are pre-trained only when that is asked for."""
+    settings = config.settings_from(options)
+    if options.init_from and "pretrain_epochs" not in options:
+        return replace(settings, pretrain_epochs=0)
+    return settings
 
 
 def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
@@ -137,6 +154,33 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
     return runs
 
 
+def load_sources(runs: Sequence[Run], dataset: Dataset, options: argparse.Namespace) -> dict[int, Fold]:
+    """Return the fold whose weights each run starts from; none without `--init_from`.
+
+    Raises:
+        InputError: there is none, it cannot be read, or it has seen subjects that the run tests.
+    """
+    if not options.init_from:
+        return {}
+    root = existing_folder(options.init_from, "first weights")
+    sources = {run.fold: checkpoint.load_source(checkpoint.find_source(root, dataset, run.fold)) for run in runs}
+    for run in runs:
+        check_unseen(run, sources[run.fold], options.allow_seen)
+    return sources
+
+
+def check_unseen(run: Run, source: Fold, allow_seen: bool) -> None:
+    """Raise InputError, or warn, if the source of a run's first weights has seen a night that the run tests."""
+    seen = [night for night in run.epochs["test"] if source.run.has_seen(night)]
+    if not seen:
+        return
+    names = ", ".join(seen)
+    found = f"fold {run.fold}: {source.folder} was trained or chosen with the subjects of its test nights {names}"
+    if not allow_seen:
+        raise InputError(f"{found}; start from a fold that never saw them, or give --allow_seen")
+    log.info("warning: %s: the test scores will be better than on new subjects", found)
+
+
 def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
     return [path for subject in subjects for path in nights[subject]]
 
@@ -158,6 +202,7 @@ def train_folds(
     runs: Sequence[Run],
     folders: Mapping[int, Path],
     nights: Mapping[int, Sequence[Path]],
+    sources: Mapping[int, Fold],
     options: argparse.Namespace,
 ) -> None:
     """Train the folds that are not finished, in a row, with one compilation."""
@@ -167,6 +212,8 @@ def train_folds(
     device = use_device(options.gpu)
     started = time.perf_counter()
     training = Training(runs[0].settings)
+    for source in sources.values():
+        training.network.assign(source.best.weights, str(source.folder))  # a source that does not fit is refused here
     stager = Stager(training.network)
     training.compile()
     stager.compile()
@@ -181,7 +228,7 @@ def train_folds(
             elif checkpoint.is_finished(folder):
                 log.info("fold %d: finished by another trainer meanwhile", run.fold)
                 continue
-            fold = FoldTraining(training, stager, run, folder, nights, options.memory_map)
+            fold = FoldTraining(training, stager, run, folder, nights, sources.get(run.fold), options.memory_map)
             train_fold(fold, "the same command without --restart" if options.restart else "the same command")
 
 
@@ -205,6 +252,7 @@ class FoldTraining:
         run: the fold's settings and subjects.
         folder: where it is kept.
         nights: the prepared nights of every subject.
+        source: the fold whose weights it starts from; None for weights drawn from the seed.
         on_disk: leave their signals on disk.
     """
 
@@ -215,10 +263,11 @@ class FoldTraining:
         run: Run,
         folder: Path,
         nights: Mapping[int, Sequence[Path]],
+        source: Fold | None = None,
         on_disk: bool = False,
     ) -> None:
         self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
-        self.settings, self.on_disk = run.settings, on_disk
+        self.settings, self.source, self.on_disk = run.settings, source, on_disk
         self.history: list[Pass] = []
         self.state: Any = None  # of the LSTM, from batch to batch of a pass
         self.events = checkpoint.Events(folder)
@@ -244,6 +293,10 @@ class FoldTraining:
             self.history = checkpoint.load_history(self.folder)[:done]
             log.info("fold %d: going on after %d passes", self.run.fold, done)
         else:
+            if self.source:
+                self.training.network.assign(self.source.best.weights, str(self.source.folder))
+                first, kept = self.source.folder, self.source.best.pass_number
+                log.info("fold %d: starts from %s, kept at pass %d", self.run.fold, first, kept)
             checkpoint.save_run(self.folder, self.run)
 
     def load(self, *parts: str) -> list[Night]:
@@ -264,6 +317,9 @@ class FoldTraining:
     def train(self) -> None:
         done = sum(one.phase == TRAIN for one in self.history)
         train_nights, valid_nights = self.load("train"), self.load("valid")
+        if self.source and not done:
+            before = metrics.pooled(self.score(valid_nights))
+            log.info("fold %d: before training, validation %s", self.run.fold, score_words(before))
         for number in range(done + 1, self.settings.n_epochs + 1):
             if self.out_of_patience():
                 log.info("fold %d: no better checkpoint for %d passes", self.run.fold, self.settings.patience)

@@ -16,7 +16,9 @@ SUBJECTS = (0, 1, 2, 3, 4)
 SHORT = ["--input_size", "100", "--batch_size", "2", "--seq_length", "5", "--n_rnn_units", "8", "--skip_missing"]
 
 
-def short_nights(folder: Path, subjects: tuple[int, ...] = SUBJECTS, lengths: dict[int, int] | None = None) -> Path:
+def short_nights(
+    folder: Path, subjects: tuple[int, ...] = SUBJECTS, lengths: dict[int, int] | None = None, n_samples: int = 100
+) -> Path:
     """Write a night of 20 + subject epochs of 1 s for each subject, or as many as `lengths` says; return the folder.
 
     Stages differ in amplitude.
@@ -26,7 +28,7 @@ def short_nights(folder: Path, subjects: tuple[int, ...] = SUBJECTS, lengths: di
     nights.mkdir(parents=True)
     for subject in subjects:
         y = rng.integers(0, 5, (lengths or {}).get(subject, 20 + subject)).astype(np.int32)
-        x = (rng.normal(0, 10, (len(y), 100)) * (1 + y[:, np.newaxis])).astype(np.float32)
+        x = (rng.normal(0, 10, (len(y), n_samples)) * (1 + y[:, np.newaxis])).astype(np.float32)
         save_night(nights / f"SC4{subject:02d}1E0.npz", Night(f"SC4{subject:02d}1E0", x, y, 100.0, "EEG Fpz-Cz"))
     return folder
 

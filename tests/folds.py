@@ -27,7 +27,9 @@ def save_fold(root: Path, number: int, db: str = "sleepedf", **settings) -> Path
     folder.mkdir(parents=True)
     chosen = Settings(n_rnn_units=8, **settings)
     subjects = asdict(split_subjects(DATASETS[db], number))
-    checkpoint.save_run(folder, Run(db, number, chosen, subjects, {"train": {"mine": 9}}, ["EEG Fpz-Cz"], {}))
+    nights = {part: {f"SC4{subject:02d}1E0": 9 for subject in subjects[part]} for part in subjects}
+    nights["train"]["mine"] = 9
+    checkpoint.save_run(folder, Run(db, number, chosen, subjects, nights, ["EEG Fpz-Cz"], {}))
     network = RecSleepNet(chosen, seed=SEED_OF_FOLD.get(number, number))
     weights = network.values()
     rng = np.random.default_rng(number)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import checkpoint
-from checkpoint import Best, Pass, Run
+from checkpoint import Best, Origin, Pass, Run
 from command import InputError
 from config import DATASETS, Settings
 
@@ -34,6 +34,51 @@ def test_same_run_may_have_other_versions(tmp_path):
     checkpoint.save_run(tmp_path, run())
     newer = Run("sleepedf", 0, Settings(), SUBJECTS, NIGHTS, ["EEG Fpz-Cz"], {"python": "4"})
     checkpoint.check_same_run(tmp_path, newer)
+
+
+NIGHTS_OF_1 = {"train": {"SC4011E0": 3}, "valid": {"SC4021E0": 3}, "test": {"SC4001E0": 3}}
+
+
+def trained_on(db="sleepedf", nights=NIGHTS_OF_1, init_from=None):
+    return Run(db, 0, Settings(), {"train": (1, 9), "valid": (2,), "test": (0,)}, nights, [], {}, init_from)
+
+
+def started_from(run, **more):
+    return trained_on(nights={"train": {}}, init_from=Origin("there", "0a", "npz", 3, run), **more)
+
+
+@pytest.mark.parametrize(
+    ("seen_by", "night", "seen"),
+    [
+        (trained_on(), "SC4011E0", True),
+        (trained_on(), "SC4012E0", True),  # another night of subject 1
+        (trained_on(), "SC4021E0", True),  # validation chose the weights
+        (trained_on(), "SC4001E0", False),
+        (trained_on(), "SC4091E0", False),  # subject 9 is in the split, but had no night
+        (trained_on(nights={}), "SC4091E0", True),  # a published fold does not name its nights
+        (trained_on(nights={}), "SC4001E0", False),
+        (trained_on("sleepedfx"), "SC4012E0", True),
+        (trained_on("ours"), "SC4011E0", True),  # a data set that is not in config.py any more
+        (trained_on("ours"), "SC4012E0", False),
+        (trained_on("isruc", {"train": {"subject1": 3}}), "subject1", True),
+        (trained_on("isruc", {"train": {"subject1": 3}}), "SC4011E0", False),
+        (started_from(trained_on("sleepedfx"), db="isruc"), "SC4012E0", True),
+        (started_from(started_from(trained_on())), "SC4012E0", True),
+        (started_from(trained_on()), "SC4001E0", False),
+    ],
+)
+def test_a_run_knows_whom_its_weights_have_seen(seen_by, night, seen):
+    assert seen_by.has_seen(night) == seen
+
+
+def test_first_weights_read_back(tmp_path):
+    tuned = started_from(started_from(trained_on()))
+    checkpoint.save_run(tmp_path, tuned)
+    assert checkpoint.load_run(tmp_path).as_json() == tuned.as_json()
+    stored = json.loads((tmp_path / checkpoint.RUN).read_text())
+    del stored["init_from"]
+    checkpoint.save_json(tmp_path / checkpoint.RUN, stored)
+    assert checkpoint.load_run(tmp_path).init_from is None, "folds of before there was such a thing are read"
 
 
 def test_other_settings_are_named_with_both_values(tmp_path):

@@ -306,6 +306,7 @@ def test_padded_epochs_change_no_state(tiny):
         (lambda values: values.pop("dense/bias"), "dense/bias is missing"),
         (lambda values: values.update(other=np.zeros(3)), "other is not a weight of this network"),
         (lambda values: values.update({"dense/kernel": values["dense/kernel"].T}), "dense/kernel has shape"),
+        (lambda values: values.pop("crb/conv_d/kernel"), "crb/conv_d/kernel is missing"),
     ],
 )
 def test_weights_of_another_network_are_refused(tiny, change, message):
@@ -313,6 +314,15 @@ def test_weights_of_another_network_are_refused(tiny, change, message):
     change(values)
     with pytest.raises(InputError, match=message):
         tiny.network.assign(values, "here")
+
+
+def test_weights_for_scoring_need_no_reconstruction_branch(tiny):
+    other = model.RecSleepNet(tiny.settings, seed=7)
+    drawn = other.values()
+    values = {name: value for name, value in tiny.network.values().items() if name not in model.RECONSTRUCTION}
+    other.assign(values)
+    for name, value in other.values().items():
+        np.testing.assert_array_equal(value, values.get(name, drawn[name]))
 
 
 def test_a_batch_of_another_settings_length_still_pools_to_the_same_features():

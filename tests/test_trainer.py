@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import shutil
 import signal
@@ -15,11 +17,14 @@ import pytest
 import tensorflow as tf
 from conftest import short_nights, train_arguments
 from filelock import FileLock
+from generated import published_weights
 
 import checkpoint
 import model
+import published
 import trainer
 from checkpoint import load_history
+from published import CELL
 
 TRAINER = Path(trainer.__file__)
 
@@ -287,6 +292,127 @@ def test_only_folds_that_were_begun_have_a_folder(train, tmp_path, monkeypatch):
     status, printed = train("--restart", last=4)
     assert status == 130 and "the same command without --restart goes on" in printed
     assert [path.name for path in (tmp_path / "output" / "sleepedf").iterdir()] == ["0"]
+
+
+# ---- first weights ----
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def tune(data_dir, tmp_path, capsys):
+    """Call trainer.py --init_from on fold 0, without a word about pre-training."""
+
+    def call(source, *more, data=data_dir, suffix="tuned"):
+        arguments = train_arguments(data, tmp_path / "output", "--suffix", suffix, "--init_from", str(source), *more)
+        at = arguments.index("--pretrain_epochs")
+        status = trainer.main(arguments[:at] + arguments[at + 2 :])
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return call
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    monkeypatch.setattr(trainer, "train_folds", lambda *_: None)
+    monkeypatch.setattr(trainer, "print_table", lambda *_: None)
+
+
+def test_a_fold_starts_from_the_weights_of_the_same_fold(tune, trained, tmp_path):
+    """With steps of no size the first weights are the last; the epochs are twice as long as the source's."""
+    data = short_nights(tmp_path / "data", n_samples=200)
+    status, printed = tune(trained, "--input_size", "200", "--learning_rate", "1e-12", data=data)
+    source, fold = trained / "sleepedf" / "0", tmp_path / "output" / "sleepedf_tuned" / "0"
+    assert status == 0 and f"fold 0: starts from {source}, kept at pass " in printed
+    assert "fold 0: before training, validation accuracy " in printed
+    assert [one.phase for one in load_history(fold)] == ["train", "train"], "no pre-training unless it is asked for"
+    for name, value in weights(source).items():
+        np.testing.assert_allclose(weights(fold)[name], value, rtol=1e-5, atol=1e-8)
+    stored = json.loads((fold / "config.json").read_text())["init_from"]
+    assert stored["folder"] == str(source) and stored["sha256"] == sha256(source / "best_model.npz")
+    assert stored["format"] == "npz" and stored["pass_number"] == checkpoint.load_best(source).pass_number
+    assert stored["run"] == json.loads((source / "config.json").read_text())
+    assert tune(trained, "--input_size", "200", "--learning_rate", "1e-12", data=data)[0] == 0, "the same run"
+
+
+def test_pretraining_may_be_asked_for(train, trained, tmp_path):
+    status, _ = train("--init_from", str(trained / "sleepedf"), "--suffix", "tuned", "--n_epochs", "1")
+    assert status == 0
+    phases = [one.phase for one in load_history(tmp_path / "output" / "sleepedf_tuned" / "0")]
+    assert phases == ["pretrain", "train"]
+
+
+def test_a_published_checkpoint_may_be_the_source(tune, tmp_path):
+    from test_published import write
+
+    prefix = write(tmp_path / "published" / "sleepedf" / "0")
+    status, _ = tune(prefix.parent, "--n_rnn_units", "128", "--learning_rate", "1e-12", "--n_epochs", "1")
+    fold = tmp_path / "output" / "sleepedf_tuned" / "0"
+    assert status == 0
+    np.testing.assert_allclose(weights(fold)["lstm_0/w_f"], published_weights()[f"{CELL}/w_f_diag"], rtol=1e-5)
+    origin = checkpoint.load_run(fold).init_from
+    assert (origin.format, origin.pass_number) == ("TensorFlow 1", 7)
+    assert origin.sha256 == sha256(published.data_file(prefix))
+
+
+def test_a_source_of_other_shapes_is_refused(tune, trained, tmp_path):
+    for more, message in (
+        (["--n_rnn_units", "16"], "lstm_0/kernel has shape (264, 32), this network needs (272, 64)"),
+        (["--n_rnn_layers", "2"], "lstm_1/bias is missing"),
+    ):
+        status, printed = tune(trained, *more)
+        assert status == 2 and message in printed.splitlines()[-1] and "sleepedf/0" in printed.splitlines()[-1]
+        assert not (tmp_path / "output" / "sleepedf_tuned").exists()
+
+
+def test_another_source_is_another_run(tune, trained, tmp_path, no_training):
+    fold = tmp_path / "output" / "sleepedf_tuned" / "0"
+    fold.mkdir(parents=True)
+    other = tmp_path / "other" / "sleepedf"
+    shutil.copytree(trained / "sleepedf", other)
+    source = checkpoint.load_source(trained / "sleepedf" / "0")
+    run = dataclasses.replace(source.run, init_from=checkpoint.origin_of(source))
+    settings = dataclasses.replace(run.settings, pretrain_epochs=0)
+    checkpoint.save_run(fold, dataclasses.replace(run, settings=settings))
+    assert tune(other)[0] == 0, "the same weights in another folder"
+    checkpoint.save_best(other / "0", dataclasses.replace(source.best, pass_number=99))
+    status, printed = tune(other)
+    assert status == 2 and "was made with init_from.sha256 " in printed.splitlines()[-1]
+
+
+def test_a_source_that_saw_the_test_subjects_is_refused(tune, trained, tmp_path, no_training):
+    source = trained / "sleepedf" / "4"
+    status, printed = tune(source)
+    assert status == 2
+    assert f"fold 0: {source} was trained or chosen with the subjects of its test nights SC4001E0;" in printed
+    status, printed = tune(source, "--allow_seen")
+    assert status == 0 and "warning: fold 0: " in printed and "better than on new subjects" in printed
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "message"),
+    [
+        (None, ["--allow_seen"], "--allow_seen is an option of --init_from FOLDER"),
+        ("nosuch", [], "first weights: no folder nosuch"),
+        ("empty", [], "no checkpoints of sleepedf in"),
+        ("only_4", [], "no fold 0 to start from, there are 4; name the folder of one fold"),
+        ("sleepedf/unnamed", [], "put it into <db>/<fold>, as sleepedf/0"),
+    ],
+)
+def test_a_source_that_cannot_be_used(train, trained, tmp_path, source, more, message):
+    from test_published import write
+
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(trained / "sleepedf" / "4", tmp_path / "only_4" / "sleepedf" / "4")
+    write(tmp_path / "sleepedf" / "unnamed")
+    where = [] if source is None else ["--init_from", source if source == "nosuch" else str(tmp_path / source)]
+    status, printed = train(*where, *more)
+    assert status == 2
+    assert printed.splitlines()[-1].startswith("trainer.py: error: ") and message in printed.splitlines()[-1]
+    assert not (tmp_path / "output").exists()
 
 
 # ---- what it refuses ----
