@@ -7,9 +7,10 @@ test_scores.json    the kept weights' scores on the test nights; written last, i
 resume.npz          weights, optimisers and passes done, while the fold is not finished
 train.log, tensorboard/
 
-A fold of the published program (TensorFlow 1) is read as it is; this converts a folder of them once:
+A fold of the published program (TensorFlow 1) is read as it is. This copies the checkpoints of folds, published ones
+converted, to a folder that can be given away; `--scoring_only` leaves out the reconstruction branch, a third of them:
 
-    python checkpoint.py FOLDER --db sleepedf --to OUT
+    python checkpoint.py FOLDER --db sleepedf --to OUT [--scoring_only]
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import platform
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from command import (
     InputError,
     command,
     existing_folder,
+    import_tensorflow,
     log,
     log_to_terminal,
     writable_folder,
@@ -446,16 +448,26 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
     """
     below = fold_folder(root, dataset.name, suffix, 0).parent
     folder = below if below.is_dir() or (suffix and root.resolve().name != below.name) else root
-    inside = folder.iterdir() if folder.is_dir() else ()
-    folds = {int(path.name): path for path in inside if path.is_dir() and path.name.isdecimal()}
+    folds = numbered_folders(folder)
     if not folds:
         there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
+        others = f"{', '.join(there)} (choose with --db)" if there else "nothing"
         raise InputError(
-            f"no checkpoints of {dataset.name} in {below} or {root}; there is {', '.join(there) or 'nothing'}. "
-            f"Train with: python trainer.py --db {dataset.name} --from_fold 0 --to_fold {dataset.n_folds - 1}, "
-            f"or put published checkpoints into {below}/<fold>"
+            f"no checkpoints of {dataset.name} in {below} or {root}; "
+            f"there is {others}. Train them with: python trainer.py --db {dataset.name} --from_fold 0 --to_fold "
+            f"{dataset.n_folds - 1}, and score with --dir ./output; or put published checkpoints into {below}/<fold>"
         )
-    return dict(sorted(folds.items()))
+    return folds
+
+
+def datasets_in(root: Path, suffix: str | None = None) -> list[str]:
+    """Return the names of the data sets of which there are folds under an output folder."""
+    return [name for name in DATASETS if numbered_folders(fold_folder(root, name, suffix, 0).parent)]
+
+
+def numbered_folders(folder: Path) -> dict[int, Path]:
+    inside = folder.iterdir() if folder.is_dir() else ()
+    return dict(sorted((int(path.name), path) for path in inside if path.is_dir() and path.name.isdecimal()))
 
 
 def is_finished(folder: Path) -> bool:
@@ -499,16 +511,18 @@ def load_json(path: Path) -> Any:
         raise InputError(f"{path}: not readable ({error}); train the fold again") from error
 
 
-# ---- python checkpoint.py: convert once ----
+# ---- python checkpoint.py: copies to give away ----
 
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Convert published checkpoints (TensorFlow 1) to this program's format."
+        description="Copy the checkpoints of finished folds; published ones (TensorFlow 1) are converted."
     )
     parser.add_argument("folder", metavar="FOLDER", help="holds <db>/<fold>/ or <fold>/, as predict.py --dir")
     parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}")
+    parser.add_argument("--suffix", help="copy the folds of <db>_<suffix>, as given to trainer.py")
     parser.add_argument("--to", required=True, metavar="OUT", help="gets <db>/<fold>/, for predict.py --dir OUT")
+    parser.add_argument("--scoring_only", action="store_true", help="leave out the weights that scoring does not use")
     return parser
 
 
@@ -517,20 +531,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     dataset = dataset_named(options.db)
-    found = find_folds(existing_folder(options.folder, "checkpoints"), dataset)
-    prefixes = {number: prefix for number, folder in found.items() if (prefix := published.checkpoint_in(folder))}
-    if not prefixes:
-        raise InputError(f"{options.folder}: no published checkpoint (.index) of {dataset.name} in its fold folders")
-    targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in prefixes}
-    for target in targets.values():
+    found = find_folds(existing_folder(options.folder, "checkpoints"), dataset, options.suffix)
+    targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
+    for number, target in targets.items():
+        if is_in_training(found[number]) or has_nothing_yet(found[number]):
+            raise InputError(f"{found[number]} is still in training; let trainer.py finish it")
         if (target / BEST).exists():
             raise InputError(f"{target} holds a checkpoint already; name another folder with --to")
-    for number, prefix in prefixes.items():
-        fold = load_published_fold(prefix.parent, prefix, dataset, number)
-        save_run(writable_folder(targets[number]), fold.run)
-        save_best(targets[number], fold.best)
-        log.info("fold %d: %s, step %d -> %s", number, prefix, fold.best.global_step, targets[number])
+    folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
+    for number, fold in folds.items():
+        best = without_reconstruction(fold.best) if options.scoring_only else fold.best
+        target = writable_folder(targets[number])
+        save_run(target, fold.run)
+        save_best(target, best)
+        log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, best.global_step, target)
     return 0
+
+
+def without_reconstruction(best: Best) -> Best:
+    """Return a checkpoint without the weights of the reconstruction branch."""
+    import_tensorflow()
+    from model import RECONSTRUCTION
+
+    return replace(best, weights={name: value for name, value in best.weights.items() if name not in RECONSTRUCTION})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Score recordings with saved checkpoints, or the checkpoints on the test nights of their folds.
 
-python predict.py night.edf --dir ./pretrained_model --db sleepedf --output_dir ./scored
+python predict.py night.edf
 python predict.py recordings/*.edf other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
 python predict.py night.edf --list_channels
 
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from model import Stager
 
+DEFAULT_DB = "isruc"
 BOOTSTRAP_SEED = 0  # the intervals are the same each time
 
 
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("recordings", nargs="*", metavar="RECORDING", help=".edf .rec .bdf .vhdr .set .fif .npz; none: the test nights")
-    add("--db", "--dataset", default="isruc", help=f"{', '.join(config.DATASETS)} (default isruc)")
+    add("--db", "--dataset", help=f"{', '.join(config.DATASETS)} (default {DEFAULT_DB}; for recordings: what is there)")
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
@@ -98,11 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     check_options(options)
-    dataset = config.dataset_named(options.db)
     if options.list_channels:
         return list_channels([Path(name) for name in options.recordings])
+    root = existing_folder(options.dir, "checkpoints")
+    dataset = chosen_dataset(options, root)
     request = request_of(options, dataset)
-    folders = checkpoint.find_folds(existing_folder(options.dir, "checkpoints"), dataset, options.suffix)
+    folders = checkpoint.find_folds(root, dataset, options.suffix)
     if options.recordings:
         return score_recordings(options, load_folds(one_fold(folders, options.fold), dataset), request)
     score_test_nights(options, load_folds(folders, dataset), dataset)
@@ -116,6 +118,23 @@ def check_options(options: argparse.Namespace) -> None:
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
+
+
+def chosen_dataset(options: argparse.Namespace, root: Path) -> Dataset:
+    """Return the data set whose checkpoints score: the one asked for, or the default.
+
+    Recordings need no data set of their own: where there are no checkpoints of the default, those of another serve.
+
+    Raises:
+        InputError: there is no such data set, or there are checkpoints of several others.
+    """
+    there = checkpoint.datasets_in(root, options.suffix)
+    if options.db or not options.recordings or DEFAULT_DB in there or not there:
+        return config.dataset_named(options.db or DEFAULT_DB)
+    if len(there) > 1:
+        raise InputError(f"{root} holds checkpoints of {', '.join(there)}; choose one with --db")
+    log.info("scoring with the checkpoints of %s, the ones in %s", there[0], root)
+    return config.dataset_named(there[0])
 
 
 # ---- test nights ----

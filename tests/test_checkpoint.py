@@ -191,7 +191,7 @@ def test_damaged_files_of_a_fold_are_named(tmp_path):
 
 def test_no_folds_says_what_is_there_and_how_to_train(tmp_path):
     checkpoint.fold_folder(tmp_path, "sleepedf", None, 0).mkdir(parents=True)
-    with pytest.raises(InputError, match=r"there is sleepedf\. Train with: python trainer.py --db isruc"):
+    with pytest.raises(InputError, match=r"there is sleepedf \(choose with --db\)\. Train .* --db isruc"):
         checkpoint.find_folds(tmp_path, DATASETS["isruc"])
 
 

@@ -112,6 +112,24 @@ def test_it_is_found_beside_the_program_from_any_working_directory(data_dir, tra
     assert not list(tmp_path.iterdir())
 
 
+def test_copies_for_scoring_score_the_same(scored, data_dir, trained, tmp_path, capsys):
+    copies = tmp_path / "copies"
+    arguments = [str(trained), "--db", "sleepedf", "--to", str(copies), "--scoring_only"]
+    assert checkpoint.main(arguments) == 0
+    assert sorted(path.name for path in (copies / "sleepedf" / "4").iterdir()) == ["best_model.npz", "config.json"]
+    where = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(copies), "--data_dir", str(data_dir)]
+    assert predict.main([*where, "--output_dir", str(tmp_path / "scores")]) == 0
+    assert (tmp_path / "scores" / "epochs.csv").read_bytes() == (scored / "epochs.csv").read_bytes()
+    capsys.readouterr()
+    shutil.copytree(trained, tmp_path / "output")
+    (tmp_path / "output" / "sleepedf" / "4" / "test_scores.json").rename(
+        tmp_path / "output" / "sleepedf" / "4" / "resume.npz"
+    )
+    arguments = [str(tmp_path / "output"), "--db", "sleepedf", "--to", str(tmp_path / "more")]
+    assert checkpoint.main(arguments) == 2
+    assert "sleepedf/4 is still in training" in capsys.readouterr().err and not (tmp_path / "more").exists()
+
+
 def test_a_fold_in_training_is_scored_with_a_word(score, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "output")
     fold = tmp_path / "output" / "sleepedf" / "4"

@@ -171,6 +171,16 @@ def test_converted_weights_are_the_same_to_the_bit(tmp_path):
         np.testing.assert_array_equal(after.best.weights[name], value)
 
 
+def test_only_what_scores_may_be_converted(tmp_path):
+    write(tmp_path / "in" / "isruc" / "2")
+    arguments = [str(tmp_path / "in"), "--db", "isruc", "--to", str(tmp_path / "out"), "--scoring_only"]
+    assert checkpoint.main(arguments) == 0
+    before = checkpoint.load_fold(tmp_path / "in" / "isruc" / "2", DATASETS["isruc"], 2).best.weights
+    after = checkpoint.load_fold(tmp_path / "out" / "isruc" / "2", DATASETS["isruc"], 2).best.weights
+    assert before.keys() - after.keys() == {"crb/conv_d/kernel", "crb/conv_e/kernel"}
+    assert sum(value.size for value in after.values()) == 597_765
+
+
 def test_converting_overwrites_nothing(tmp_path, capsys):
     write(tmp_path / "in" / "isruc" / "2")
     arguments = [str(tmp_path / "in"), "--db", "isruc", "--to", str(tmp_path / "out")]

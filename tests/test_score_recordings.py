@@ -66,6 +66,31 @@ def test_a_recording_becomes_files(score, tmp_path):
     assert not list((tmp_path / "scored").glob(".partial*"))
 
 
+def test_without_a_data_set_named_the_folds_that_are_there_score(folds_dir, make_fold, tmp_path, capsys):
+    path = write_edf(tmp_path / "night.edf", eeg(3))
+
+    def call(directory):
+        arguments = [str(path), "--gpu", "-1", "--dir", str(directory), "--output_dir", str(tmp_path / "scored")]
+        status = predict.main(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    status, printed = call(folds_dir)
+    assert status == 0 and f"scoring with the checkpoints of sleepedf, the ones in {folds_dir}" in printed
+    assert "sleepedf, folds 0, 4, computing on" in printed
+    several = tmp_path / "several"
+    for db in ("sleepedfx", "ucddb"):
+        make_fold(several, 0, db)
+    status, printed = call(several)
+    assert status == 2 and f"{several} holds checkpoints of sleepedfx, ucddb; choose one with --db" in printed
+    make_fold(several, 0, "isruc")
+    status, printed = call(several)
+    assert status == 0 and "isruc, folds 0, computing on" in printed, "isruc is the default"
+    (tmp_path / "empty").mkdir()
+    status, printed = call(tmp_path / "empty")
+    assert status == 2 and "no checkpoints of isruc in" in printed and "there is nothing" in printed
+
+
 def test_one_fold_may_be_chosen(score, tmp_path):
     path = write_edf(tmp_path / "night.edf", eeg(3))
     assert score(path, "--fold", "4")[0] == 0
