@@ -70,12 +70,28 @@ def import_tensorflow(gpu: int = 0) -> Any:
     """
     if gpu < 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own switch; it comes too late for the first lines
+    os.environ.setdefault(TF_LOG_LEVEL, ERRORS_ONLY)  # TensorFlow's own switch; it comes too late for the first lines
+    with hushed_libraries():
+        return importlib.import_module("tensorflow")
+
+
+TF_LOG_LEVEL, ERRORS_ONLY = "TF_CPP_MIN_LOG_LEVEL", "2"
+
+
+@contextmanager
+def hushed_libraries() -> Iterator[None]:
+    """Hide what libraries write to the terminal past Python, unless it ends in an error.
+
+    With TF_CPP_MIN_LOG_LEVEL at 0 or 1 the user wants to read it: nothing is hidden.
+    """
+    if os.environ.get(TF_LOG_LEVEL, ERRORS_ONLY) < ERRORS_ONLY:
+        yield
+        return
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
-            return importlib.import_module("tensorflow")
+            yield
         except BaseException:
             written.seek(0)
             os.write(terminal, written.read())

@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import nn
-from command import InputError
+from command import InputError, hushed_libraries
 from config import Settings
 from data import Batch
 
@@ -206,7 +206,8 @@ def use_device(gpu: int) -> str:
     Raises:
         InputError: the machine has GPUs, but not this one.
     """
-    gpus = tf.config.list_physical_devices("GPU")
+    with hushed_libraries():  # a machine without a GPU is no error
+        gpus = tf.config.list_physical_devices("GPU")
     if gpu >= len(gpus) > 0:
         raise InputError(f"--gpu {gpu}: the GPUs here are 0 to {len(gpus) - 1}; -1 is the CPU")
     if gpu < 0 or not gpus:

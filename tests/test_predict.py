@@ -108,7 +108,7 @@ def test_it_is_found_beside_the_program_from_any_working_directory(data_dir, tra
         [sys.executable, PREDICT, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "2 of 20 folds" in done.stdout and "Traceback" not in done.stderr
+    assert "2 of 20 folds" in done.stdout and not done.stderr, "a machine without a GPU is no error"
     assert not list(tmp_path.iterdir())
 
 
