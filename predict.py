@@ -301,10 +301,19 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]], gpu
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         of_fold = [stage_night(stager, fold, subject, path) for subject, path in bar]
         log.info("%s", fold_line(fold, of_fold))
+        if seen := seen_nights(fold, of_fold):
+            log.info(
+                "warning: fold %d has learned from subjects of %s: too good a score", fold.run.fold, ", ".join(seen)
+            )
         staged += of_fold
     if not staged:
         raise InputError("none of the folds has a test night here; prepare some")
     return staged
+
+
+def seen_nights(fold: Fold, staged: Sequence[StagedNight]) -> list[str]:
+    """Return the nights of subjects that a fold, or what it started from, learned from: none, unless --allow_seen."""
+    return [night.scored.night for night in staged if fold.run.has_seen(night.scored.night)]
 
 
 def start_tensorflow(gpu: int) -> str:
@@ -444,6 +453,7 @@ def summary(staged: Sequence[StagedNight], folds: Sequence[Fold], dataset: Datas
             "pass_number": fold.best.pass_number,
             "global_step": fold.best.global_step,
             "channels": fold.run.channels,
+            "seen_nights": seen_nights(fold, [night for night in staged if night.scored.fold == fold.run.fold]),
         }
         for fold in folds
     ]

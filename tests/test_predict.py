@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -95,6 +96,17 @@ def test_a_night_of_another_channel_is_warned_of(score, tmp_path):
         np.savez(path, **{**archive, "ch_label": "EEG Pz-Oz"})
     _, printed = score(data=data)
     assert "warning: SC4001E0 is EEG Pz-Oz, the checkpoint was trained on EEG Fpz-Cz" in printed
+
+
+def test_a_fold_that_started_from_weights_that_saw_its_subject_is_warned_of(score, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    folder = tmp_path / "output" / "sleepedf" / "0"
+    origin = checkpoint.origin_of(checkpoint.load_source(trained / "sleepedf" / "4"))
+    checkpoint.save_run(folder, dataclasses.replace(checkpoint.load_run(folder), init_from=origin))
+    _, printed = score("--output_dir", str(tmp_path / "scores"), directory=tmp_path / "output")
+    assert "warning: fold 0 has learned from subjects of SC4001E0" in printed and "fold 4 has learned" not in printed
+    stored = json.loads((tmp_path / "scores" / "metrics.json").read_text())["checkpoints"]
+    assert [one["seen_nights"] for one in stored] == [["SC4001E0"], []]
 
 
 def test_dir_may_be_the_data_sets_own_folder(score, trained):
