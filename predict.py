@@ -301,10 +301,8 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]], gpu
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         of_fold = [stage_night(stager, fold, subject, path) for subject, path in bar]
         log.info("%s", fold_line(fold, of_fold))
-        if seen := seen_nights(fold, of_fold):
-            log.info(
-                "warning: fold %d has learned from subjects of %s: too good a score", fold.run.fold, ", ".join(seen)
-            )
+        if seen := ", ".join(seen_nights(fold, of_fold)):
+            log.info("warning: fold %d has learned from subjects of %s: its scores are too good", fold.run.fold, seen)
         staged += of_fold
     if not staged:
         raise InputError("none of the folds has a test night here; prepare some")
