@@ -24,6 +24,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -105,16 +106,27 @@ class Run:
         """
         return any(run.learned_from(night) for run in self.lineage())
 
+    def seen(self, part: str) -> list[str]:
+        """Return the nights of a part of the split whose subjects the first weights have seen."""
+        source = self.init_from
+        return [night for night in self.epochs[part] if source.run.has_seen(night)] if source else []
+
     def learned_from(self, night: str) -> bool:
         """Tell whether this run itself trained or chose its weights with a night's subject."""
-        nights = [name for part in ("train", "valid") for name in self.epochs.get(part, ())]
         dataset = DATASETS.get(self.db)
         subject = dataset.subject_of(night) if dataset else None
-        if dataset is None or subject is None:
-            return night in nights
-        subjects = {dataset.subject_of(name) for name in nights}
-        # A published fold does not name its nights.
-        return subject in (subjects or {*self.subjects["train"], *self.subjects["valid"]})
+        return night in self.nights_learned if subject is None else subject in self.subjects_learned
+
+    @cached_property
+    def nights_learned(self) -> frozenset[str]:
+        return frozenset(night for part in ("train", "valid") for night in self.epochs.get(part, ()))
+
+    @cached_property
+    def subjects_learned(self) -> frozenset[int | None]:
+        """The subjects that had a night; all of the split for a published fold, which does not name its nights."""
+        if not self.nights_learned:
+            return frozenset((*self.subjects["train"], *self.subjects["valid"]))
+        return frozenset(map(DATASETS[self.db].subject_of, self.nights_learned))
 
     def as_json(self) -> dict[str, Any]:
         content = {**asdict(self), "seed": self.seed}
@@ -182,7 +194,8 @@ def check_same_run(folder: Path, run: Run) -> None:
     """
     before, now = flattened(load_run(folder).as_json()), flattened(run.as_json())
     names = [name for name in {**before, **now} if not name.startswith(("versions.", "init_from."))]
-    names += ["init_from.sha256"] if "init_from.sha256" in before.keys() | now.keys() else []
+    if before.get("init_from.sha256") != now.get("init_from.sha256"):
+        names += ["init_from.folder", "init_from.sha256"]
     differing = [
         f"{name} {before.get(name)} (now {now.get(name)})" for name in names if before.get(name) != now.get(name)
     ]
@@ -240,6 +253,9 @@ def load_best(folder: Path) -> Best:
         step, number = int(arrays.pop("global_step")), int(arrays.pop("pass_number"))
     except KeyError as error:
         raise InputError(f"{folder / BEST}: no {error} in it; it is not a checkpoint of this program") from error
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"{folder / BEST}: {name} has values that are not finite; train the fold again")
     return Best(arrays, step, number)
 
 
@@ -338,21 +354,31 @@ class Events:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """The scores of a fold's kept checkpoint on its test nights: (expert, model) epochs, and when it was kept."""
+    """The scores of a fold's kept checkpoint on its test nights: (expert, model) epochs, and when it was kept.
+
+    `seen_nights` are those of them whose subjects the fold's first weights have seen.
+    """
 
     confusion: NDArray[np.int64]
     pass_number: int
+    seen_nights: Sequence[str] = ()
 
 
-def save_test_scores(folder: Path, best: Best, scores: Mapping[str, Any]) -> None:
-    content = {"pass_number": best.pass_number, "global_step": best.global_step, "scores": scores}
+def save_test_scores(folder: Path, best: Best, scores: Mapping[str, Any], seen_nights: Sequence[str]) -> None:
+    content = {
+        "pass_number": best.pass_number,
+        "global_step": best.global_step,
+        "seen_nights": seen_nights,
+        "scores": scores,
+    }
     save_json(folder / TEST_SCORES, content)
 
 
 def load_test_scores(folder: Path) -> Tested:
     content = load_json(folder / TEST_SCORES)
     try:
-        return Tested(np.array(content["scores"]["confusion_expert_by_model"]), content["pass_number"])
+        confusion = np.array(content["scores"]["confusion_expert_by_model"])
+        return Tested(confusion, content["pass_number"], content.get("seen_nights", ()))
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / TEST_SCORES}: damaged (no {error}); {TRAIN_ANEW}") from error
 
@@ -398,22 +424,27 @@ def find_source(root: Path, dataset: Dataset, number: int) -> Path:
     """
     if (root / BEST).exists() or published.checkpoint_in(root):
         return root
-    folds = find_folds(root, dataset)
+    below = fold_folder(root, dataset.name, None, number).parent
+    folds = numbered_folders(below) or numbered_folders(root)
     if number not in folds:
-        there = ", ".join(map(str, folds))
-        raise InputError(f"{root}: no fold {number} to start from, there are {there}; name the folder of one fold")
+        there = f"there are {', '.join(map(str, folds))}" if folds else "there are no folds"
+        raise InputError(f"{root}: no fold {number} to start from, {there}; name the folder of one fold")
     return folds[number]
 
 
 def load_source(folder: Path) -> Fold:
-    """Read a fold of any data set, for its weights.
+    """Read a finished fold of any data set, for its weights.
 
     Raises:
         InputError: there is no checkpoint, it cannot be used, or nothing says what it was trained on.
     """
+    if is_in_training(folder) or has_nothing_yet(folder):
+        raise InputError(f"{folder} is still in training; let trainer.py finish it")
     if (folder / BEST).exists():
         return Fold(load_run(folder), load_best(folder), folder, NPZ)
-    where = folder.resolve()
+    where = folder.absolute()  # where a link lies counts, not where it leads
+    if not published.checkpoint_in(folder):
+        raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")
     if where.parent.name not in DATASETS or not where.name.isdecimal():
         raise InputError(
             f"{folder}: a published checkpoint does not say what it was trained on, its folders do; "
@@ -424,8 +455,9 @@ def load_source(folder: Path) -> Fold:
 
 def origin_of(fold: Fold) -> Origin:
     """Return what a run that starts from a fold's weights keeps about them."""
-    prefix = published.checkpoint_in(fold.folder)
-    file = fold.folder / BEST if fold.format == NPZ or prefix is None else published.data_file(prefix)
+    file = fold.folder / BEST
+    if fold.format == TF1 and (prefix := published.checkpoint_in(fold.folder)):
+        file = published.data_file(prefix)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return Origin(str(fold.folder), digest, fold.format, fold.best.pass_number, fold.run)
 
@@ -451,7 +483,7 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
     folds = numbered_folders(folder)
     if not folds:
         there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
-        others = f"{', '.join(there)} (choose with --db)" if there else "nothing"
+        others = f"{', '.join(there)} (choose with --db and --suffix)" if there else "nothing"
         raise InputError(
             f"no checkpoints of {dataset.name} in {below} or {root}; "
             f"there is {others}. Train them with: python trainer.py --db {dataset.name} --from_fold 0 --to_fold "
@@ -461,8 +493,13 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
 
 
 def datasets_in(root: Path, suffix: str | None = None) -> list[str]:
-    """Return the names of the data sets of which there are folds under an output folder."""
-    return [name for name in DATASETS if numbered_folders(fold_folder(root, name, suffix, 0).parent)]
+    """Return the names of the data sets of which there are folds under an output folder, or in it if it is its own."""
+
+    def has_folds(name: str) -> bool:
+        below = fold_folder(root, name, suffix, 0).parent
+        return bool(numbered_folders(below) or (root.resolve().name == below.name and numbered_folders(root)))
+
+    return [name for name in DATASETS if has_folds(name)]
 
 
 def numbered_folders(folder: Path) -> dict[int, Path]:
@@ -506,7 +543,7 @@ def load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; the folder does not hold a fold of this program") from error
+        raise InputError(f"{path}: no such file, and a fold needs it; copy it too, or train the fold again") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable ({error}); train the fold again") from error
 
@@ -536,8 +573,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number, target in targets.items():
         if is_in_training(found[number]) or has_nothing_yet(found[number]):
             raise InputError(f"{found[number]} is still in training; let trainer.py finish it")
-        if (target / BEST).exists():
-            raise InputError(f"{target} holds a checkpoint already; name another folder with --to")
+        if (target / BEST).exists() or (target / RUN).exists():
+            raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
     folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
     for number, fold in folds.items():
         best = without_reconstruction(fold.best) if options.scoring_only else fold.best

@@ -345,11 +345,16 @@ def trust_html(staged: StagedRecording) -> str:
     return "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items()) + f"<p>{CONFIDENCE_TEXT}</p>"
 
 
+def trained_on(folds: Sequence[Fold]) -> str:
+    """Return the data sets that the weights have learned from, the first one first."""
+    return ", then ".join(dict.fromkeys(run.db for fold in folds for run in reversed(list(fold.run.lineage()))))
+
+
 def methods_html(scored: Sequence[StagedRecording], folds: Sequence[Fold]) -> str:
     versions = library_versions()
     used = sorted({number for staged in scored for number in staged.folds})
     text = (
-        f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {folds[0].run.db} "
+        f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(folds)} "
         f"(mean probability of folds {', '.join(map(str, used))}), from one EEG channel in µV at {TARGET_RATE} Hz. "
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}."
     )

@@ -126,13 +126,14 @@ def chosen_dataset(options: argparse.Namespace, root: Path) -> Dataset:
     Recordings need no data set of their own: where there are no checkpoints of the default, those of another serve.
 
     Raises:
-        InputError: there is no such data set, or there are checkpoints of several others.
+        InputError: there is no such data set, or which one is meant stays open.
     """
     there = checkpoint.datasets_in(root, options.suffix)
-    if options.db or not options.recordings or DEFAULT_DB in there or not there:
+    if options.db or not options.recordings or DEFAULT_DB in there:
         return config.dataset_named(options.db or DEFAULT_DB)
-    if len(there) > 1:
-        raise InputError(f"{root} holds checkpoints of {', '.join(there)}; choose one with --db")
+    if len(there) != 1:
+        found = f"holds checkpoints of {', '.join(there)}" if there else "has no folder of a data set"
+        raise InputError(f"{root} {found}; choose one with --db")
     log.info("scoring with the checkpoints of %s, the ones in %s", there[0], root)
     return config.dataset_named(there[0])
 
@@ -278,12 +279,16 @@ def score_recording(
 
 @dataclass(frozen=True, eq=False)
 class StagedNight:
-    """A test night with the model's view of it: `probabilities` is (epoch, stage), `expert` and `model` (epoch,)."""
+    """A test night with the model's view of it: `probabilities` is (epoch, stage), `expert` and `model` (epoch,).
+
+    `seen` says that the fold, or what it started from, has learned from the night's subject, as --allow_seen lets it.
+    """
 
     scored: ScoredNight
     expert: NDArray[np.int32]
     probabilities: NDArray[np.float32]
     simulated: bool
+    seen: bool
 
     @property
     def model(self) -> NDArray[np.int32]:
@@ -301,17 +306,10 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]], gpu
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         of_fold = [stage_night(stager, fold, subject, path) for subject, path in bar]
         log.info("%s", fold_line(fold, of_fold))
-        if seen := ", ".join(seen_nights(fold, of_fold)):
-            log.info("warning: fold %d has learned from subjects of %s: its scores are too good", fold.run.fold, seen)
         staged += of_fold
     if not staged:
         raise InputError("none of the folds has a test night here; prepare some")
     return staged
-
-
-def seen_nights(fold: Fold, staged: Sequence[StagedNight]) -> list[str]:
-    """Return the nights of subjects that a fold, or what it started from, learned from: none, unless --allow_seen."""
-    return [night.scored.night for night in staged if fold.run.has_seen(night.scored.night)]
 
 
 def start_tensorflow(gpu: int) -> str:
@@ -330,7 +328,8 @@ def stage_night(stager: Stager, fold: Fold, subject: int, path: Path) -> StagedN
         log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)
     probabilities = stager.probabilities(night.x)
     scores = metrics.scores(night.y, probabilities.argmax(axis=1))
-    return StagedNight(ScoredNight(night.name, subject, fold.run.fold, scores), night.y, probabilities, night.simulated)
+    scored, seen = ScoredNight(night.name, subject, fold.run.fold, scores), fold.run.has_seen(night.name)
+    return StagedNight(scored, night.y, probabilities, night.simulated, seen)
 
 
 # ---- what is printed ----
@@ -359,10 +358,11 @@ def report(staged: Sequence[StagedNight], dataset: Dataset) -> None:
 def coverage(staged: Sequence[StagedNight], dataset: Dataset) -> str:
     scored = [night.scored for night in staged]
     n_folds, n_subjects = (len({getattr(night, name) for night in scored}) for name in ("fold", "subject"))
-    n_simulated = sum(night.simulated for night in staged)
+    n_simulated, n_seen = sum(night.simulated for night in staged), sum(night.seen for night in staged)
     return (
         f"{dataset.name}: {n_folds} of {dataset.n_folds} folds, {n_subjects} of {len(dataset.subjects)} subjects, "
         f"{len(staged)} nights{f', {n_simulated} SIMULATED' if n_simulated else ''}"
+        f"{f', {n_seen} of subjects SEEN IN TRAINING' if n_seen else ''}"
     )
 
 
@@ -451,7 +451,6 @@ def summary(staged: Sequence[StagedNight], folds: Sequence[Fold], dataset: Datas
             "pass_number": fold.best.pass_number,
             "global_step": fold.best.global_step,
             "channels": fold.run.channels,
-            "seen_nights": seen_nights(fold, [night for night in staged if night.scored.fold == fold.run.fold]),
         }
         for fold in folds
     ]
@@ -460,6 +459,7 @@ def summary(staged: Sequence[StagedNight], folds: Sequence[Fold], dataset: Datas
         "folds": f"{len({night.fold for night in scored})} of {dataset.n_folds}",
         "nights": len(staged),
         "simulated_nights": sum(night.simulated for night in staged),
+        "seen_nights": [night.scored.night for night in staged if night.seen],
         "checkpoints": checkpoints,
         "pooled": metrics.as_json(metrics.pooled(scored), limits(scored)),
         "by_fold": {

@@ -292,7 +292,7 @@ def unseen_folds(path: Path, folds: Sequence[Fold], dataset: Dataset) -> tuple[S
     if unseen:
         return unseen, ()
     subject = dataset.subject_of(name)
-    whose = f"night {name}" if subject is None else f"subject {subject} of {dataset.name}"
+    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {dataset.name}"
     return folds, (f"{whose} was in the training of every fold used here: the stages are better than on a new night",)
 
 

@@ -60,10 +60,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")
     parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
     parser.add_argument("--restart", action="store_true", help="train the folds anew, whatever is in their folders")
-    parser.add_argument(
-        "--init_from", metavar="FOLDER", help="start from its weights: a fold's folder, or as for --dir"
-    )
-    parser.add_argument("--allow_seen", action="store_true", help="even if those saw the subjects that a fold tests")
+    parser.add_argument("--init_from", metavar="FOLDER", help="start from a fold's weights; or a folder of folds")
+    parser.add_argument("--allow_seen", action="store_true", help="let those weights have seen test subjects")
     parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
     config.add_settings_options(parser)
     return parser
@@ -75,8 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     if options.suffix and Path(options.suffix).name != options.suffix:
         raise InputError(f"--suffix {options.suffix}: goes into a folder's name; give it no / or \\")
-    if options.allow_seen and not options.init_from:
-        raise InputError("--allow_seen is an option of --init_from FOLDER")
+    if options.init_from == "" or (options.allow_seen and options.init_from is None):
+        raise InputError("--init_from needs a FOLDER, and --allow_seen is an option of it")
     settings, dataset = chosen_settings(options), config.dataset_named(options.db)
     folds = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {preparing_script(dataset)}, or name another --data_dir"
@@ -85,11 +83,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     runs = planned_runs(dataset, folds, settings, nights)
     sources = load_sources(runs, dataset, options)
     runs = [replace(run, init_from=checkpoint.origin_of(sources[run.fold])) if sources else run for run in runs]
-    root = writable_folder(options.output_dir)
+    root = Path(options.output_dir)
     folders = {run.fold: checkpoint.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
-    if not options.restart:
-        for run in runs:
+    for run in runs:
+        check_source(run, folders[run.fold], options.allow_seen)
+        if not options.restart:
             check_folder(folders[run.fold], run)
+    writable_folder(root)
     unfinished = [run for run in runs if options.restart or not checkpoint.is_finished(folders[run.fold])]
     for run in runs:
         if run not in unfinished:
@@ -158,27 +158,26 @@ def load_sources(runs: Sequence[Run], dataset: Dataset, options: argparse.Namesp
     """Return the fold whose weights each run starts from; none without `--init_from`.
 
     Raises:
-        InputError: there is none, it cannot be read, or it has seen subjects that the run tests.
+        InputError: there is none, or it cannot be read.
     """
     if not options.init_from:
         return {}
     root = existing_folder(options.init_from, "first weights")
-    sources = {run.fold: checkpoint.load_source(checkpoint.find_source(root, dataset, run.fold)) for run in runs}
-    for run in runs:
-        check_unseen(run, sources[run.fold], options.allow_seen)
-    return sources
+    return {run.fold: checkpoint.load_source(checkpoint.find_source(root, dataset, run.fold)) for run in runs}
 
 
-def check_unseen(run: Run, source: Fold, allow_seen: bool) -> None:
-    """Raise InputError, or warn, if the source of a run's first weights has seen a night that the run tests."""
-    seen = [night for night in run.epochs["test"] if source.run.has_seen(night)]
-    if not seen:
+def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
+    """Raise InputError if a run starts from where it is written to, or from weights that saw whom it tests."""
+    if not run.init_from:
         return
-    names = ", ".join(seen)
-    found = f"fold {run.fold}: {source.folder} was trained or chosen with the subjects of its test nights {names}"
-    if not allow_seen:
-        raise InputError(f"{found}; start from a fold that never saw them, or give --allow_seen")
-    log.info("warning: %s: the test scores will be better than on new subjects", found)
+    source = Path(run.init_from.folder)
+    if source.resolve() == folder.resolve():
+        raise InputError(f"--init_from {source}: this fold is written there; use --suffix NAME for a folder beside it")
+    if (seen := run.seen("test")) and not allow_seen:
+        raise InputError(
+            f"fold {run.fold}: {source} has learned from the subjects of its test nights {', '.join(seen)}; "
+            "start from a fold that never saw them, or give --allow_seen"
+        )
 
 
 def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
@@ -294,10 +293,21 @@ class FoldTraining:
             log.info("fold %d: going on after %d passes", self.run.fold, done)
         else:
             if self.source:
-                self.training.network.assign(self.source.best.weights, str(self.source.folder))
-                first, kept = self.source.folder, self.source.best.pass_number
-                log.info("fold %d: starts from %s, kept at pass %d", self.run.fold, first, kept)
+                self.start_from(self.source)
             checkpoint.save_run(self.folder, self.run)
+
+    def start_from(self, source: Fold) -> None:
+        """Take a fold's weights, and say which, and whom they have seen."""
+        from model import RECONSTRUCTION
+
+        self.training.network.assign(source.best.weights, str(source.folder))
+        fold, kept = self.run.fold, source.best.pass_number
+        log.info("fold %d: starts from %s, kept at pass %d", fold, source.folder, kept)
+        if not source.best.weights.keys() >= RECONSTRUCTION:
+            log.info("fold %d: the reconstruction branch starts anew; these weights are for scoring only", fold)
+        for part in ("valid", "test"):
+            if seen := ", ".join(self.run.seen(part)):
+                log.info("warning: fold %d: these weights have seen the subjects of %s nights %s", fold, part, seen)
 
     def load(self, *parts: str) -> list[Night]:
         paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
@@ -319,7 +329,7 @@ class FoldTraining:
         train_nights, valid_nights = self.load("train"), self.load("valid")
         if self.source and not done:
             before = metrics.pooled(self.score(valid_nights))
-            log.info("fold %d: before training, validation %s", self.run.fold, score_words(before))
+            log.info("fold %d: before the first training pass, validation %s", self.run.fold, score_words(before))
         for number in range(done + 1, self.settings.n_epochs + 1):
             if self.out_of_patience():
                 log.info("fold %d: no better checkpoint for %d passes", self.run.fold, self.settings.patience)
@@ -414,7 +424,7 @@ class FoldTraining:
         best = checkpoint.load_best(self.folder)
         self.training.network.assign(best.weights, str(self.folder))
         scores = metrics.pooled(self.score(self.load("test")))
-        checkpoint.save_test_scores(self.folder, best, metrics.as_json(scores))
+        checkpoint.save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen("test"))
         (self.folder / checkpoint.RESUME).unlink(missing_ok=True)
         log.info("fold %d: done; checkpoint of pass %d scores %s", self.run.fold, best.pass_number, score_words(scores))
 
@@ -492,6 +502,8 @@ def print_table(folders: Mapping[int, Path], dataset: Dataset) -> None:
         tested = checkpoint.load_test_scores(folder)
         confusions.append(tested.confusion)
         print_row(str(fold), str(tested.pass_number), metrics.from_confusion(tested.confusion))
+        if tested.seen_nights:
+            log.info("%6s  warning: its first weights have seen the subjects of %s", "", ", ".join(tested.seen_nights))
     print_row("pooled", "", metrics.from_confusion(np.sum(confusions, axis=0)))
 
 

@@ -77,7 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     paths = sorted(source.glob("*.npz"))
     if not paths:
         raise InputError(f"{source}: no night (.npz) in it; prepare some with prepare_sleepedf.py")
-    folders = {way: writable_folder(Path(options.out) / way / source.name) for way in WAYS}
+    folders = {way: Path(options.out) / way / source.resolve().name for way in WAYS}
+    if source.resolve() in [folder.resolve() for folder in folders.values()]:
+        raise InputError(f"{options.out}: {source} itself would be written over; choose another OUT")
     for path in tqdm(paths, unit="night", leave=False, disable=None):
         night = load_night(path, sampling_rate=RATE)
         pieces = night.x[:, : PIECE_SECONDS * RATE]
@@ -86,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for way, chosen in WAYS.items():
             x = pieces[chosen(night.y)].reshape(len(night), -1)  # (epoch, piece, sample) -> (epoch, sample)
             composed = replace(night, x=x, source={**night.source, "composed": way})
-            save_night(folders[way] / path.name, composed)
+            save_night(writable_folder(folders[way]) / path.name, composed)
     log.info("%d nights -> %s", len(paths), ", ".join(map(str, folders.values())))
     return 0
 

@@ -43,8 +43,8 @@ def trained_on(db="sleepedf", nights=NIGHTS_OF_1, init_from=None):
     return Run(db, 0, Settings(), {"train": (1, 9), "valid": (2,), "test": (0,)}, nights, [], {}, init_from)
 
 
-def started_from(run, **more):
-    return trained_on(nights={"train": {}}, init_from=Origin("there", "0a", "npz", 3, run), **more)
+def started_from(run, db="isruc"):
+    return trained_on(db, {"train": {"subject5": 9}}, Origin("there", "0a", "npz", 3, run))
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,10 @@ def started_from(run, **more):
         (trained_on("ours"), "SC4012E0", False),
         (trained_on("isruc", {"train": {"subject1": 3}}), "subject1", True),
         (trained_on("isruc", {"train": {"subject1": 3}}), "SC4011E0", False),
-        (started_from(trained_on("sleepedfx"), db="isruc"), "SC4012E0", True),
+        (started_from(trained_on("sleepedfx")), "SC4012E0", True),
         (started_from(started_from(trained_on())), "SC4012E0", True),
         (started_from(trained_on()), "SC4001E0", False),
+        (started_from(trained_on()), "subject5", True),
     ],
 )
 def test_a_run_knows_whom_its_weights_have_seen(seen_by, night, seen):
@@ -120,6 +121,12 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, damage):
     path = tmp_path / checkpoint.BEST
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match="damaged"):
+        checkpoint.load_best(tmp_path)
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    checkpoint.save_best(tmp_path, Best({"dense/bias": np.array([0, np.nan], np.float32)}, 1, 1))
+    with pytest.raises(InputError, match=r"best_model\.npz: dense/bias has values that are not finite"):
         checkpoint.load_best(tmp_path)
 
 
@@ -191,8 +198,17 @@ def test_damaged_files_of_a_fold_are_named(tmp_path):
 
 def test_no_folds_says_what_is_there_and_how_to_train(tmp_path):
     checkpoint.fold_folder(tmp_path, "sleepedf", None, 0).mkdir(parents=True)
-    with pytest.raises(InputError, match=r"there is sleepedf \(choose with --db\)\. Train .* --db isruc"):
+    with pytest.raises(InputError, match=r"there is sleepedf \(choose with --db and --suffix\)\. Train .* --db isruc"):
         checkpoint.find_folds(tmp_path, DATASETS["isruc"])
+
+
+def test_data_sets_are_found_above_and_by_the_name_of_their_own_folder(tmp_path):
+    for name in ("isruc/3", "ucddb_mine/2", "sleepedf/notes"):
+        (tmp_path / name).mkdir(parents=True)
+    assert checkpoint.datasets_in(tmp_path) == checkpoint.datasets_in(tmp_path / "isruc") == ["isruc"]
+    assert checkpoint.datasets_in(tmp_path, "mine") == ["ucddb"]
+    assert checkpoint.datasets_in(tmp_path / "ucddb_mine", "mine") == ["ucddb"]
+    assert checkpoint.datasets_in(tmp_path / "ucddb_mine") == checkpoint.datasets_in(tmp_path / "sleepedf") == []
 
 
 def test_clear_removes_our_files_only(tmp_path):

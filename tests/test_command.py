@@ -154,3 +154,26 @@ def test_a_missing_folder_is_the_users_error(tmp_path):
         command.written_whole(tmp_path / "no such folder" / "night.npz") as partial,
     ):
         partial.write_text("half")
+
+
+WRITES_PAST_PYTHON = """
+import os, sys
+from command import hushed_libraries
+with hushed_libraries():
+    os.write(2, b"a library's alarm")
+    if sys.argv[1:]:
+        raise ImportError("broken")
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "fails", "shown"),
+    [(None, False, False), ("2", False, False), ("0", False, True), (None, True, True)],
+)
+def test_libraries_are_hushed_unless_they_fail_or_the_user_wants_to_read_them(monkeypatch, level, fails, shown):
+    monkeypatch.delenv(command.TF_LOG_LEVEL, raising=False)
+    if level:
+        monkeypatch.setenv(command.TF_LOG_LEVEL, level)
+    program = [sys.executable, "-c", WRITES_PAST_PYTHON, *(["fail"] if fails else [])]
+    done = subprocess.run(program, cwd=command.PROGRAM_FOLDER, capture_output=True, text=True, check=False)
+    assert ("a library's alarm" in done.stderr) == shown and ("broken" in done.stderr) == fails

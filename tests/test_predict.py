@@ -104,9 +104,8 @@ def test_a_fold_that_started_from_weights_that_saw_its_subject_is_warned_of(scor
     origin = checkpoint.origin_of(checkpoint.load_source(trained / "sleepedf" / "4"))
     checkpoint.save_run(folder, dataclasses.replace(checkpoint.load_run(folder), init_from=origin))
     _, printed = score("--output_dir", str(tmp_path / "scores"), directory=tmp_path / "output")
-    assert "warning: fold 0 has learned from subjects of SC4001E0" in printed and "fold 4 has learned" not in printed
-    stored = json.loads((tmp_path / "scores" / "metrics.json").read_text())["checkpoints"]
-    assert [one["seen_nights"] for one in stored] == [["SC4001E0"], []]
+    assert "2 nights, 1 of subjects SEEN IN TRAINING" in printed
+    assert json.loads((tmp_path / "scores" / "metrics.json").read_text())["seen_nights"] == ["SC4001E0"]
 
 
 def test_dir_may_be_the_data_sets_own_folder(score, trained):
@@ -132,14 +131,20 @@ def test_copies_for_scoring_score_the_same(scored, data_dir, trained, tmp_path, 
     where = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(copies), "--data_dir", str(data_dir)]
     assert predict.main([*where, "--output_dir", str(tmp_path / "scores")]) == 0
     assert (tmp_path / "scores" / "epochs.csv").read_bytes() == (scored / "epochs.csv").read_bytes()
-    capsys.readouterr()
+    (copies / "sleepedf" / "0" / "best_model.npz").unlink()
+    assert checkpoint.main(arguments) == 2
+    assert f"{copies}/sleepedf/0 holds a fold already" in capsys.readouterr().err
     shutil.copytree(trained, tmp_path / "output")
     (tmp_path / "output" / "sleepedf" / "4" / "test_scores.json").rename(
         tmp_path / "output" / "sleepedf" / "4" / "resume.npz"
     )
-    arguments = [str(tmp_path / "output"), "--db", "sleepedf", "--to", str(tmp_path / "more")]
-    assert checkpoint.main(arguments) == 2
-    assert "sleepedf/4 is still in training" in capsys.readouterr().err and not (tmp_path / "more").exists()
+    (tmp_path / "output" / "sleepedf").rename(tmp_path / "output" / "sleepedf_mine")
+    arguments = [str(tmp_path / "output"), "--db", "sleepedf", "--suffix", "mine", "--to", str(tmp_path / "more")]
+    for so_far in (["resume.npz", "best_model.npz"], []):
+        assert checkpoint.main(arguments) == 2
+        assert "sleepedf_mine/4 is still in training" in capsys.readouterr().err and not (tmp_path / "more").exists()
+        for name in so_far:
+            (tmp_path / "output" / "sleepedf_mine" / "4" / name).unlink()
 
 
 def test_a_fold_in_training_is_scored_with_a_word(score, trained, tmp_path):

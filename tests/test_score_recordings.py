@@ -88,7 +88,9 @@ def test_without_a_data_set_named_the_folds_that_are_there_score(folds_dir, make
     assert status == 0 and "isruc, folds 0, computing on" in printed, "isruc is the default"
     (tmp_path / "empty").mkdir()
     status, printed = call(tmp_path / "empty")
-    assert status == 2 and "no checkpoints of isruc in" in printed and "there is nothing" in printed
+    assert status == 2 and "empty has no folder of a data set; choose one with --db" in printed
+    status, printed = call(folds_dir / "sleepedf")
+    assert status == 0 and "sleepedf, folds 0, 4, computing on" in printed, "the data set's own folder"
 
 
 def test_one_fold_may_be_chosen(score, tmp_path):

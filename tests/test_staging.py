@@ -110,7 +110,7 @@ def test_networks_are_compiled_once_for_each_settings(folds, stagers):
         ("SC4411E0-PSG.edf", [0, 4], None),  # subject 41 is none of sleepedf's
         ("SC4001E0.npz", [0], None),
         ("my night.edf", [0, 4], None),
-        ("mine.npz", [0, 4], "night mine was in the training of every fold"),
+        ("mine.npz", [0, 4], "the subject of mine was in the training of every fold"),
     ],
 )
 def test_a_night_of_the_data_set_is_left_to_folds_that_never_saw_it(tmp_path, folds, name, expected, said):

@@ -327,7 +327,7 @@ def test_a_fold_starts_from_the_weights_of_the_same_fold(tune, trained, tmp_path
     status, printed = tune(trained, "--input_size", "200", "--learning_rate", "1e-12", data=data)
     source, fold = trained / "sleepedf" / "0", tmp_path / "output" / "sleepedf_tuned" / "0"
     assert status == 0 and f"fold 0: starts from {source}, kept at pass " in printed
-    assert "fold 0: before training, validation accuracy " in printed
+    assert "fold 0: before the first training pass, validation accuracy " in printed
     assert [one.phase for one in load_history(fold)] == ["train", "train"], "no pre-training unless it is asked for"
     for name, value in weights(source).items():
         np.testing.assert_allclose(weights(fold)[name], value, rtol=1e-5, atol=1e-8)
@@ -380,24 +380,68 @@ def test_another_source_is_another_run(tune, trained, tmp_path, no_training):
     assert tune(other)[0] == 0, "the same weights in another folder"
     checkpoint.save_best(other / "0", dataclasses.replace(source.best, pass_number=99))
     status, printed = tune(other)
-    assert status == 2 and "was made with init_from.sha256 " in printed.splitlines()[-1]
+    assert status == 2 and "was made with init_from." in printed and "init_from.sha256 " in printed.splitlines()[-1]
 
 
-def test_a_source_that_saw_the_test_subjects_is_refused(tune, trained, tmp_path, no_training):
+def test_a_source_that_saw_the_test_subjects_is_refused(tune, trained, tmp_path):
     source = trained / "sleepedf" / "4"
     status, printed = tune(source)
     assert status == 2
-    assert f"fold 0: {source} was trained or chosen with the subjects of its test nights SC4001E0;" in printed
-    status, printed = tune(source, "--allow_seen")
-    assert status == 0 and "warning: fold 0: " in printed and "better than on new subjects" in printed
+    assert f"fold 0: {source} has learned from the subjects of its test nights SC4001E0;" in printed
+    assert not (tmp_path / "output").exists()
+
+
+def test_seen_subjects_are_never_forgotten(tune, trained, tmp_path):
+    status, printed = tune(trained / "sleepedf" / "4", "--allow_seen", "--n_epochs", "1")
+    assert status == 0
+    fold = tmp_path / "output" / "sleepedf_tuned" / "0"
+    for part, night in (("valid", "SC4011E0"), ("test", "SC4001E0")):
+        warning = f"warning: fold 0: these weights have seen the subjects of {part} nights {night}"
+        assert warning in printed and warning in (fold / "train.log").read_text()
+    assert "warning: its first weights have seen the subjects of SC4001E0" in printed
+    assert json.loads((fold / "test_scores.json").read_text())["seen_nights"] == ["SC4001E0"]
+
+
+def test_weights_for_scoring_only_are_a_source_too_and_a_stopped_fold_goes_on(tune, trained, tmp_path, monkeypatch):
+    source = tmp_path / "slim" / "sleepedf" / "0"
+    shutil.copytree(trained / "sleepedf" / "0", source)
+    checkpoint.save_best(source, checkpoint.without_reconstruction(checkpoint.load_best(source)))
+    status, printed = tune(source)
+    assert status == 0 and "the reconstruction branch starts anew" in printed
+    calls, train_step = iter(range(1, 1000)), trainer.FoldTraining.train_step
+
+    def stopping(self, batch):
+        if next(calls) == 14:  # in the second pass
+            raise KeyboardInterrupt
+        return train_step(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.FoldTraining, "train_step", stopping)
+        assert tune(source, suffix="stopped")[0] == 130
+    status, printed = tune(source, suffix="stopped")
+    assert status == 0 and "going on after 1 passes" in printed
+    folds = [tmp_path / "output" / f"sleepedf_{suffix}" / "0" for suffix in ("tuned", "stopped")]
+    assert figures(folds[0]) == figures(folds[1])
+    for name, value in weights(folds[0]).items():
+        np.testing.assert_array_equal(weights(folds[1])[name], value)
+
+
+def test_a_fold_never_starts_from_the_folder_that_it_is_written_to(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    status, printed = train("--init_from", str(fold_of(tmp_path)), "--restart")
+    assert status == 2 and "this fold is written there; use --suffix NAME" in printed.splitlines()[-1]
+    assert (fold_of(tmp_path) / "best_model.npz").exists()
 
 
 @pytest.mark.parametrize(
     ("source", "more", "message"),
     [
-        (None, ["--allow_seen"], "--allow_seen is an option of --init_from FOLDER"),
+        (None, ["--allow_seen"], "--allow_seen is an option of it"),
+        ("", [], "--init_from needs a FOLDER"),
+        ("in_training", [], "in_training is still in training; let trainer.py finish it"),
+        ("no_config", [], "config.json: no such file, and a fold needs it"),
         ("nosuch", [], "first weights: no folder nosuch"),
-        ("empty", [], "no checkpoints of sleepedf in"),
+        ("empty", [], "no fold 0 to start from, there are no folds; name the folder of one fold"),
         ("only_4", [], "no fold 0 to start from, there are 4; name the folder of one fold"),
         ("sleepedf/unnamed", [], "put it into <db>/<fold>, as sleepedf/0"),
     ],
@@ -408,7 +452,11 @@ def test_a_source_that_cannot_be_used(train, trained, tmp_path, source, more, me
     (tmp_path / "empty").mkdir()
     shutil.copytree(trained / "sleepedf" / "4", tmp_path / "only_4" / "sleepedf" / "4")
     write(tmp_path / "sleepedf" / "unnamed")
-    where = [] if source is None else ["--init_from", source if source == "nosuch" else str(tmp_path / source)]
+    for name in ("in_training", "no_config"):
+        shutil.copytree(trained / "sleepedf" / "0", tmp_path / name)
+    (tmp_path / "in_training" / "test_scores.json").rename(tmp_path / "in_training" / "resume.npz")
+    (tmp_path / "no_config" / "config.json").unlink()
+    where = [] if source is None else ["--init_from", source if source in ("", "nosuch") else str(tmp_path / source)]
     status, printed = train(*where, *more)
     assert status == 2
     assert printed.splitlines()[-1].startswith("trainer.py: error: ") and message in printed.splitlines()[-1]
