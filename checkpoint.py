@@ -106,10 +106,10 @@ class Run:
         """
         return any(run.learned_from(night) for run in self.lineage())
 
-    def seen(self, part: str) -> list[str]:
-        """Return the nights of a part of the split whose subjects the first weights have seen."""
+    def seen_test_nights(self) -> list[str]:
+        """Return the test nights whose subjects the first weights have seen."""
         source = self.init_from
-        return [night for night in self.epochs[part] if source.run.has_seen(night)] if source else []
+        return [night for night in self.epochs["test"] if source.run.has_seen(night)] if source else []
 
     def learned_from(self, night: str) -> bool:
         """Tell whether this run itself trained or chose its weights with a night's subject."""

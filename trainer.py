@@ -173,7 +173,7 @@ def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
     source = Path(run.init_from.folder)
     if source.resolve() == folder.resolve():
         raise InputError(f"--init_from {source}: this fold is written there; use --suffix NAME for a folder beside it")
-    if (seen := run.seen("test")) and not allow_seen:
+    if (seen := run.seen_test_nights()) and not allow_seen:
         raise InputError(
             f"fold {run.fold}: {source} has learned from the subjects of its test nights {', '.join(seen)}; "
             "start from a fold that never saw them, or give --allow_seen"
@@ -305,9 +305,8 @@ class FoldTraining:
         log.info("fold %d: starts from %s, kept at pass %d", fold, source.folder, kept)
         if not source.best.weights.keys() >= RECONSTRUCTION:
             log.info("fold %d: the reconstruction branch starts anew; these weights are for scoring only", fold)
-        for part in ("valid", "test"):
-            if seen := ", ".join(self.run.seen(part)):
-                log.info("warning: fold %d: these weights have seen the subjects of %s nights %s", fold, part, seen)
+        if seen := ", ".join(self.run.seen_test_nights()):
+            log.info("warning: fold %d: these weights have seen the subjects of its test nights %s", fold, seen)
 
     def load(self, *parts: str) -> list[Night]:
         paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
@@ -424,7 +423,7 @@ class FoldTraining:
         best = checkpoint.load_best(self.folder)
         self.training.network.assign(best.weights, str(self.folder))
         scores = metrics.pooled(self.score(self.load("test")))
-        checkpoint.save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen("test"))
+        checkpoint.save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
         (self.folder / checkpoint.RESUME).unlink(missing_ok=True)
         log.info("fold %d: done; checkpoint of pass %d scores %s", self.run.fold, best.pass_number, score_words(scores))
 

@@ -395,9 +395,8 @@ def test_seen_subjects_are_never_forgotten(tune, trained, tmp_path):
     status, printed = tune(trained / "sleepedf" / "4", "--allow_seen", "--n_epochs", "1")
     assert status == 0
     fold = tmp_path / "output" / "sleepedf_tuned" / "0"
-    for part, night in (("valid", "SC4011E0"), ("test", "SC4001E0")):
-        warning = f"warning: fold 0: these weights have seen the subjects of {part} nights {night}"
-        assert warning in printed and warning in (fold / "train.log").read_text()
+    warning = "warning: fold 0: these weights have seen the subjects of its test nights SC4001E0"
+    assert warning in printed and warning in (fold / "train.log").read_text()
     assert "warning: its first weights have seen the subjects of SC4001E0" in printed
     assert json.loads((fold / "test_scores.json").read_text())["seen_nights"] == ["SC4001E0"]
 
