@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
+from edf_files import write_edf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data import Night, load_night, save_night
+import checkpoint
+import predict
+from config import DATASETS
+from data import Night, load_night, save_night, split_subjects
+from model import RECONSTRUCTION
 from pretrained_model import compose_nights
+from simulate import simulate_eeg
+from staging import Stagers
 
 pytest_plugins = ["recordings"]
 
@@ -60,6 +69,16 @@ def test_three_folders_of_nights_are_written(tmp_path):
     assert made["same"].x.max() == 7 and made["same"].simulated and made["same"].source["composed"] == "same"
 
 
+def test_its_own_source_is_not_written_over(tmp_path, capsys):
+    nights = tmp_path / "same" / "sleepedf"
+    nights.mkdir(parents=True)
+    save_night(nights / "SC4001E0.npz", Night("", np.ones((2, 3000), np.float32), np.zeros(2, np.int32)))
+    before = (nights / "SC4001E0.npz").read_bytes()
+    assert compose_nights.main([str(nights), str(tmp_path)]) == 2
+    assert "itself would be written over" in capsys.readouterr().err
+    assert (nights / "SC4001E0.npz").read_bytes() == before
+
+
 def test_a_folder_without_nights_is_refused(tmp_path, capsys):
     assert compose_nights.main([str(tmp_path), str(tmp_path / "out")]) == 2
     assert "no night (.npz) in it" in capsys.readouterr().err
@@ -79,3 +98,86 @@ def test_real_nights_are_composed_as_they_were_for_the_shipped_weights(real, way
         y = load_night(path).y
         expected = np.stack([theirs.pieces_of(epoch, y, way) for epoch in range(len(y))])
         np.testing.assert_array_equal(compose_nights.WAYS[way](y), expected)
+
+
+# ---- the weights ----
+
+FOLDS = {path.name: path for path in sorted((BOX / "sleepedf").iterdir())}
+LARGEST_FOLD = 2.5e6  # bytes
+
+STAGES_OF_GENERATED_NIGHT = {
+    "0": "0000000111222222222233333333333211210000",
+    "1": "0000000111222222222233333333333211140000",
+    "2": "0000000112222222222233333333333224441000",
+    "3": "0000000111222222222233333333332211111100",
+    "4": "0000000011222222222233333333333222240000",
+}
+"""By fold: what the shipped weights made of `generated_night` when they were put here."""
+
+
+def test_the_box_holds_five_folds_of_sleepedf():
+    assert list(FOLDS) == ["0", "1", "2", "3", "4"]
+
+
+def test_every_file_has_its_sum_and_is_the_one_that_was_shipped():
+    lines = (BOX / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    there = {path.relative_to(BOX).as_posix(): path for path in (BOX / "sleepedf").rglob("*") if path.is_file()}
+    assert sums.keys() == there.keys()
+    for name, path in there.items():
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == sums[name], name
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_a_fold_is_small_and_only_for_scoring(fold):
+    assert {path.name for path in FOLDS[fold].iterdir()} == {"best_model.npz", "config.json"}
+    assert sum(path.stat().st_size for path in FOLDS[fold].iterdir()) < LARGEST_FOLD
+    weights = checkpoint.load_best(FOLDS[fold]).weights
+    assert not RECONSTRUCTION & weights.keys() and all(np.isfinite(value).all() for value in weights.values())
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_a_fold_is_of_the_published_split_and_never_saw_its_test_subject(fold):
+    run = checkpoint.load_run(FOLDS[fold])
+    split = asdict(split_subjects(DATASETS["sleepedf"], int(fold)))
+    assert {part: tuple(subjects) for part, subjects in run.subjects.items()} == split
+    assert run.epochs["test"] and not any(run.has_seen(night) for night in run.epochs["test"])
+    assert [one.settings.input_size for one in run.lineage()] == [3000, 3000, 500]
+    origins = [one.init_from.folder for one in run.lineage() if one.init_from]
+    assert origins == [f"output/sleepedf_{training}/{fold}" for training in ("30s", "5s")]
+
+
+def generated_night():
+    """Return 40 generated epochs with the features of W, N1, N2, N3, REM and W, (epoch, sample) in µV."""
+    stages = [*"W" * 6, *"1" * 4, *"2" * 10, *"4" * 10, *"R" * 6, *"W" * 4]
+    return simulate_eeg(stages, 100, np.random.default_rng(4)).reshape(len(stages), -1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def stagers():
+    return Stagers()
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_a_fold_gives_the_stored_stages_of_a_generated_night(stagers, fold):
+    loaded = checkpoint.load_fold(FOLDS[fold], DATASETS["sleepedf"], int(fold))
+    found = stagers.with_weights(loaded).probabilities(generated_night())
+    assert "".join(str(stage) for stage in found.argmax(axis=1)) == STAGES_OF_GENERATED_NIGHT[fold]
+
+
+def test_a_recording_needs_no_option(tmp_path, monkeypatch, capsys):
+    """What the README says on its first page, in a folder of one's own."""
+    write_edf(tmp_path / "night.edf", [("EEG Fpz-Cz", 100, "uV", generated_night().reshape(-1))])
+    monkeypatch.chdir(tmp_path)
+    assert predict.main(["night.edf"]) == 0
+    printed = capsys.readouterr().out
+    assert "scoring with the checkpoints of sleepedf" in printed and "sleepedf, folds 0, 1, 2, 3, 4" in printed
+    assert len((tmp_path / "scored" / "night_stages.csv").read_text().splitlines()) == 1 + 40
+
+
+def test_isruc_without_weights_says_what_to_do(capsys):
+    assert predict.main([]) == 2
+    error = capsys.readouterr().err
+    assert "no checkpoints of isruc" in error and "there is sleepedf (choose with --db and --suffix)" in error
+    assert "python trainer.py --db isruc --from_fold 0 --to_fold 9" in error
+    assert "put published checkpoints into pretrained_model/isruc/<fold>" in error

@@ -186,7 +186,7 @@ def test_converting_overwrites_nothing(tmp_path, capsys):
     arguments = [str(tmp_path / "in"), "--db", "isruc", "--to", str(tmp_path / "out")]
     assert checkpoint.main(arguments) == 0
     assert checkpoint.main(arguments) == 2
-    assert "holds a checkpoint already" in capsys.readouterr().err
+    assert "holds a fold already" in capsys.readouterr().err
 
 
 def test_converting_a_damaged_checkpoint_leaves_nothing_behind(tmp_path, capsys):
