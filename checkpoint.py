@@ -424,8 +424,7 @@ def find_source(root: Path, dataset: Dataset, number: int) -> Path:
     """
     if (root / BEST).exists() or published.checkpoint_in(root):
         return root
-    below = fold_folder(root, dataset.name, None, number).parent
-    folds = numbered_folders(below) or numbered_folders(root)
+    folds = folds_below(root, dataset)[1] or numbered_folders(root)
     if number not in folds:
         there = f"there are {', '.join(map(str, folds))}" if folds else "there are no folds"
         raise InputError(f"{root}: no fold {number} to start from, {there}; name the folder of one fold")
@@ -438,8 +437,7 @@ def load_source(folder: Path) -> Fold:
     Raises:
         InputError: there is no checkpoint, it cannot be used, or nothing says what it was trained on.
     """
-    if is_in_training(folder) or has_nothing_yet(folder):
-        raise InputError(f"{folder} is still in training; let trainer.py finish it")
+    check_not_in_training(folder)
     if (folder / BEST).exists():
         return Fold(load_run(folder), load_best(folder), folder, NPZ)
     where = folder.absolute()  # where a link lies counts, not where it leads
@@ -478,9 +476,7 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
     Raises:
         InputError: no such folder, or no folds in it.
     """
-    below = fold_folder(root, dataset.name, suffix, 0).parent
-    folder = below if below.is_dir() or (suffix and root.resolve().name != below.name) else root
-    folds = numbered_folders(folder)
+    below, folds = folds_below(root, dataset, suffix)
     if not folds:
         there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
         others = f"{', '.join(there)} (choose with --db and --suffix)" if there else "nothing"
@@ -490,6 +486,16 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
             f"{dataset.n_folds - 1}, and score with --dir ./output; or put published checkpoints into {below}/<fold>"
         )
     return folds
+
+
+def folds_below(root: Path, dataset: Dataset, suffix: str | None = None) -> tuple[Path, dict[int, Path]]:
+    """Return the data set's folder under an output folder, and its fold folders by number; there may be none.
+
+    Where there is no such folder, `root` is taken to be it.
+    """
+    below = fold_folder(root, dataset.name, suffix, 0).parent
+    folder = below if below.is_dir() or (suffix and root.resolve().name != below.name) else root
+    return below, numbered_folders(folder)
 
 
 def datasets_in(root: Path, suffix: str | None = None) -> list[str]:
@@ -514,6 +520,12 @@ def is_finished(folder: Path) -> bool:
 def is_in_training(folder: Path) -> bool:
     """Tell whether a pass is done and others are to follow."""
     return (folder / RESUME).is_file() and not is_finished(folder)
+
+
+def check_not_in_training(folder: Path) -> None:
+    """Raise InputError if a fold was begun and is not finished: its weights may still change."""
+    if is_in_training(folder) or has_nothing_yet(folder):
+        raise InputError(f"{folder} is still in training; let trainer.py finish it")
 
 
 def has_nothing_yet(folder: Path) -> bool:
@@ -571,8 +583,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = find_folds(existing_folder(options.folder, "checkpoints"), dataset, options.suffix)
     targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
     for number, target in targets.items():
-        if is_in_training(found[number]) or has_nothing_yet(found[number]):
-            raise InputError(f"{found[number]} is still in training; let trainer.py finish it")
+        check_not_in_training(found[number])
         if (target / BEST).exists() or (target / RUN).exists():
             raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
     folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}

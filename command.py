@@ -63,6 +63,9 @@ def reason_of(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+TF_LOG_LEVEL, ERRORS_ONLY = "TF_CPP_MIN_LOG_LEVEL", "2"
+
+
 def import_tensorflow(gpu: int = 0) -> Any:
     """Import and return TensorFlow, without the lines that its libraries write while loading; errors still show.
 
@@ -73,9 +76,6 @@ def import_tensorflow(gpu: int = 0) -> Any:
     os.environ.setdefault(TF_LOG_LEVEL, ERRORS_ONLY)  # TensorFlow's own switch; it comes too late for the first lines
     with hushed_libraries():
         return importlib.import_module("tensorflow")
-
-
-TF_LOG_LEVEL, ERRORS_ONLY = "TF_CPP_MIN_LOG_LEVEL", "2"
 
 
 @contextmanager

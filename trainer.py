@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     nights = find_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
     runs = planned_runs(dataset, folds, settings, nights)
     sources = load_sources(runs, dataset, options)
-    runs = [replace(run, init_from=checkpoint.origin_of(sources[run.fold])) if sources else run for run in runs]
+    runs = with_origins(runs, sources)
     root = Path(options.output_dir)
     folders = {run.fold: checkpoint.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
     for run in runs:
@@ -163,7 +163,15 @@ def load_sources(runs: Sequence[Run], dataset: Dataset, options: argparse.Namesp
     if not options.init_from:
         return {}
     root = existing_folder(options.init_from, "first weights")
-    return {run.fold: checkpoint.load_source(checkpoint.find_source(root, dataset, run.fold)) for run in runs}
+    folders = {run.fold: checkpoint.find_source(root, dataset, run.fold) for run in runs}
+    loaded = {folder: checkpoint.load_source(folder) for folder in dict.fromkeys(folders.values())}
+    return {fold: loaded[folder] for fold, folder in folders.items()}
+
+
+def with_origins(runs: Sequence[Run], sources: Mapping[int, Fold]) -> list[Run]:
+    """Return the runs with where their first weights come from; as they are without sources."""
+    origins = {source: checkpoint.origin_of(source) for source in dict.fromkeys(sources.values())}
+    return [replace(run, init_from=origins[sources[run.fold]]) if sources else run for run in runs]
 
 
 def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
@@ -211,7 +219,7 @@ def train_folds(
     device = use_device(options.gpu)
     started = time.perf_counter()
     training = Training(runs[0].settings)
-    for source in sources.values():
+    for source in dict.fromkeys(sources.values()):
         training.network.assign(source.best.weights, str(source.folder))  # a source that does not fit is refused here
     stager = Stager(training.network)
     training.compile()

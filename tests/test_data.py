@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -119,24 +120,25 @@ def test_a_signal_stored_column_by_column_lies_on_disk_row_by_row(tmp_path):
     np.testing.assert_array_equal(data.load_night(tmp_path / "night.npz", on_disk=True).x[1:3], x[1:3])
 
 
-def test_a_night_replaced_by_an_older_file_is_read_anew(tmp_path):
-    path = tmp_path / "SC4001E0.npz"
+def replaced_after_reading(path, modified):
+    """Leave a night's signal on disk, put another night, modified at that time, in its place, and return that."""
     data.save_night(path, a_night())
     data.load_night(path, on_disk=True)
-    older = Night("SC4001E0", a_night().x + 1, a_night().y)
-    data.save_night(path, older)
-    os.utime(path, (1e9, 1e9))
+    other = Night("SC4001E0", a_night().x + 1, a_night().y)
+    data.save_night(path, other)
+    os.utime(path, (modified, modified))
+    return other
+
+
+def test_a_night_replaced_by_an_older_file_is_read_anew(tmp_path):
+    path = tmp_path / "SC4001E0.npz"
+    older = replaced_after_reading(path, 1e9)
     np.testing.assert_array_equal(data.load_night(path, on_disk=True).x[:], older.x)
 
 
 def test_a_signal_on_disk_is_renewed_with_its_night_and_checked(tmp_path):
-    path = tmp_path / "SC4001E0.npz"
-    data.save_night(path, a_night())
-    data.load_night(path, on_disk=True)
-    newer = Night("SC4001E0", a_night().x + 1, a_night().y)
-    data.save_night(path, newer)
-    later = path.stat().st_mtime + 10
-    os.utime(path, (later, later))
+    path, later = tmp_path / "SC4001E0.npz", time.time() + 10
+    newer = replaced_after_reading(path, later)
     np.testing.assert_array_equal(data.load_night(path, on_disk=True).x[:], newer.x)
     data.save_night(path, Night("SC4001E0", spoiled(np.nan), a_night().y))
     os.utime(path, (later + 10, later + 10))

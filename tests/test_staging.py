@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import edf_files
 import edfio
 import numpy as np
 import pytest
@@ -37,14 +38,9 @@ def eeg(n_epochs, rate=100, std=20.0, seed=0):
 
 def write_edf(path, signals, annotations=None):
     """Write (label, unit, rate, samples) signals."""
-    edfio.Edf(
-        [edfio.EdfSignal(data, rate, label=label, physical_dimension=unit) for label, unit, rate, data in signals],
-        recording=edfio.Recording(startdate=START.date()),
-        starttime=START.time(),
-        data_record_duration=1,
-        annotations=None if annotations is None else [edfio.EdfAnnotation(*one) for one in annotations],
-    ).write(path)
-    return path
+    marks = None if annotations is None else [edfio.EdfAnnotation(*one) for one in annotations]
+    reordered = [(label, rate, unit, data) for label, unit, rate, data in signals]
+    return edf_files.write_edf(path, reordered, START, annotations=marks)
 
 
 @pytest.fixture(scope="module")
