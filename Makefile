@@ -29,7 +29,7 @@ demo: $(ENV)/ready-to-run  ## simulate, prepare, train and score a few nights, a
 		--output_dir $(DEMO)/scores --gpu -1
 
 clean:  ## remove ./demo and the caches of the tools; .venv stays
-	rm -rf $(DEMO) .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__ tests/__pycache__
+	rm -rf $(DEMO) .hypothesis .mypy_cache .pytest_cache .ruff_cache __pycache__ */__pycache__
 
 # ---- set-up: one environment, installed again only when what it should hold has changed ----
 

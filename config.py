@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import math
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from command import InputError, log
+from command import InputError
 from sleepstage import STAGES
 
 DATA_DIR = "./data"  # prepared nights: one folder a data set
@@ -69,72 +68,16 @@ class Settings(ListsAsTuples):
     # Network
     sampling_rate: Annotated[int, Limits(16), "Hz"] = 100
     input_size: Annotated[int, Limits(50), "samples of an epoch"] = 3000
-    n_classes: Annotated[int, Limits(len(STAGES), len(STAGES)), "stages: W N1 N2 N3 REM"] = len(STAGES)
     n_rnn_layers: Annotated[int, Limits(1), "LSTM layers"] = 1
     n_rnn_units: Annotated[int, Limits(1), "units of an LSTM layer"] = 128
 
     def __post_init__(self) -> None:
         for setting in described(type(self)):
             setting.check(getattr(self, setting.name))
-        if len(self.class_weights) != self.n_classes:
+        if len(self.class_weights) != len(STAGES):
             raise InputError(
-                f"class_weights has {len(self.class_weights)} values; it needs {self.n_classes}, one a stage"
+                f"class_weights has {len(self.class_weights)} values; it needs {len(STAGES)}, one for each stage"
             )
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set as the published splits see it.
-
-    Attributes:
-        name: what `--db` calls it, and its folder under the data folder.
-        subjects: all subjects, in the order in which folds are cut.
-        n_folds: folds of the published cross-validation.
-        night_pattern: the prepared nights of a subject; `{subject}` is its number, `*` and `?` as in a shell.
-        channel: the one that the published networks were trained on.
-    """
-
-    name: str
-    subjects: tuple[int, ...]
-    n_folds: int
-    night_pattern: str
-    channel: str = ""
-
-    def subject_of(self, night: str) -> int | None:
-        """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
-        return next(
-            (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
-        )
-
-
-def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:
-    return tuple(number for number in numbers if number not in left_out)
-
-
-DATASETS = {
-    dataset.name: dataset
-    for dataset in (
-        Dataset(
-            "sleepedf",
-            subjects=tuple(range(20)),
-            n_folds=20,
-            night_pattern="SC4{subject:02d}[12]?0.npz",
-            channel="EEG Fpz-Cz",
-        ),
-        Dataset(
-            "sleepedfx",
-            subjects=without(range(83), 39, 68, 69, 78, 79),
-            n_folds=10,
-            night_pattern="SC4{subject:02d}[12]?0.npz",
-            channel="EEG Fpz-Cz",
-        ),
-        Dataset("isruc", subjects=tuple(range(99)), n_folds=10, night_pattern="subject{subject}.npz", channel="C3-A2"),
-        Dataset(
-            "ucddb", without(range(2, 29), 4, 16), n_folds=25, night_pattern="ucddb{subject:03d}.npz", channel="C3A2"
-        ),
-    )
-}
-MISSPELLED = {"isurc": "isruc"}  # the command in the published description
 
 
 # ---- nothing to edit below: how the values above are checked and become options ----
@@ -221,21 +164,3 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     """
     known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return Settings(**known)
-
-
-def dataset_named(name: str) -> Dataset:
-    """Return the data set that `--db name` means.
-
-    Raises:
-        InputError: no data set has this name, or its folds cannot be cut.
-    """
-    if name in MISSPELLED:
-        log.info("--db %s: reading this as %s", name, MISSPELLED[name])
-    name = MISSPELLED.get(name, name)
-    if name not in DATASETS:
-        raise InputError(f"--db {name}: no such data set; there are {', '.join(DATASETS)}")
-    dataset = DATASETS[name]
-    if not isinstance(dataset.n_folds, int) or not 2 <= dataset.n_folds <= len(dataset.subjects):
-        most = len(dataset.subjects)
-        raise InputError(f"{name}: n_folds is {dataset.n_folds!r}; it must be from 2 to {most}, one a subject")
-    return dataset

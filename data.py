@@ -1,4 +1,4 @@
-"""One night on disk (one writer, one reader), the folds, and the batches."""
+"""One night on disk (one writer, one reader), and the batches of a pass."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, reason_of, writable_folder, written_whole
-from config import Dataset
+from command import InputError
+from files import opened_arrays, writable_folder, written_whole
 from sleepstage import STAGES
 
 
@@ -95,7 +94,7 @@ def load_night(
     Raises:
         InputError: no such file, no npz, or its content is not a night; the message names the file and what is wrong.
     """
-    with opened(path) as archive:
+    with opened_night(path) as archive:
         source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
         x = signal_on_disk(path, archive) if on_disk else checked_signal(path, archive["x"])
         y = checked_stages(path, archive["y"])
@@ -155,7 +154,7 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
     Raises:
         InputError: as `load_night`.
     """
-    with opened(path) as archive:
+    with opened_night(path) as archive:
         y, fs, ch_label = checked_stages(path, archive["y"]), rate_of(archive), channel_of(archive)
         with archive.zip.open("x.npy") as member:
             np.lib.format.read_magic(member)
@@ -166,26 +165,15 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a night's npz; whatever is wrong with the file becomes an InputError."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array without a name")
-        with loaded as archive:
-            missing = [name for name in ("x", "y") if name not in archive]
-            if missing:
-                raise InputError(
-                    f"{path}: no {' and '.join(missing)} in it; a night needs x (epoch, sample) in µV and y (epoch,)"
-                )
-            yield archive
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except InputError:
-        raise
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, TypeError, KeyError) as error:
-        reason = "no zip archive of arrays" if "pickle" in str(error) else reason_of(error)
-        raise InputError(f"{path}: not a readable npz file ({reason}); prepare the night again") from error
+def opened_night(path: Path) -> Iterator[Any]:
+    """Open a night's npz, which must hold `x` and `y`; whatever is wrong with the file becomes an InputError."""
+    with opened_arrays(path, "prepare the night again") as archive:
+        missing = [name for name in ("x", "y") if name not in archive]
+        if missing:
+            raise InputError(
+                f"{path}: no {' and '.join(missing)} in it; a night needs x (epoch, sample) in µV and y (epoch,)"
+            )
+        yield archive
 
 
 def rate_of(archive: Any) -> float:
@@ -214,6 +202,7 @@ def check_signal_form(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 
 def checked_signal(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+    """Return (epoch, sample) float32 of what a file holds under `x`; raise InputError unless it is a signal."""
     check_signal_form(path, x.shape, x.dtype)
     x = x.reshape(x.shape[:2]).astype(np.float32, copy=False)  # (epoch, sample[, 1]) -> (epoch, sample)
     # One sum an epoch finds NaN and infinity without a second array of the signal's size.
@@ -239,6 +228,7 @@ def checked_stages(path: Path, y: NDArray[Any]) -> NDArray[np.int32]:
 def check_fits(
     path: Path, shape: tuple[int, ...], n_stages: int, fs: float, input_size: int | None, sampling_rate: int | None
 ) -> None:
+    """Raise InputError unless signal and stages are of as many epochs, and of the size and rate asked for."""
     n_epochs, n_samples = shape[:2]
     if n_epochs != n_stages:
         raise InputError(f"{path}: {n_epochs} epochs in x but {n_stages} stages in y; prepare the night again")
@@ -248,55 +238,6 @@ def check_fits(
         )
     if sampling_rate is not None and fs != sampling_rate:
         raise InputError(f"{path}: {fs:g} Hz, but sampling_rate is {sampling_rate}; prepare the night at that rate")
-
-
-# ---- folds ----
-
-
-@dataclass(frozen=True)
-class Split:
-    """The subjects of one fold."""
-
-    train: tuple[int, ...]
-    valid: tuple[int, ...]
-    test: tuple[int, ...]
-
-
-def split_subjects(dataset: Dataset, fold: int, seed: int = 42) -> Split:
-    """Cut a data set's subjects into the training, validation and test subjects of one fold, as published.
-
-    Raises:
-        InputError: the data set has no such fold.
-    """
-    if not 0 <= fold < dataset.n_folds:
-        raise InputError(f"fold {fold}: {dataset.name} has folds 0 to {dataset.n_folds - 1}")
-    test = np.array_split(dataset.subjects, dataset.n_folds)[fold]
-    others = np.setdiff1d(dataset.subjects, test)
-    valid = np.random.RandomState(seed + fold).choice(others, round(len(others) * 0.1), replace=False)
-    train = np.setdiff1d(others, valid)
-    return Split(*(tuple(int(subject) for subject in part) for part in (train, valid, test)))
-
-
-def find_nights(
-    dataset: Dataset, folder: Path, subjects: Sequence[int], skip_missing: bool = False
-) -> dict[int, list[Path]]:
-    """Return the prepared nights of each of a data set's subjects, in order of name.
-
-    Raises:
-        InputError: no subject has a night, or some (the message lists all) have none and `skip_missing` is off.
-    """
-    found = {subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in subjects}
-    missing = [subject for subject, nights in found.items() if not nights]
-    if (missing and not skip_missing) or len(missing) == len(found):
-        script = preparing_script(dataset)
-        go_on = "" if len(missing) == len(found) else ", or go on with what is there: --skip_missing"
-        listed = ", ".join(map(str, missing))
-        raise InputError(f"{folder}: no night of {dataset.name} subjects {listed}; prepare them with {script}{go_on}")
-    return found
-
-
-def preparing_script(dataset: Dataset) -> str:
-    return f"prepare_{dataset.name.removesuffix('x')}.py"  # sleepedfx is more of sleepedf
 
 
 # ---- batches ----
@@ -359,6 +300,7 @@ def batch_nights(nights: Sequence[Night], steps: Iterable[Step], seq_length: int
 
 
 def step_batch(nights: Sequence[Night], step: Step, seq_length: int) -> Batch:
+    """Return the batch that one step of a plan describes."""
     x = np.zeros((len(step), seq_length, nights[0].x.shape[1]), np.float32)
     y = np.zeros((len(step), seq_length), np.int32)
     weight = np.zeros((len(step), seq_length), np.float32)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -13,9 +13,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import nn
-from command import InputError, hushed_libraries
+from command import InputError
 from config import Settings
 from data import Batch
+from files import Arrays, shape_differences
+from sleepstage import STAGES
 
 FILTERS = 128
 DROPOUT = 0.5
@@ -24,8 +26,6 @@ BLOCK_EPOCHS = 100
 
 RECONSTRUCTION = {"crb/conv_d/kernel", "crb/conv_e/kernel"}
 """The weights of the reconstruction branch, which scoring does not compute."""
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class RecSleepNet(keras.Model):
@@ -52,7 +52,7 @@ class RecSleepNet(keras.Model):
             nn.recurrent(nn.PeepholeLSTMCell(settings.n_rnn_units, draw), f"lstm_{layer}")
             for layer in range(settings.n_rnn_layers)
         ]
-        self.dense = keras.layers.Dense(settings.n_classes, kernel_initializer=nn.fan_in_normal(draw), name="dense")
+        self.dense = keras.layers.Dense(len(STAGES), kernel_initializer=nn.fan_in_normal(draw), name="dense")
         self.build_layers()
 
     def build_layers(self) -> None:
@@ -135,16 +135,14 @@ class RecSleepNet(keras.Model):
         weights = self.named_weights()
         if not RECONSTRUCTION & values.keys():
             weights = {name: weight for name, weight in weights.items() if name not in RECONSTRUCTION}
-        for name in sorted(weights.keys() ^ values.keys()):
-            raise InputError(f"{origin}: {name} is {'missing' if name in weights else 'not a weight of this network'}")
-        for name, weight in weights.items():
-            if tuple(values[name].shape) != tuple(weight.shape):
-                raise InputError(
-                    f"{origin}: {name} has shape {values[name].shape}, this network needs {tuple(weight.shape)}; "
-                    "use the settings it was trained with"
-                )
+        for difference in shape_differences(shapes_of(values), shapes_of(weights)):
+            raise InputError(f"{origin}: {difference}; use the settings it was trained with")
         for name, weight in weights.items():
             weight.assign(values[name])
+
+
+def shapes_of(arrays: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(array.shape) for name, array in arrays.items()}
 
 
 def flat(x: tf.Tensor) -> tf.Tensor:
@@ -169,6 +167,8 @@ class Seeds:
 
 # ---- losses: equations of the published program ----
 
+Losses = dict[str, tf.Tensor]
+
 
 def classification_loss(logits: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, class_weights: tf.Tensor) -> tf.Tensor:
     """Σ w · k(y) · CE / Σ w: cross-entropy, weighted by the true stage, averaged over real epochs.
@@ -192,36 +192,6 @@ def l2_loss(network: RecSleepNet, decay: float) -> tf.Tensor:
     """decay · Σ ½‖K‖² over the kernels of conv 1 and CRB a, b, c."""
     crb = network.crb
     return decay * tf.add_n([tf.nn.l2_loss(conv.kernel.value) for conv in (network.conv_1, crb.a, crb.b, crb.c)])
-
-
-# ---- the machine ----
-
-
-def use_device(gpu: int) -> str:
-    """Let TensorFlow see one GPU, or none, and return what it computes on. To be called before anything is computed.
-
-    Args:
-        gpu: number of the GPU; -1 for the CPU. On a machine without a GPU it is the CPU.
-
-    Raises:
-        InputError: the machine has GPUs, but not this one.
-    """
-    with hushed_libraries():  # a machine without a GPU is no error
-        gpus = tf.config.list_physical_devices("GPU")
-    if gpu >= len(gpus) > 0:
-        raise InputError(f"--gpu {gpu}: the GPUs here are 0 to {len(gpus) - 1}; -1 is the CPU")
-    if gpu < 0 or not gpus:
-        tf.config.set_visible_devices([], "GPU")
-        return "the CPU" if gpu < 0 else "the CPU (no GPU found)"
-    tf.config.set_visible_devices(gpus[gpu], "GPU")
-    tf.config.experimental.set_memory_growth(gpus[gpu], True)
-    return f"GPU {gpu}"
-
-
-def give_back_memory() -> None:
-    """Return to the system what the compiler took and freed, 40 to 200 MB, where the C library (glibc) is able to."""
-    if sys.platform == "linux" and hasattr(c_library := ctypes.CDLL(None), "malloc_trim"):
-        c_library.malloc_trim(0)
 
 
 # ---- training ----
@@ -259,7 +229,7 @@ class Training:
         nothing = Batch(
             x, np.zeros(x.shape[:2], np.int32), np.zeros(x.shape[:2], np.float32), np.ones(len(x), np.bool_)
         )
-        self.pretrain(nothing)
+        self.pretrain(nothing, self.first_state())
         self.train(nothing, self.first_state())
 
     def restart(self, seed: int) -> None:
@@ -271,11 +241,11 @@ class Training:
         self.step.assign(0)
         self.seed.assign(seed)
 
-    def pretrain(self, batch: Batch) -> dict[str, tf.Tensor]:
-        """Take one pre-training step; return the reconstruction loss before it."""
-        return self.compiled_pretrain(batch.x)  # type: ignore[no-any-return]
+    def pretrain(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
+        """Take one pre-training step; return the reconstruction loss before it, and the state as it was."""
+        return self.compiled_pretrain(batch.x), state
 
-    def train(self, batch: Batch, state: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def train(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Take one training step; return the losses and accuracy before it, and the nights' new state."""
         return self.compiled_train(batch.x, batch.y, batch.weight, batch.first, state)  # type: ignore[no-any-return]
 
@@ -287,7 +257,7 @@ class Training:
         self.step.assign_add(1)
         return Seeds(self.seed.read_value(), self.step.read_value(), self.n_dropouts) if self.n_dropouts else None
 
-    def pretrain_graph(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    def pretrain_graph(self, x: tf.Tensor) -> Losses:
         seeds = self.next_seeds()
         with tf.GradientTape() as tape:
             _, middle, output = self.network.encode(flat(x), seeds)
@@ -297,7 +267,7 @@ class Training:
 
     def train_graph(
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, first: tf.Tensor, state: tf.Tensor
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    ) -> tuple[Losses, tf.Tensor]:
         seeds = self.next_seeds()
         state = tf.where(first[:, tf.newaxis], 0.0, state)  # (layer, 2, night, unit): 0 where a night starts
         with tf.GradientTape() as tape:
@@ -309,7 +279,7 @@ class Training:
 
     def losses(
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
-    ) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+    ) -> tuple[Losses, tf.Tensor, tf.Tensor]:
         """Return the three losses, the logits (night, epoch, stage) and the new state of one batch."""
         features, middle, output = self.network.encode(flat(x), seeds)
         logits, state = self.network.decide(unflat(features, x.shape[:2]), weight > 0, state, seeds)
@@ -331,9 +301,11 @@ class Training:
             InputError: something is missing, unknown, or of another shape, as it may be from another version of Keras.
         """
         variables = self.variables()
-        shapes = ({name: tuple(one.shape) for name, one in these.items()} for these in (variables, values))
-        if next(shapes) != next(shapes):
-            raise InputError("resume.npz is not of this program and these versions; train the fold anew with --restart")
+        for difference in shape_differences(shapes_of(values), shapes_of(variables)):
+            raise InputError(
+                f"resume.npz was written by another version of this program or of Keras ({difference}); "
+                "train the fold again with --restart"
+            )
         for name, variable in variables.items():
             variable.assign(values[name])
 
@@ -380,3 +352,40 @@ class Stager:
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each stage: `x` (epoch, sample) in µV → (epoch, stage)."""
         return tf.nn.softmax(self.logits(x)).numpy()  # type: ignore[no-any-return]
+
+
+# ---- compiled once a process ----
+
+
+def compiled_stager(settings: Settings) -> Stager:
+    """Return a stager for networks of these settings; settings that give the same network share one."""
+    names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "mixed_precision")
+    return stager_of_network(Settings(**{name: getattr(settings, name) for name in names}))
+
+
+@lru_cache(maxsize=4)
+def stager_of_network(settings: Settings) -> Stager:
+    return Stager(RecSleepNet(settings))
+
+
+def compiled_training(settings: Settings) -> tuple[Training, Stager]:
+    """Return the compiled steps of a run, and the stager of the network that they train.
+
+    Runs that differ only in what is not compiled into a step share them, one after the other.
+    """
+    not_compiled = ("pretrain_epochs", "n_epochs", "patience", "pretrain_on", "pack_nights", "seed", "learning_rate")
+    defaults = Settings()
+    shared = replace(settings, **{name: getattr(defaults, name) for name in not_compiled})
+    training, stager = training_of_steps(shared)
+    for optimizer in (training.pretrain_adam, training.train_adam):
+        optimizer.learning_rate = settings.learning_rate  # a variable
+    return training, stager
+
+
+@lru_cache(maxsize=2)
+def training_of_steps(settings: Settings) -> tuple[Training, Stager]:
+    training = Training(settings)
+    stager = Stager(training.network)
+    training.compile()
+    stager.compile()
+    return training, stager

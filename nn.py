@@ -115,7 +115,6 @@ class ReconstructionBlock(keras.layers.Layer):
         return self.e(self.d(output))
 
 
-@keras.saving.register_keras_serializable("recsleepnet")
 class PeepholeLSTMCell(keras.layers.Layer):
     """One step of an LSTM whose gates also see the cell state ("peepholes"), for `keras.layers.RNN`.
 
@@ -156,10 +155,6 @@ class PeepholeLSTMCell(keras.layers.Layer):
         c = tf.sigmoid(f + 1.0 + self.w_f * c) * c + tf.sigmoid(i + self.w_i * c) * tf.tanh(j)
         h = tf.sigmoid(o + self.w_o * c) * tf.tanh(c)
         return h, [c, h]
-
-    def get_config(self) -> dict[str, Any]:
-        seed = None if isinstance(self.seed, keras.random.SeedGenerator) else self.seed
-        return {**super().get_config(), "units": self.units, "seed": seed}
 
 
 def recurrent(cell: PeepholeLSTMCell, name: str) -> Any:

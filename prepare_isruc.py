@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from command import InputError, command, existing_folder, log, log_to_terminal
-from config import DATASETS
-from hypnogram import ISRUC_SUBJECTS as SUBJECTS
-from hypnogram import ISRUC_UNREFERENCED as UNREFERENCED
-from hypnogram import isruc_night, read_isruc
-from prepare_common import (
+from command import InputError, command, log, log_to_terminal
+from files import existing_folder
+from recordings.datasets import DATASETS, ISRUC, ISRUC_EXPERTS, isruc_night
+from recordings.datasets import ISRUC_UNREFERENCED as UNREFERENCED
+from recordings.preparation import RawNight, Rules, raw_nights
+from recordings.prepare_command import (
     Outcome,
-    RawNight,
-    Rules,
     choose_nights,
     exit_status,
     good,
@@ -37,31 +36,18 @@ OFFICIAL_SLEEP = (11_490, 28_195, 17_282, 11_920)  # N1 N2 N3 REM; W depends on 
 OFFICIAL_TOLERANCE = 0.01
 
 
-def find_nights(data_dir: Path, expert: int) -> list[RawNight]:
-    """Return the night of every subject that has a recording or a hypnogram in `data_dir`/N.
+def nights_in(data_dir: Path, expert: int) -> list[RawNight]:
+    """Return the night of every subject that has a recording or a hypnogram of the expert in N/ below `data_dir`.
 
     Raises:
         InputError: there is none.
     """
-    nights = [raw_night(data_dir / str(subject), subject, expert) for subject in SUBJECTS]
-    found = [night for night in nights if night.signals or night.hypnograms]
-    if not found:
+    nights = raw_nights(replace(ISRUC, hypnogram=ISRUC_EXPERTS[expert]), data_dir)
+    if not nights:
         packed = len(list(data_dir.glob("*.rar")))
         remedy = f"unpack the {packed} .rar files there" if packed else "fetch N.rar of subgroup I and unpack it there"
         raise InputError(f"{data_dir}: no nights: no N/N.rec in it (N from 1 to 100); {remedy}")
-    return found
-
-
-def raw_night(folder: Path, subject: int, expert: int) -> RawNight:
-    signal, hypnogram = folder / f"{subject}.rec", folder / f"{subject}_{expert}.txt"
-    return RawNight(
-        name=isruc_night(subject),
-        subject=subject,
-        signal_name=f"{subject}/{signal.name}",
-        hypnogram_name=f"{subject}/{hypnogram.name}",
-        signals=(signal,) if signal.is_file() else (),
-        hypnograms=(hypnogram,) if hypnogram.is_file() else (),
-    )
+    return nights
 
 
 def wanted_subjects(given: Sequence[str] | None, include_unreferenced: bool) -> tuple[int, ...] | None:
@@ -72,13 +58,15 @@ def wanted_subjects(given: Sequence[str] | None, include_unreferenced: bool) -> 
     """
     if given is None:
         return None
-    subjects = parse_subjects(given, SUBJECTS)
-    if str(UNREFERENCED) in given and not include_unreferenced:
+    subjects = parse_subjects(given, ISRUC.subjects)
+    parts = [part for part in ",".join(given).split(",") if part]
+    by_itself = any(parse_subjects([part], ISRUC.subjects) == (UNREFERENCED,) for part in parts)
+    if by_itself and not include_unreferenced:
         raise InputError(f"--subjects {UNREFERENCED}: is left out unless you give --include_subject_{UNREFERENCED}")
     return subjects if include_unreferenced else tuple(subject for subject in subjects if subject != UNREFERENCED)
 
 
-def compare(outcomes: Sequence[Outcome]) -> str:
+def official_verdict(outcomes: Sequence[Outcome]) -> str:
     """Say whether the sleep stages are as many as in the official table."""
     nights = [night for night in good(outcomes) if night.name != isruc_night(UNREFERENCED)]
     if len(nights) != OFFICIAL_NIGHTS or any(night.source["drop_last"] for night in nights):
@@ -90,14 +78,8 @@ def compare(outcomes: Sequence[Outcome]) -> str:
     return f"{OFFICIAL_NIGHTS} subjects: sleep stages {verdict} the official table to 1 % ({stages})"
 
 
-def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = prepare_parser(
-        "Prepare ISRUC-Sleep, subgroup I.",
-        folder="isruc",
-        select_ch=DATASETS["isruc"].channel,
-        max_mismatch=60,
-        subjects="1-100",
-    )
+def parser() -> argparse.ArgumentParser:
+    parser = prepare_parser(__doc__, DATASETS["isruc"], max_mismatch=60)
     add = parser.add_argument
     add("--expert", type=int, choices=(1, 2), default=1, help="whose hypnogram (default %(default)s)")
     add(
@@ -114,24 +96,24 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
         default=0,
         help=f"leave out the last {LAST_EPOCHS} epochs of each night, as the official cleaned files do",
     )
-    return parser.parse_args(argv)
+    return parser
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parsed(argv)
+    options = parser().parse_args(argv)
     log_to_terminal()
     subjects = wanted_subjects(options.subjects, options.include_unreferenced)
     data_dir = existing_folder(options.data_dir, "raw ISRUC recordings")
-    found = find_nights(data_dir, options.expert)
+    found = nights_in(data_dir, options.expert)
     log.info("subjects 1-39 become subject0-subject38, subjects 41-100 become subject39-subject98")
     if not options.include_unreferenced:
         found = [night for night in found if night.subject != UNREFERENCED]
         log.info("subject %d is left out: unreferenced electrodes (--include_subject_40)", UNREFERENCED)
     nights, missing = choose_nights(found, subjects, data_dir)
     rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, options.drop_last)
-    outcomes = prepare_all(nights, rules, read_isruc, options, missing)
-    log.info("%s", compare(outcomes))
+    outcomes = prepare_all(nights, rules, ISRUC.read, options, missing)
+    log.info("%s", official_verdict(outcomes))
     return exit_status(outcomes)
 
 

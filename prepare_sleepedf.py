@@ -10,18 +10,16 @@ sleep-telemetry nights, `ST7…`, are another study and never read.
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from command import InputError, command, existing_folder, log, log_to_terminal, reason_of, writable_folder
-from config import DATASETS
-from hypnogram import read_sleepedf
-from prepare_common import (
+from command import InputError, command, log, log_to_terminal, reason_of
+from files import existing_folder, writable_folder
+from recordings.datasets import DATASETS, SLEEPEDF
+from recordings.preparation import RawNight, Rules, raw_nights
+from recordings.prepare_command import (
     Outcome,
-    RawNight,
-    Rules,
     as_ranges,
     choose_nights,
     exit_status,
@@ -32,12 +30,6 @@ from prepare_common import (
     total_counts,
 )
 from sleepstage import STAGE_NAMES
-
-SUBJECTS = DATASETS["sleepedfx"].subjects
-PSG = re.compile(r"(SC4(\d\d)[12][EFG])0-PSG\.edf")
-HYPNOGRAM = re.compile(
-    r"(SC4(\d\d)[12][EFG])[A-Z0-9]-Hypnogram\.edf"
-)  # the last letter before -Hypnogram is the scorer
 
 RUNS_PAST_SIGNAL = ("SC4362F0",)  # its stages go on for hours after the signal's end
 
@@ -55,36 +47,24 @@ class Published:
 
 PUBLISHED = (
     Published("subjects 0-19", DATASETS["sleepedf"].subjects, 39, (8285, 2804, 17799, 5703, 7717), 44_220),
-    Published("all subjects", SUBJECTS, 153, (65951, 21522, 69132, 13039, 25835), 199_352),
+    Published("all subjects", SLEEPEDF.subjects, 153, (65951, 21522, 69132, 13039, 25835), 199_352),
 )
 
 
-def find_nights(data_dir: Path) -> list[RawNight]:
-    """Pair the files of `data_dir` and the folders below it by their first seven characters, never by position.
+def nights_in(data_dir: Path) -> list[RawNight]:
+    """Return the nights of a folder and the folders below it.
 
     Raises:
         InputError: there is no night of the data set.
     """
-    paths = sorted(data_dir.rglob("*.edf"))
-    keys = {found[1] for path in paths for pattern in (PSG, HYPNOGRAM) if (found := pattern.fullmatch(path.name))}
-    if not keys:
+    nights = raw_nights(SLEEPEDF, data_dir)
+    if not nights:
+        n_files = sum(1 for _ in data_dir.rglob("*.edf"))
         raise InputError(
-            f"{data_dir}: no night SC4ssN?0-PSG.edf among {len(paths)} .edf files (ST7… nights are another study); "
+            f"{data_dir}: no night SC4ssN?0-PSG.edf among {n_files} .edf files (ST7… nights are another study); "
             "fetch them with: python prepare_sleepedf.py --download --subjects 0-19"
         )
-    return [raw_night(key, paths) for key in sorted(keys)]
-
-
-def raw_night(key: str, paths: Sequence[Path]) -> RawNight:
-    own = [path for path in paths if path.name.startswith(key)]
-    return RawNight(
-        name=f"{key}0",
-        subject=int(key[3:5]),
-        signal_name=f"{key}0-PSG.edf",
-        hypnogram_name=f"{key}?-Hypnogram.edf",
-        signals=tuple(path for path in own if PSG.fullmatch(path.name)),
-        hypnograms=tuple(path for path in own if HYPNOGRAM.fullmatch(path.name)),
-    )
+    return nights
 
 
 def download(subjects: Sequence[int], data_dir: Path) -> None:
@@ -105,7 +85,7 @@ def download(subjects: Sequence[int], data_dir: Path) -> None:
         ) from error
 
 
-def compare(outcomes: Sequence[Outcome], trim_first: bool) -> str:
+def published_verdict(outcomes: Sequence[Outcome], trim_first: bool) -> str:
     """Say whether the epochs are as many as published."""
     nights = good(outcomes)
     for published in PUBLISHED:
@@ -128,32 +108,26 @@ def compare(outcomes: Sequence[Outcome], trim_first: bool) -> str:
     )
 
 
-def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = prepare_parser(
-        "Prepare the sleep-cassette nights of Sleep-EDF Expanded.",
-        folder="sleepedf",
-        select_ch=DATASETS["sleepedf"].channel,
-        max_mismatch=60,
-        subjects=as_ranges(SUBJECTS),
-    )
+def parser() -> argparse.ArgumentParser:
+    parser = prepare_parser(__doc__, DATASETS["sleepedf"], max_mismatch=60)
     parser.add_argument("--download", action="store_true", help="first fetch the --subjects from PhysioNet")
-    return parser.parse_args(argv)
+    return parser
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parsed(argv)
+    options = parser().parse_args(argv)
     log_to_terminal()
-    subjects = None if options.subjects is None else parse_subjects(options.subjects, SUBJECTS)
+    subjects = None if options.subjects is None else parse_subjects(options.subjects, SLEEPEDF.subjects)
     if options.download:
         if subjects is None:
             raise InputError("--download: say which subjects, as in --subjects 0-19 (all are 0-82, some 8 GB)")
         download(subjects, writable_folder(options.data_dir))
     data_dir = existing_folder(options.data_dir, "raw Sleep-EDF recordings")
-    nights, missing = choose_nights(find_nights(data_dir), subjects, data_dir)
+    nights, missing = choose_nights(nights_in(data_dir), subjects, data_dir)
     rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, may_differ=RUNS_PAST_SIGNAL)
-    outcomes = prepare_all(nights, rules, read_sleepedf, options, missing)
-    log.info("%s", compare(outcomes, options.trim_first))
+    outcomes = prepare_all(nights, rules, SLEEPEDF.read, options, missing)
+    log.info("%s", published_verdict(outcomes, options.trim_first))
     return exit_status(outcomes)
 
 

@@ -9,17 +9,15 @@ Of the release (https://physionet.org/content/ucddb/1.0.0/) it reads `ucddb0NN.r
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import InputError, command, existing_folder, log, log_to_terminal, reason_of, writable_folder
-from config import DATASETS
-from hypnogram import read_ucddb
-from prepare_common import (
+from command import InputError, command, log, log_to_terminal, reason_of
+from files import existing_folder, writable_folder
+from recordings.datasets import DATASETS, UCDDB
+from recordings.preparation import RawNight, Rules, raw_nights
+from recordings.prepare_command import (
     Outcome,
-    RawNight,
-    Rules,
     as_ranges,
     choose_nights,
     exit_status,
@@ -29,41 +27,23 @@ from prepare_common import (
     prepare_parser,
 )
 
-SUBJECTS = DATASETS["ucddb"].subjects
-SIGNAL = re.compile(r"ucddb(\d{3})\.rec")
-HYPNOGRAM = re.compile(r"ucddb(\d{3})_stage\.txt")
-
 RELEASE_URL = "https://physionet.org/files/ucddb/1.0.0/"
 CHECKSUMS = "SHA256SUMS.txt"
 RELEASE_ROWS, RELEASE_STAGED = 20_789, 20_774  # of all 25 nights, before trimming
 
 
-def find_nights(data_dir: Path) -> list[RawNight]:
-    """Pair recordings and hypnograms of `data_dir` by the number in their names.
+def nights_in(data_dir: Path) -> list[RawNight]:
+    """Return the nights of a folder and the folders below it.
 
     Raises:
         InputError: there is no night of the data set.
     """
-    names = {path.name for path in data_dir.iterdir() if path.is_file()}
-    found = {found[1] for name in names for pattern in (SIGNAL, HYPNOGRAM) if (found := pattern.fullmatch(name))}
-    numbers = sorted(number for number in found if int(number) in SUBJECTS)
-    if not numbers:
+    nights = raw_nights(UCDDB, data_dir)
+    if not nights:
         raise InputError(
             f"{data_dir}: no nights: no ucddb0NN.rec in it; fetch them with: python prepare_ucddb.py --download"
         )
-    return [raw_night(data_dir, number) for number in numbers]
-
-
-def raw_night(data_dir: Path, number: str) -> RawNight:
-    signal, hypnogram = data_dir / f"ucddb{number}.rec", data_dir / f"ucddb{number}_stage.txt"
-    return RawNight(
-        name=f"ucddb{number}",
-        subject=int(number),
-        signal_name=signal.name,
-        hypnogram_name=hypnogram.name,
-        signals=(signal,) if signal.is_file() else (),
-        hypnograms=(hypnogram,) if hypnogram.is_file() else (),
-    )
+    return nights
 
 
 def download(subjects: Sequence[int], data_dir: Path) -> None:
@@ -89,12 +69,13 @@ def download(subjects: Sequence[int], data_dir: Path) -> None:
         ) from error
 
 
-def compare(outcomes: Sequence[Outcome]) -> str:
+def release_verdict(outcomes: Sequence[Outcome]) -> str:
     """Say whether the epochs in the hypnograms are as many as in the release."""
     nights = good(outcomes)
-    if len(nights) != len(SUBJECTS):
+    n_nights = len(UCDDB.subjects)
+    if len(nights) != n_nights:
         return (
-            f"the release has {len(SUBJECTS)} nights with {RELEASE_ROWS:,} epochs, {RELEASE_STAGED:,} of them staged; "
+            f"the release has {n_nights} nights with {RELEASE_ROWS:,} epochs, {RELEASE_STAGED:,} of them staged; "
             "nothing to compare"
         )
     rows, staged = (sum(int(night.source[name]) for night in nights) for name in ("hypnogram_epochs", "staged_epochs"))
@@ -106,30 +87,24 @@ def compare(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = prepare_parser(
-        "Prepare the UCD sleep apnea database.",
-        folder="ucddb",
-        select_ch=DATASETS["ucddb"].channel,
-        max_mismatch=2,
-        subjects=as_ranges(SUBJECTS),
-    )
+def parser() -> argparse.ArgumentParser:
+    parser = prepare_parser(__doc__, DATASETS["ucddb"], max_mismatch=2)
     parser.add_argument("--download", action="store_true", help="first fetch the --subjects (or all) from PhysioNet")
-    return parser.parse_args(argv)
+    return parser
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parsed(argv)
+    options = parser().parse_args(argv)
     log_to_terminal()
-    subjects = None if options.subjects is None else parse_subjects(options.subjects, SUBJECTS)
+    subjects = None if options.subjects is None else parse_subjects(options.subjects, UCDDB.subjects)
     if options.download:
-        download(subjects or SUBJECTS, writable_folder(options.data_dir))
+        download(subjects or UCDDB.subjects, writable_folder(options.data_dir))
     data_dir = existing_folder(options.data_dir, "raw UCDDB recordings")
-    nights, missing = choose_nights(find_nights(data_dir), subjects, data_dir)
+    nights, missing = choose_nights(nights_in(data_dir), subjects, data_dir)
     rules = Rules(options.select_ch, options.max_mismatch, options.trim_first)
-    outcomes = prepare_all(nights, rules, read_ucddb, options, missing)
-    log.info("%s", compare(outcomes))
+    outcomes = prepare_all(nights, rules, UCDDB.read, options, missing)
+    log.info("%s", release_verdict(outcomes))
     return exit_status(outcomes)
 
 

@@ -19,11 +19,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, command, log, log_to_terminal, writable_folder, written_whole
-from config import DATASETS
-from prepare_common import as_ranges, parse_subjects
-from recording import SIMULATED
-from sleepstage import EPOCH_SECONDS
+from command import InputError, command, log, log_to_terminal, new_parser
+from files import writable_folder, written_whole
+from recordings.datasets import (
+    ISRUC,
+    ISRUC_CODES,
+    ISRUC_EXPERTS,
+    ISRUC_UNREFERENCED,
+    SLEEPEDF,
+    SLEEPEDF_NIGHT_MISSING,
+    SLEEPEDF_TEXTS,
+    UCDDB,
+    UCDDB_STAGES,
+)
+from recordings.prepare_command import as_ranges, parse_subjects
+from recordings.recording import SIMULATED
+from sleepstage import EPOCH_SECONDS, MOVEMENT, NOT_SCORED, RK_TO_AASM, Stage
 
 if TYPE_CHECKING:
     from edfio import EdfSignal
@@ -33,7 +44,6 @@ FADE_SECONDS = 1  # neighbouring epochs run into each other, so that no edge giv
 # ---- stages: a Markov chain whose transitions change through the night ----
 
 RK = ("W", "1", "2", "3", "4", "R")
-MOVEMENT, NOT_SCORED = "M", "?"
 
 # Rows: from; columns: to, in the order of RK. Deep sleep early in the night, REM late, as in any textbook's hypnogram.
 EARLY = np.array(
@@ -268,7 +278,7 @@ def write_edf(
     from edfio import Edf, EdfAnnotation, Patient, Recording
 
     if path.exists() and SIMULATED.encode() not in path.read_bytes()[:256]:
-        raise InputError(f"{path}: is there and not simulated; choose another --output_dir")
+        raise InputError(f"{path}: exists and is not simulated; choose another --output_dir")
     edf = Edf(
         signals,
         patient=Patient(name=SIMULATED),
@@ -288,8 +298,6 @@ def write_lines(path: Path, codes: Sequence[int]) -> None:
 
 # ---- Sleep-EDF: SC4ssN?0-PSG.edf with SC4ssN??-Hypnogram.edf ----
 
-ONE_NIGHT_MISSING = {13: 2, 36: 1, 52: 1}  # the release has no second, or first, night of these subjects
-ANNOTATIONS = {stage: f"Sleep stage {stage}" for stage in (*RK, NOT_SCORED)} | {MOVEMENT: "Movement time"}
 HYPNOGRAM_RUNS_ON = 20 * 60  # seconds; every hypnogram of the release goes on after the signal, as UNKNOWN
 
 
@@ -297,10 +305,12 @@ def write_sleepedf(folder: Path, subject: int, hours: float, seed: int) -> list[
     """Write both nights of a subject: PSG in records of 30 s, with three signals at 100 Hz and four at 1 Hz."""
     written = []
     for number in (1, 2):
-        if ONE_NIGHT_MISSING.get(subject) == number:
+        if SLEEPEDF_NIGHT_MISSING.get(subject) == number:
             continue
         night = simulated_night(hours, wake_minutes=35, seed=(seed, subject, number))
-        psg, hypnogram = (folder / f"SC4{subject:02d}{number}{ending}" for ending in ("E0-PSG.edf", "EC-Hypnogram.edf"))
+        key, scorer = f"SC4{subject:02d}{number}E", "C"
+        psg = folder / SLEEPEDF.recording.format(key=key)
+        hypnogram = folder / SLEEPEDF.hypnogram.format(key=key).replace("?", scorer)
         signals = [
             night.eeg("EEG Fpz-Cz", 100, limit=192),
             night.eeg("EEG Pz-Oz", 100, limit=197),
@@ -311,7 +321,7 @@ def write_sleepedf(folder: Path, subject: int, hours: float, seed: int) -> list[
             night.quiet("Event marker", 1),
         ]
         write_edf(psg, signals, night.start, record_seconds=EPOCH_SECONDS)
-        runs_on = (float(night.seconds), float(HYPNOGRAM_RUNS_ON), ANNOTATIONS[NOT_SCORED])
+        runs_on = (float(night.seconds), float(HYPNOGRAM_RUNS_ON), SLEEPEDF_TEXTS[NOT_SCORED])
         write_edf(hypnogram, [], night.start, annotations=[*annotated(night.stages), runs_on])
         written += [psg, hypnogram]
     return written
@@ -321,38 +331,29 @@ def annotated(stages: Sequence[str]) -> list[tuple[float, float, str]]:
     """Return (onset, duration, text) of each run of one stage, in seconds."""
     changes = [i for i in range(len(stages)) if i == 0 or stages[i] != stages[i - 1]]
     return [
-        (float(start * EPOCH_SECONDS), float((end - start) * EPOCH_SECONDS), ANNOTATIONS[stages[start]])
+        (float(start * EPOCH_SECONDS), float((end - start) * EPOCH_SECONDS), SLEEPEDF_TEXTS[stages[start]])
         for start, end in zip(changes, [*changes[1:], len(stages)], strict=True)
     ]
 
 
 # ---- ISRUC: N/N.rec with N/N_1.txt and N/N_2.txt ----
 
-ISRUC_CODES = {
-    "W": 0,
-    "1": 1,
-    "2": 2,
-    "3": 3,
-    "4": 3,
-    "R": 5,
-    MOVEMENT: 0,
-    NOT_SCORED: 0,
-}  # AASM: every epoch is staged
 ISRUC_EEG = ("F3-A2", "C3-A2", "O1-A2", "F4-A1", "C4-A1", "O2-A1")
-ISRUC_UNREFERENCED = 40  # this subject's file has single electrodes
 EXPERTS_AGREE = 0.9
 
 
 def write_isruc(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
     """Write a subject's night at 200 Hz, with two experts who differ in a tenth of the epochs."""
     night = simulated_night(hours, wake_minutes=10, seed=(seed, subject))
-    own = writable_folder(folder / str(subject))
-    recording, first, second = (own / f"{subject}{ending}" for ending in (".rec", "_1.txt", "_2.txt"))
+    names = (ISRUC.recording, ISRUC_EXPERTS[1], ISRUC_EXPERTS[2])
+    recording, first, second = (folder / name.format(key=subject) for name in names)
+    writable_folder(recording.parent)
     slow = [night.quiet(label, 25) for label in ("X6", "DC3", "X7", "X8")]
     slow += [night.quiet(label, 12.5) for label in ("SaO2", "DC8")]
     fast = [night.quiet(label, 200, "uV") for label in ("X1", "X2", "X3", "X4", "X5")]
     write_edf(recording, [*isruc_head(night, subject), *fast, *slow], night.start, record_seconds=2)
-    codes = [ISRUC_CODES[stage] for stage in night.stages]
+    numbers = {stage: number for number, stage in ISRUC_CODES.items()}
+    codes = [numbers[Stage(max(RK_TO_AASM[stage], Stage.W))] for stage in night.stages]  # no epoch is left unstaged
     write_lines(first, codes)
     other = night.rng.permutation(codes)
     agree = night.rng.random(len(codes)) < EXPERTS_AGREE
@@ -382,20 +383,20 @@ def isruc_head(night: SimulatedNight, subject: int) -> list[EdfSignal]:
 
 # ---- UCDDB: ucddb0NN.rec with ucddb0NN_stage.txt ----
 
-UCDDB_CODES = {"W": 0, "R": 1, "1": 2, "2": 3, "3": 4, "4": 5, MOVEMENT: 6, NOT_SCORED: 8}
-
 
 def write_ucddb(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
     """Write a subject's night: fourteen signals at 128, 64 and 8 Hz in records of 1 s."""
     night = simulated_night(hours, wake_minutes=10, seed=(seed, subject))
-    recording, stages = folder / f"ucddb{subject:03d}.rec", folder / f"ucddb{subject:03d}_stage.txt"
+    key = f"ucddb{subject:03d}"
+    recording, stages = folder / UCDDB.recording.format(key=key), folder / UCDDB.hypnogram.format(key=key)
     signals = [night.quiet(label, 64, "uV") for label in ("Lefteye", "RightEye", "EMG")]
     signals += [night.eeg(label, 128, limit=600) for label in ("C3A2", "C4A1")]
     signals += [night.quiet("ECG", 128, "uV")]
     slow = ("SpO2", "Sound", "Flow", "Sum", "ribcage", "abdo", "BodyPos", "Pulse")
     signals += [night.quiet(label, 8) for label in slow]
     write_edf(recording, signals, night.start, record_seconds=1)
-    write_lines(stages, [UCDDB_CODES[stage] for stage in night.stages])
+    numbers = {stage: number for number, stage in UCDDB_STAGES.items()}
+    write_lines(stages, [numbers[stage] for stage in night.stages])
     return [recording, stages]
 
 
@@ -421,9 +422,9 @@ class Layout:
 
 
 LAYOUTS = {
-    "sleepedf": Layout(DATASETS["sleepedfx"].subjects, (0, 1, 2, 3), write_sleepedf),
-    "isruc": Layout(tuple(range(1, 101)), (1, 11, 12, 13), write_isruc),
-    "ucddb": Layout(DATASETS["ucddb"].subjects, (2, 3, 5, 12), write_ucddb),
+    "sleepedf": Layout(SLEEPEDF.subjects, (0, 1, 2, 3), write_sleepedf),
+    "isruc": Layout(ISRUC.subjects, (1, 11, 12, 13), write_isruc),
+    "ucddb": Layout(UCDDB.subjects, (2, 3, 5, 12), write_ucddb),
 }
 
 
@@ -444,8 +445,8 @@ def simulate(db: str, folder: Path, subjects: Sequence[int], hours: float, seed:
     return [path for subject in subjects for path in LAYOUTS[db].write(folder, subject, hours, seed)]
 
 
-def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Write generated recordings in a data set's own raw layout.")
+def parser() -> argparse.ArgumentParser:
+    parser = new_parser(__doc__)
     add = parser.add_argument
     add("--db", required=True, choices=LAYOUTS, help="the data set whose layout to follow")
     add("--output_dir", help="folder for the recordings (default ./raw_data/<db>)")
@@ -457,12 +458,12 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--hours", type=float, default=3.0, help="length of a night (default %(default)s)")
     add("--seed", type=int, default=0, help="the same seed gives the same recordings (default %(default)s)")
-    return parser.parse_args(argv)
+    return parser
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parsed(argv)
+    options = parser().parse_args(argv)
     log_to_terminal()
     if not 0.1 <= options.hours <= 24:
         raise InputError(f"--hours is {options.hours:g}; a night has from 0.1 to 24")

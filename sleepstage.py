@@ -23,6 +23,8 @@ UNKNOWN = -1
 
 EPOCH_SECONDS = 30
 
+MOVEMENT, NOT_SCORED = "M", "?"
+
 # Rechtschaffen & Kales (1968) → AASM (Iber et al. 2007): stages 3 and 4 become N3, movement time has no counterpart.
 RK_TO_AASM = {
     "W": Stage.W,
@@ -31,4 +33,6 @@ RK_TO_AASM = {
     "3": Stage.N3,
     "4": Stage.N3,
     "R": Stage.REM,
+    MOVEMENT: UNKNOWN,
+    NOT_SCORED: UNKNOWN,
 }

@@ -32,12 +32,13 @@ sys.path.insert(0, str(PROGRAM))
 
 import numpy as np
 
-import checkpoint
 import trainer
-from checkpoint import Run
-from command import import_tensorflow
 from config import Settings
 from data import Batch, Night, batch_nights, load_night, plan_steps, prefetched, save_night
+from device import import_tensorflow
+from folds.folders import fold_folder
+from folds.history import TRAIN, load_history
+from folds.run import Run
 
 SETTINGS = Settings()
 STEP_EPOCHS = SETTINGS.batch_size * SETTINGS.seq_length
@@ -138,7 +139,7 @@ def steps_and_scoring(product_gflops: float) -> Figures:
     training.restart(0)
     state = training.first_state()
     train = seconds(lambda: training.train(batch, state)[0]["loss_ce"].numpy())
-    pretrain = seconds(lambda: training.pretrain(batch)["loss_rec"].numpy())
+    pretrain = seconds(lambda: training.pretrain(batch, state)[0]["loss_rec"].numpy())
     score = seconds(lambda: stager.probabilities(night))
     valid = [noise("", n_epochs) for n_epochs in (850, 950, 1050, 1150)]
     validate = seconds(lambda: [stager.probabilities(one.x) for one in valid], repeats=5)
@@ -169,7 +170,7 @@ def pass_overhead(training: Any, stager: Any, step: float) -> float:
         run = Run("sleepedf", 0, SETTINGS, {}, {}, [], {})
         fold = trainer.FoldTraining(training, stager, run, Path(folder), {})
         before = int(training.step)
-        taken = seconds(lambda: fold.steps(trainer.TRAIN, 1, nights, fold.train_step), repeats=3)
+        taken = seconds(lambda: fold.one_pass(TRAIN, 1, nights, training.train), repeats=3)
     return taken / ((int(training.step) - before) / 3 * step)
 
 
@@ -215,7 +216,7 @@ def training_commands(folder: Path) -> Figures:
     in_memory = run("trainer.py", *arguments, *where)
     on_disk = run("trainer.py", *arguments, *where, "--memory_map", "--suffix", "disk")
     passes = {
-        name: checkpoint.load_history(checkpoint.fold_folder(folder / "output", "sleepedf", suffix, 0))[0].seconds
+        name: load_history(fold_folder(folder / "output", "sleepedf", suffix, 0))[0].seconds
         for name, suffix in (("memory", None), ("disk", "disk"))
     }
     return {

@@ -12,7 +12,6 @@ neighbours   30-s epochs of the pieces of epochs i-2 … i+3, whatever their sta
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from command import InputError, command, existing_folder, log, log_to_terminal, writable_folder
+from command import InputError, command, log, log_to_terminal, new_parser
 from data import load_night, save_night
+from files import existing_folder, writable_folder
 
 PIECE_SECONDS, RATE = 5, 100
 PIECES = 6  # of an epoch
@@ -68,7 +68,7 @@ WAYS: dict[str, Callable[[NDArray[np.int32]], Epochs]] = {
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument("nights", metavar="NIGHTS", help="folder of prepared nights, 100 Hz, epochs of 5 s or more")
     parser.add_argument("out", metavar="OUT", help="gets 5s/, same/ and neighbours/")
     options = parser.parse_args(argv)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import edfio
+import numpy as np
+from numpy.typing import NDArray
 
 START = datetime(2001, 2, 3, 22, 0, 0)
 
+WIDE = edfio.EdfAnnotation(0, None, "makes room for longer onsets in every record")
 
-def write_edf(path, signals, start=None, record_seconds=1, **options):
+
+def noise(seconds: int, rate: int, std: float = 20.0, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(0, std, seconds * rate)
+
+
+def write_edf(
+    path: Path,
+    signals: Sequence[tuple[str, float, str, NDArray[np.float64]]],
+    start: datetime | None = None,
+    record_seconds: float | None = 1,
+    **options: Any,
+) -> Path:
     """Write an EDF of (label, rate, unit, samples) signals and return its path."""
     start = start or START
     edf = edfio.Edf(
@@ -18,6 +35,31 @@ def write_edf(path, signals, start=None, record_seconds=1, **options):
         starttime=start.time(),
         data_record_duration=record_seconds,
         **options,
+    )
+    edf.write(path)
+    return path
+
+
+def with_gap(path: Path, seconds: int, onset: int, gap: int) -> Path:
+    """Turn an EDF+ file with records of 1 s, and with WIDE in it, into one that pauses for `gap` s after `onset` s."""
+    content = path.read_bytes()
+    for second in reversed(range(onset, seconds)):
+        old, new = f"+{second}\x14\x14".encode(), f"+{second + gap}\x14\x14".encode()
+        spare = bytes(len(new) - len(old) + 1)
+        assert content.count(old + spare) == 1
+        content = content.replace(old + spare, new + bytes(1))
+    path.write_bytes(content.replace(b"EDF+C", b"EDF+D"))
+    return path
+
+
+def write_hypnogram(path: Path, *annotations: tuple[float, float | None, str]) -> Path:
+    """Write an EDF+ file of (onset, duration, text) annotations alone, as Sleep-EDF's hypnograms are."""
+    start = datetime(1989, 4, 24, 16, 13)
+    edf = edfio.Edf(
+        [],
+        recording=edfio.Recording(startdate=start.date()),
+        starttime=start.time(),
+        annotations=[edfio.EdfAnnotation(*annotation) for annotation in annotations],
     )
     edf.write(path)
     return path

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-import published
 from data import Batch
+from folds import published
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -51,6 +51,29 @@ def generated_weights() -> dict[str, np.ndarray]:
     return {name: value[:, 0] if value.ndim == 4 else value for name, value in weights.items()}
 
 
+COUNTERS = {"global_step": np.int32(120), "global_epoch": np.int32(7)}
+
+
+def write_published(folder: Path, tensors=None, name: str = "best_model.ckpt-120") -> Path:
+    """Write tensors as TensorFlow 1's Saver did: one index, one data file, and `checkpoint` that names them.
+
+    Without `tensors` they are the generated weights. Returns what `published.checkpoint_in` finds.
+    """
+    import tensorflow as tf
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {**published_weights(), **COUNTERS} if tensors is None else tensors
+    names = sorted(tensors)
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / name),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tf.constant(tensors[name]) for name in names],
+    )
+    (folder / "checkpoint").write_text(f'model_checkpoint_path: "/home/somebody/else/{name}"\n')
+    return folder / name
+
+
 def generated_batch(k: int) -> Batch:
     """Return reference batch k: 3 nights × 4 epochs, of which 4, 3 and 2 are real."""
     r = np.random.RandomState(2000 + k)
@@ -58,5 +81,6 @@ def generated_batch(k: int) -> Batch:
     x += (30 * np.sin(2 * np.pi * r.uniform(0.5, 12, (12, 1)) * np.arange(3000) / 100)).astype(np.float32)
     y = r.randint(0, 5, 12)
     weight = (np.arange(4) < np.array([[4], [3], [2]])).astype(np.float32)
-    x, y = x.reshape(3, 4, 3000) * weight[..., None], y.reshape(3, 4) * weight
-    return Batch(x.astype(np.float32), y.astype(np.int32), weight, first=np.full(3, k == 0))
+    x = x.reshape(3, 4, 3000) * weight[..., None]
+    real_y = y.reshape(3, 4) * weight
+    return Batch(x.astype(np.float32), real_y.astype(np.int32), weight, first=np.full(3, k == 0))

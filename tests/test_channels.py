@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels import nearest_names, resolve_channel, same_channel, trained_or_stand_in
 from command import InputError
+from recordings.channels import nearest_names, resolve_channel, same_channel, trained_or_stand_in
 
 ISRUC_A = ["LOC-A2", "ROC-A1", "F3-A2", "C3-A2", "O1-A2", "C4-A1", "X1", "SaO2"]
 ISRUC_M = ["E1-M2", "E2-M1", "F3-M2", "C3-M2", "O1-M2", "C4-M1", "X1", "SpO2"]

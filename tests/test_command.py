@@ -1,14 +1,20 @@
-"""Exit statuses, folders, and files that are written whole or not at all."""
+"""Exit statuses, the parser, and what is printed."""
 
-import logging
+from __future__ import annotations
+
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import command
-from command import InputError
+from command import InputError, duration_in_words, new_parser, reason_of
+from version import __version__
+
+ROOT = Path(__file__).parent.parent
 
 
 def ends(outcome):
@@ -54,126 +60,90 @@ def test_arguments_reach_main():
 
 def test_messages_go_to_standard_output():
     program = "import command; command.log_to_terminal(); command.log_to_terminal(); command.log.info('fold %d', 3)"
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=command.PROGRAM_FOLDER, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("fold 3\n", "")
 
 
-# ---- folders ----
+def test_a_terminal_without_a_letter_shows_a_question_mark():
+    program = "import command; command.log_to_terminal(); command.log.info('5 µV – 10')"
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (run.stdout, run.stderr) == ("5 ?V ? 10\n", "")
 
 
-@pytest.fixture
-def program_folder(tmp_path, monkeypatch):
-    (tmp_path / "program" / "data").mkdir(parents=True)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(command, "PROGRAM_FOLDER", tmp_path / "program")
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    return tmp_path / "program"
+# ---- the parser ----
 
 
-def test_a_folder_in_the_working_directory_comes_first(program_folder, caplog):
-    Path("data").mkdir()
-    with caplog.at_level(logging.INFO, "recsleepnet"):
-        assert command.existing_folder("./data", "data") == Path("data")
-    assert not caplog.text
+def test_every_parser_says_the_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        new_parser("What it does.").parse_args(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"RecSleepNet for TensorFlow 2, version {__version__}\n"
 
 
-def test_a_folder_beside_the_program_is_found_and_named(program_folder, caplog):
-    with caplog.at_level(logging.INFO, "recsleepnet"):
-        assert command.existing_folder("./data", "data") == program_folder / "data"
-    assert str(program_folder / "data") in caplog.text
+def test_the_description_is_shown_as_it_is_written():
+    assert "What it does.\n\n    python it.py\n" in new_parser("What it does.\n\n    python it.py").format_help()
 
 
-def test_a_missing_folder_says_where_it_was_looked_for_and_what_to_do(program_folder):
-    with pytest.raises(InputError) as error:
-        command.existing_folder("./date", "data", "prepare it")
-    where = f"neither in {Path.cwd()} nor beside the program"
-    assert str(error.value) == f"data: no folder ./date, {where}; prepare it"
+@pytest.mark.parametrize("script", ["prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"])
+def test_the_scripts_say_the_version(script):
+    command_line = [sys.executable, ROOT / f"{script}.py", "--version"]
+    run = subprocess.run(command_line, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, f"RecSleepNet for TensorFlow 2, version {__version__}\n")
 
 
-def test_a_file_is_no_folder(tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="no folder"):
-        command.existing_folder(tmp_path / "file", "data")
-    with pytest.raises(InputError, match="cannot make the folder"):
-        command.writable_folder(tmp_path / "file")
-    with pytest.raises(InputError, match="cannot make the folder"):
-        command.writable_folder(tmp_path / "file" / "below")
-
-
-def test_a_writable_folder_is_made_with_its_parents(tmp_path):
-    assert command.writable_folder(tmp_path / "a" / "b").is_dir()
-    assert command.writable_folder(tmp_path / "a" / "b").is_dir()
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(command.os, "access", lambda *_: False)  # the administrator may write anywhere
-    with pytest.raises(InputError, match="cannot write to the folder"):
-        command.writable_folder(tmp_path)
-
-
-# ---- files that are written whole ----
-
-
-def test_a_file_appears_with_its_whole_content(tmp_path):
-    path = tmp_path / "night.npz"
-    with command.written_whole(path) as partial:
-        partial.write_text("half")
-        assert not path.exists()
-        assert partial.suffix == ".npz"
-        assert partial.parent == tmp_path
-    assert path.read_text() == "half"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("error", [ValueError("ours"), KeyboardInterrupt()])
-def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
-    path = tmp_path / "night.npz"
-    path.write_text("old")
-    with pytest.raises(type(error)), command.written_whole(path) as partial:
-        partial.write_text("half")
-        raise error
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_is_the_users_error(tmp_path):
-    with (
-        pytest.raises(InputError, match=r"cannot write .*night\.npz: No space left on device"),
-        command.written_whole(tmp_path / "night.npz") as partial,
-    ):
-        partial.write_text("half")
-        raise OSError(28, "No space left on device")
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_missing_folder_is_the_users_error(tmp_path):
-    with (
-        pytest.raises(InputError, match="cannot write"),
-        command.written_whole(tmp_path / "no such folder" / "night.npz") as partial,
-    ):
-        partial.write_text("half")
-
-
-WRITES_PAST_PYTHON = """
-import os, sys
-from command import hushed_libraries
-with hushed_libraries():
-    os.write(2, b"a library's alarm")
-    if sys.argv[1:]:
-        raise ImportError("broken")
-"""
+# ---- words ----
 
 
 @pytest.mark.parametrize(
-    ("level", "fails", "shown"),
-    [(None, False, False), ("2", False, False), ("0", False, True), (None, True, True)],
+    ("error", "said"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError("\n  one\ntwo"), "one"),
+        (ValueError(), "ValueError"),
+        (KeyError("x"), "'x'"),
+        (OSError(28, "No space left on device"), "[Errno 28] No space left on device"),
+        (ZeroDivisionError(" \n "), "ZeroDivisionError"),
+    ],
 )
-def test_libraries_are_hushed_unless_they_fail_or_the_user_wants_to_read_them(monkeypatch, level, fails, shown):
-    monkeypatch.delenv(command.TF_LOG_LEVEL, raising=False)
-    if level:
-        monkeypatch.setenv(command.TF_LOG_LEVEL, level)
-    program = [sys.executable, "-c", WRITES_PAST_PYTHON, *(["fail"] if fails else [])]
-    done = subprocess.run(program, cwd=command.PROGRAM_FOLDER, capture_output=True, text=True, check=False)
-    assert ("a library's alarm" in done.stderr) == shown and ("broken" in done.stderr) == fails
+def test_the_reason_is_the_first_line_of_what_an_error_says(error, said):
+    assert reason_of(error) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (12.4, "12 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (89, "1 min"),
+        (2700, "45 min"),
+        (3569, "59 min"),
+        (3571, "1 h 00 min"),
+        (3600, "1 h 00 min"),
+        (25_500, "7 h 05 min"),
+        (90_000, "25 h 00 min"),
+    ],
+)
+def test_a_duration_in_words(seconds, words):
+    assert duration_in_words(seconds) == words
+
+
+UNITS = {"h": 3600, "min": 60, "s": 1}
+
+
+@settings(deadline=None)
+@given(st.floats(0, 1e6))
+def test_a_duration_in_words_is_right_to_half_a_unit(seconds):
+    words = duration_in_words(seconds).split()
+    numbers, units = [int(word) for word in words[::2]], words[1::2]
+    said = sum(number * UNITS[unit] for number, unit in zip(numbers, units, strict=True))
+    assert abs(said - seconds) <= UNITS[units[-1]] / 2
+    assert all(number < 60 for number, unit in zip(numbers, units, strict=True) if unit == "min")

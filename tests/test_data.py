@@ -1,4 +1,4 @@
-"""Nights on disk, folds and batches: the published ones exactly, their properties on random input, and bad input."""
+"""Nights on disk and batches: the published ones exactly, their properties on random input, and bad input."""
 
 import json
 import os
@@ -14,11 +14,9 @@ from hypothesis.extra import numpy as arrays
 
 import data
 from command import InputError
-from config import DATASETS, Dataset
 from data import Batch, Night
 
 REFERENCE = Path(__file__).parent / "reference"
-SPLITS = json.loads((REFERENCE / "reference_splits.json").read_text())
 BATCHES = json.loads((REFERENCE / "reference_batches.json").read_text())
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=8)
@@ -266,87 +264,6 @@ def test_what_is_no_npz_at_all_is_refused_by_name(tmp_path):
     for name in ("text.npz", "array.npz", "folder.npz"):
         with pytest.raises(InputError, match=f"{name}: not a readable npz file"):
             data.load_night(tmp_path / name)
-
-
-# ---- folds ----
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_folds_are_the_published_ones(name):
-    dataset, published = DATASETS[name], SPLITS[name]
-    assert list(dataset.subjects) == published["subjects"]
-    assert dataset.n_folds == published["n_folds"] == len(published["folds"])
-    for fold, expected in enumerate(published["folds"]):
-        split = data.split_subjects(dataset, fold, seed=expected["seed"] - fold)
-        assert expected["seed"] == 42 + fold
-        assert {part: list(getattr(split, part)) for part in ("train", "valid", "test")} == {
-            part: expected[part] for part in ("train", "valid", "test")
-        }
-
-
-@settings(deadline=None)
-@given(st.data(), st.sets(st.integers(0, 200), min_size=2, max_size=40))
-def test_every_subject_is_tested_once_and_in_one_part_of_each_fold(choice, subjects):
-    n_folds = choice.draw(st.integers(2, len(subjects)))
-    dataset = Dataset("mine", tuple(sorted(subjects)), n_folds, "{subject}.npz")
-    splits = [data.split_subjects(dataset, fold, seed=choice.draw(st.integers(0, 1000))) for fold in range(n_folds)]
-    assert [subject for split in splits for subject in split.test] == list(dataset.subjects)
-    for split in splits:
-        assert sorted(split.train + split.valid + split.test) == list(dataset.subjects)
-        assert len(split.valid) == round(0.1 * (len(subjects) - len(split.test)))
-
-
-def test_the_seed_draws_the_validation_subjects_and_nothing_else():
-    dataset = DATASETS["isruc"]
-    first, again, other = (data.split_subjects(dataset, 3, seed) for seed in (42, 42, 43))
-    assert first == again
-    assert set(first.valid) != set(other.valid)
-    assert first.test == other.test
-
-
-@pytest.mark.parametrize("fold", [-1, 10])
-def test_a_fold_out_of_range_is_refused(fold):
-    with pytest.raises(InputError, match=f"fold {fold}: isruc has folds 0 to 9"):
-        data.split_subjects(DATASETS["isruc"], fold)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Nights of sleepedf subjects 0, two of them, and 3; of another study; and something unfinished."""
-    for name in ("SC4002E0", "SC4001E0", "SC4031E0", "ST7011J0"):
-        (tmp_path / f"{name}.npz").touch()
-    (tmp_path / ".partial-SC4011E0.npz").touch()
-    return tmp_path
-
-
-def test_missing_subjects_are_all_listed_with_the_way_on(folder):
-    with pytest.raises(InputError) as error:
-        data.find_nights(DATASETS["sleepedf"], folder, range(20))
-    others = ", ".join(str(subject) for subject in range(20) if subject not in (0, 3))
-    assert f"{folder}: no night of sleepedf subjects {others};" in str(error.value)
-    assert "--skip_missing" in str(error.value)
-
-
-def test_missing_subjects_can_be_skipped(folder):
-    found = data.find_nights(DATASETS["sleepedf"], folder, (3, 1, 0), skip_missing=True)
-    assert {subject: [path.name for path in paths] for subject, paths in found.items()} == {
-        3: ["SC4031E0.npz"],
-        1: [],
-        0: ["SC4001E0.npz", "SC4002E0.npz"],
-    }
-
-
-@pytest.mark.parametrize("skip_missing", [False, True])
-def test_a_folder_without_nights_names_the_script_that_makes_them(tmp_path, skip_missing):
-    with pytest.raises(InputError, match=r"no night of sleepedfx subjects 0, 1; .*prepare_sleepedf\.py$"):
-        data.find_nights(DATASETS["sleepedfx"], tmp_path, (0, 1), skip_missing)
-
-
-def test_a_complete_folder_is_found_whole(tmp_path):
-    for subject in DATASETS["ucddb"].subjects:
-        (tmp_path / f"ucddb{subject:03d}.npz").touch()
-    found = data.find_nights(DATASETS["ucddb"], tmp_path, DATASETS["ucddb"].subjects)
-    assert [path.name for paths in found.values() for path in paths] == sorted(p.name for p in tmp_path.iterdir())
 
 
 # ---- batches ----

@@ -1,4 +1,6 @@
-"""The rooms of the house: what each file may import, held by reading the files."""
+"""The plan of the house: which rooms there are, and what each may import, held by reading the files."""
+
+from __future__ import annotations
 
 import ast
 import sys
@@ -9,51 +11,96 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ROOMS = (  # from the scripts down to the ground: a file imports only from files below its own line
-    "trainer",
-    "predict",
-    "prepare_sleepedf",
-    "prepare_isruc",
-    "prepare_ucddb",
-    "simulate",
-    "export",
-    "plots",
-    "staging",
-    "checkpoint",
-    "published",
-    "model",
-    "nn",
-    "prepare_common",
-    "hypnogram",
-    "recording",
-    "sleepstats",
-    "metrics",
-    "data",
-    "config",
-    "channels",
-    "command",
-    "sleepstage",
+FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
+    ("trainer", "predict", "convert", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+    ("scoring",),
+    ("scoring.scorer",),
+    ("scoring.report", "scoring.recording_files", "scoring.test_night_files"),
+    ("scoring.plots",),
+    ("scoring.test_nights",),
+    ("scoring.staging",),
+    ("scoring.trust", "scoring.lights"),
+    ("scoring.staged",),
+    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum"),
+    ("folds.planning", "folds.history"),
+    ("folds.checkpoint",),
+    ("folds.run", "folds.published"),
+    ("folds.folders", "folds.split"),
+    ("folds",),
+    ("recordings.prepare_command",),
+    ("recordings.preparation",),
+    ("recordings.datasets",),
+    ("recordings.hypnogram",),
+    ("recordings.opening",),
+    ("recordings.edf", "recordings.epochs", "recordings.channels"),
+    ("recordings.recording",),
+    ("recordings",),
+    ("model",),
+    ("nn",),
+    ("data", "config"),
+    ("files", "device"),
+    ("command",),
+    ("sleepstage", "version"),
 )
-SCRIPTS = {"trainer", "predict", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"}
-MAY_IMPORT_TENSORFLOW = {"trainer", "predict", "checkpoint", "model", "nn"}
-WAIT_FOR_TENSORFLOW = {"model", "nn"}  # the only files that need it for as much as being imported
+FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+
+COMMANDS = set(FLOORS[0])
+NEED_TENSORFLOW = {"model", "nn"}  # the only files that import it as they are imported
+MAY_IMPORT_MODEL = {"trainer", "convert", "scoring.staging", "scoring.test_nights", "folds.history"}
+IMPORTS_TENSORFLOW = "device"  # where everybody else's TensorFlow comes from
+NO_TENSORFLOW = {"tensorflow", "keras"}
+
 LONGEST_FUNCTION = 40  # lines, its docstring aside
 
-FILES = {path.stem: path for path in sorted(ROOT.glob("*.py"))}
+
+def rooms() -> dict[str, Path]:
+    """Return every file of the program by its name as a module; a folder's `__init__` by that of the folder."""
+    folders = [ROOT, *(path.parent for path in ROOT.glob("*/__init__.py"))]
+    paths = [
+        path for folder in folders for path in sorted(folder.rglob("*.py") if folder != ROOT else ROOT.glob("*.py"))
+    ]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
 
 
-def syntax(name: str) -> ast.Module:
-    return ast.parse(FILES[name].read_text(encoding="utf-8"))
+ROOMS = rooms()
+
+
+def syntax(room: str) -> ast.Module:
+    return ast.parse(ROOMS[room].read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
-    """Yield the top-level name of everything that is imported anywhere below `tree`."""
+    """Yield the full name of everything that is imported anywhere below `tree`, through importlib too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "the program is no package: nothing to import relatively"
-            yield (node.module or "").partition(".")[0]
+            assert node.level == 0, "imports say the whole name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and called(node) in ("import_module", "__import__"):
+            name = node.args[0]
+            assert isinstance(name, ast.Constant), "what is imported by a computed name cannot be checked"
+            yield str(name.value)
+
+
+def called(node: ast.Call) -> str:
+    function = node.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def own(names: Iterator[str]) -> set[str]:
+    """Return the rooms among imported names; `folds.run.Run` is in folds.run."""
+    return {room for name in names if (room := room_of(name))}
+
+
+def room_of(name: str) -> str | None:
+    while name and name not in ROOMS:
+        name = name.rpartition(".")[0]
+    return name or None
+
+
+def outside(names: Iterator[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
 
 
 def imported_at_once(tree: ast.Module) -> Iterator[str]:
@@ -67,46 +114,84 @@ def too_long(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             docstring = node.body[0] if ast.get_docstring(node) is not None else None
-            unread = docstring.end_lineno - docstring.lineno + 1 if docstring else 0
-            lines = node.end_lineno - node.lineno + 1 - unread
+            unread = (docstring.end_lineno or 0) - docstring.lineno + 1 if docstring else 0
+            lines = (node.end_lineno or 0) - node.lineno + 1 - unread
             if lines > LONGEST_FUNCTION:
                 yield f"{node.name}, line {node.lineno}: {lines} lines"
 
 
-def test_every_file_has_its_room():
-    assert set(FILES) <= set(ROOMS), "a new file belongs into the table of rooms"
+def without_docstring(tree: ast.Module) -> Iterator[str]:
+    """Yield the public classes, and the public functions of nine lines and more, that do not say what they are."""
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+            long = isinstance(node, ast.ClassDef) or (node.end_lineno or 0) - node.lineno >= 9
+            if long and ast.get_docstring(node) is None and node.name not in ("main", "parser"):
+                yield f"{node.name}, line {node.lineno}"
+
+
+def test_every_file_has_its_floor():
+    assert ROOMS.keys() == FLOOR.keys()
 
 
 def test_the_data_folder_does_not_hide_the_data_module():
     assert not (ROOT / "data" / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_imports_only_from_files_below_it(name):
-    above = ROOMS[: ROOMS.index(name) + 1]
-    assert not set(imported(syntax(name))) & set(above)
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_file_imports_only_from_the_floors_below(room):
+    above = {other for other in own(imported(syntax(room))) if FLOOR[other] <= FLOOR[room]}
+    assert not above
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_nothing_imports_a_script(name):
-    assert not set(imported(syntax(name))) & SCRIPTS
+@pytest.mark.parametrize("room", ROOMS)
+def test_arrows_between_folders_run_one_way(room):
+    order = ("", "recordings", "folds", "scoring")  # "" are the files at the top that all share
+    own_folder = room.partition(".")[0] if room.partition(".")[0] in order else ""
+    folders = {other.partition(".")[0] for other in own(imported(syntax(room)))} & set(order[1:])
+    if own_folder:
+        assert all(order.index(folder) <= order.index(own_folder) for folder in folders)
+    elif room not in COMMANDS:
+        assert not folders
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - MAY_IMPORT_TENSORFLOW))
-def test_preparation_and_scores_never_import_tensorflow(name):
-    assert not set(imported(syntax(name))) & {"tensorflow", "keras"}
+@pytest.mark.parametrize("room", ROOMS)
+def test_nothing_imports_a_command(room):
+    assert not own(imported(syntax(room))) & COMMANDS
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - WAIT_FOR_TENSORFLOW))
-def test_arguments_are_checked_before_tensorflow_is_imported(name):
-    assert not set(imported_at_once(syntax(name))) & {"tensorflow", "keras", *WAIT_FOR_TENSORFLOW}
+@pytest.mark.parametrize("room", sorted(ROOMS.keys() - NEED_TENSORFLOW - {IMPORTS_TENSORFLOW}))
+def test_tensorflow_comes_from_one_place(room):
+    assert not outside(imported(syntax(room))) & NO_TENSORFLOW
 
 
-@pytest.mark.parametrize("name", ["config", "command", "sleepstage"])
-def test_settings_need_nothing_but_python(name):
-    assert set(imported(syntax(name))) <= sys.stdlib_module_names | FILES.keys()
+@pytest.mark.parametrize("room", sorted(ROOMS.keys() - NEED_TENSORFLOW))
+def test_arguments_are_checked_before_tensorflow_is_imported(room):
+    assert not outside(imported_at_once(syntax(room))) & NO_TENSORFLOW
+    assert not own(imported_at_once(syntax(room))) & NEED_TENSORFLOW
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_functions_can_be_read_at_a_glance(name):
-    assert list(too_long(syntax(name))) == []
+@pytest.mark.parametrize("room", sorted(ROOMS.keys() - NEED_TENSORFLOW - MAY_IMPORT_MODEL))
+def test_what_needs_no_network_never_imports_it(room):
+    assert not own(imported(syntax(room))) & NEED_TENSORFLOW
+
+
+@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version"])
+def test_settings_need_nothing_but_python(room):
+    assert outside(imported(syntax(room))) <= sys.stdlib_module_names | ROOMS.keys()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_functions_can_be_read_at_a_glance(room):
+    assert list(too_long(syntax(room))) == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_public_classes_and_longer_functions_say_what_they_are(room):
+    assert list(without_docstring(syntax(room))) == []
+
+
+def test_the_rules_see_what_they_forbid():
+    source = "import importlib\nfrom folds import run\ndef f():\n    importlib.import_module('tensorflow.keras')\n"
+    found = set(imported(ast.parse(source)))
+    assert "tensorflow.keras" in found and own(iter(found)) >= {"folds.run"}
+    assert list(too_long(ast.parse("def long():\n" + "    x = 1\n" * 41))) == ["long, line 1: 42 lines"]

@@ -9,8 +9,8 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import metrics
-from metrics import ScoredNight
+from scoring import metrics
+from scoring.metrics import Scores
 from sleepstage import STAGE_NAMES, Stage
 
 PAIRS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60)
@@ -21,11 +21,10 @@ HAND[Stage.W, Stage.W], HAND[Stage.W, Stage.N2] = 3, 1
 HAND[Stage.N2, Stage.N2], HAND[Stage.N2, Stage.N1] = 4, 2
 
 
-def a_night(night: str, subject: int, seed: int, *, n: int = 200, agreement: float = 0.8) -> ScoredNight:
+def a_night(seed: int, *, n: int = 200, agreement: float = 0.8) -> Scores:
     random = np.random.default_rng(seed)
     expert = random.integers(0, 5, n)
-    model = np.where(random.random(n) < agreement, expert, random.integers(0, 5, n))
-    return ScoredNight(night, subject, fold=subject, scores=metrics.scores(expert, model))
+    return metrics.scores(expert, np.where(random.random(n) < agreement, expert, random.integers(0, 5, n)))
 
 
 # ---- one confusion matrix ----
@@ -88,7 +87,7 @@ def test_later_counting_does_not_change_scores():
     confusion += 1
     assert scores.confusion.sum() == 10
     with pytest.raises(ValueError, match="read-only"):
-        scores.confusion += 1
+        scores.confusion[0, 0] += 1
 
 
 @pytest.mark.parametrize(
@@ -117,38 +116,26 @@ def test_what_is_no_confusion_matrix(confusion):
 
 
 def test_pooled_scores_count_every_epoch_once():
-    nights = [a_night("a", 0, 1, n=50), a_night("b", 0, 2, n=70), a_night("c", 1, 3, n=10)]
+    nights = [a_night(1, n=50), a_night(2, n=70), a_night(3, n=10)]
     together = metrics.pooled(nights)
     assert together.n_epochs == 130
-    np.testing.assert_array_equal(together.confusion, sum(night.scores.confusion for night in nights))
+    np.testing.assert_array_equal(together.confusion, sum(night.confusion for night in nights))
+    np.testing.assert_array_equal(metrics.pooled(iter(nights)).confusion, together.confusion)
     with pytest.raises(ValueError, match="no epochs"):
         metrics.pooled([])
-
-
-def test_nights_of_one_subject_are_added():
-    nights = [a_night("a", 7, 1, n=50), a_night("b", 3, 2, n=70), a_night("c", 7, 3, n=10)]
-    subjects = metrics.by_subject(nights)
-    assert {subject: confusion.sum() for subject, confusion in subjects.items()} == {7: 60, 3: 70}
-    assert nights[0].scores.n_epochs == nights[0].scores.confusion.sum() == 50
-
-
-def test_night_table_has_a_row_a_night():
-    nights = [a_night("SC4001E0", 0, 1, n=50), a_night("SC4002E0", 0, 2, n=70)]
-    table = metrics.night_table(nights)
-    assert list(table.columns) == ["night", "subject", "fold", "epochs", "accuracy", "macro_f1", "kappa"]
-    assert list(table.night) == ["SC4001E0", "SC4002E0"]
-    assert list(table.epochs) == [50, 70]
-    assert list(table.kappa) == [night.scores.kappa for night in nights]
-    assert metrics.night_table([]).empty
 
 
 # ---- intervals ----
 
 
 def twenty_subjects() -> dict[int, np.ndarray]:
-    return metrics.by_subject(
-        a_night(f"n{subject}", subject, subject, agreement=0.5 + subject / 50) for subject in range(20)
-    )
+    return {subject: a_night(subject, agreement=0.5 + subject / 50).confusion for subject in range(20)}
+
+
+def intervals(confusions):
+    limits = metrics.intervals(confusions, seed=1)
+    assert limits is not None
+    return limits
 
 
 def test_intervals_agree_with_a_plain_bootstrap():
@@ -157,7 +144,7 @@ def test_intervals_agree_with_a_plain_bootstrap():
     drawn = [
         metrics.from_confusion(sum(subjects[subject] for subject in random.integers(0, 20, 20))) for _ in range(2000)
     ]
-    limits = metrics.intervals(subjects, seed=1)
+    limits = intervals(subjects)
     for name in metrics.POOLED:
         expected = np.percentile([getattr(scores, name) for scores in drawn], [2.5, 97.5])
         # Each limit of 2,000 resamples has a standard error of 0.001 here: the interval is 0.1 wide.
@@ -167,7 +154,7 @@ def test_intervals_agree_with_a_plain_bootstrap():
 def test_intervals_hold_the_figure_and_widen_with_fewer_subjects():
     subjects = twenty_subjects()
     few = {subject: subjects[subject] for subject in (0, 6, 13, 19)}
-    of_all, of_few = metrics.intervals(subjects, seed=1), metrics.intervals(few, seed=1)
+    of_all, of_few = intervals(subjects), intervals(few)
     for name in metrics.POOLED:
         figure = getattr(metrics.from_confusion(sum(subjects.values())), name)
         assert of_all[name][0] < figure < of_all[name][1]
@@ -186,7 +173,7 @@ def test_one_subject_has_no_interval():
 
 
 def test_identical_subjects_have_an_interval_of_no_width():
-    limits = metrics.intervals({0: HAND, 1: HAND}, seed=1)
+    limits = intervals({0: HAND, 1: HAND})
     assert limits["accuracy"] == pytest.approx((0.7, 0.7))
 
 
@@ -210,9 +197,9 @@ def test_json_without_intervals_says_so():
     assert metrics.as_json(metrics.from_confusion(HAND), None)["intervals_95"] is None
 
 
-def test_report():
+def test_text():
     limits = {"accuracy": (0.651, 0.749), "macro_f1": (0.4, 0.6), "kappa": (0.4, math.nan)}
-    assert metrics.report(metrics.from_confusion(HAND), limits) == "\n".join(
+    assert metrics.as_text(metrics.from_confusion(HAND), limits) == "\n".join(
         [
             "Accuracy   70.0 %  95 % interval over subjects 65.1 to 74.9 %",
             "Macro-F1   52.8 %  95 % interval over subjects 40.0 to 60.0 %",
@@ -237,7 +224,25 @@ def test_report():
     )
 
 
-def test_report_of_many_epochs_stays_aligned():
-    *_, names, first, _, _, _, last = metrics.report(metrics.from_confusion(HAND * 123_456)).splitlines()
+def test_text_of_many_epochs_stays_aligned():
+    *_, names, first, _, _, _, last = metrics.as_text(metrics.from_confusion(HAND * 123_456)).splitlines()
     assert len(names) == len(first) == len(last)
     assert "370,368" in first
+
+
+def test_text_without_intervals_has_none():
+    first, *_ = metrics.as_text(metrics.from_confusion(HAND)).splitlines()
+    assert first == "Accuracy   70.0 %"
+
+
+def test_in_words():
+    assert metrics.in_words(metrics.from_confusion(HAND)) == "accuracy 70.0 %, macro-F1 52.8 %, kappa 0.483"
+    assert metrics.in_words(metrics.scores([2, 2], [2, 2])) == "accuracy 100.0 %, macro-F1 100.0 %, kappa –"
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "digits", "shown"),
+    [(2.345, 6, 2, "  2.35"), (12.0, 0, 1, "12.0"), (math.nan, 4, 1, "   –"), (math.inf, 0, 3, "–")],
+)
+def test_a_number_is_right_aligned_or_a_dash(value, width, digits, shown):
+    assert metrics.number(value, width, digits) == shown

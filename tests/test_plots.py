@@ -3,27 +3,35 @@
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
-import plots
 from command import InputError
+from scoring import plots
+from scoring.staged import StagedNight
 from sleepstage import STAGES, Stage
+from tests.staged_nights import staged_night, texts
 
 random = np.random.default_rng(0)
 EXPERT = np.repeat([0, 1, 2, 3, 2, 4, 0], [20, 5, 40, 60, 30, 25, 10])
-MODEL = np.where(random.random(len(EXPERT)) < 0.85, EXPERT, random.integers(0, 5, len(EXPERT)))
 PROBABILITIES = random.dirichlet(np.ones(5), len(EXPERT))
+MODEL = PROBABILITIES.argmax(axis=1)
 CONFUSION = np.arange(25).reshape(5, 5) * [[1], [1], [1000], [1], [0]]  # the expert never saw REM
 
 
-def texts(svg: Path) -> list[str]:
-    return [node.text for node in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text")]
+def night(expert=EXPERT, probabilities=PROBABILITIES) -> StagedNight:
+    return StagedNight(
+        name="SC4001E0", probabilities=np.asarray(probabilities, np.float32), expert=np.array(expert, np.int32)
+    )
+
+
+def draw(path: Path, staged: StagedNight, title: str = "") -> None:
+    plots.save(plots.night_figure(staged, title), path)
 
 
 def size_in_mm(picture: Path) -> tuple[float, float]:
@@ -34,15 +42,15 @@ def size_in_mm(picture: Path) -> tuple[float, float]:
 # ---- the confusion matrix ----
 
 
-def test_confusion_picture_fits_a_column_of_a_journal(tmp_path):
-    plots.confusion_picture(tmp_path / "confusion.png", CONFUSION, "title")
+def test_confusion_figure_fits_a_column_of_a_journal(tmp_path):
+    plots.save(plots.confusion_figure(CONFUSION, "title"), tmp_path / "confusion.png")
     width, height = size_in_mm(tmp_path / "confusion.png")
     assert 80 < width < 90
     assert 80 < height < 100
 
 
-def test_confusion_picture_names_shares_and_counts(tmp_path):
-    plots.confusion_picture(tmp_path / "confusion.svg", CONFUSION, "seven folds")
+def test_confusion_figure_names_shares_and_counts(tmp_path):
+    plots.save(plots.confusion_figure(CONFUSION, "seven folds"), tmp_path / "confusion.svg")
     shown = texts(tmp_path / "confusion.svg")
     assert "seven folds" in shown
     for text in ("Expert", "Model", "W", "N1", "N2", "N3", "REM"):
@@ -55,28 +63,35 @@ def test_confusion_picture_names_shares_and_counts(tmp_path):
 # ---- the hypnogram ----
 
 
-def test_hypnogram_picture_fits_two_columns_of_a_journal(tmp_path):
-    plots.hypnogram_picture(tmp_path / "night.png", EXPERT, MODEL, PROBABILITIES, "SC4001E0")
+def test_night_figure_fits_two_columns_of_a_journal(tmp_path):
+    draw(tmp_path / "night.png", night(), "SC4001E0")
     width, height = size_in_mm(tmp_path / "night.png")
     assert 170 < width < 185
     assert height < 130
 
 
-def test_hypnogram_picture_shows_both_and_the_probabilities(tmp_path):
-    plots.hypnogram_picture(tmp_path / "night.svg", EXPERT, MODEL, PROBABILITIES, "SC4001E0")
+def test_night_figure_shows_both_and_the_probabilities(tmp_path):
+    draw(tmp_path / "night.svg", night(), "SC4001E0")
     shown = texts(tmp_path / "night.svg")
     for text in ("SC4001E0", "Expert", "Model", "Differ", "Probability", "Time (hours)"):
         assert shown.count(text) == 1
     assert shown.count("REM") == 3  # two axes and the legend
 
 
-def test_hypnodensity_is_left_out_without_probabilities(tmp_path):
-    plots.hypnogram_picture(tmp_path / "night.svg", EXPERT, MODEL)
-    assert "Probability" not in texts(tmp_path / "night.svg")
+def test_a_recording_has_a_line_for_the_expert_only_if_there_is_one(tmp_path):
+    plots.save(plots.recording_figure(staged_night(tmp_path)), tmp_path / "night.svg")
+    assert "Expert" not in (shown := texts(tmp_path / "night.svg")) and "Probability" in shown
+    with pytest.raises(AssertionError, match="a prepared night has an expert"):
+        plots.night_figure(staged_night(tmp_path))
+
+
+def stairs(axes, number=0):
+    """Return the values, edges and baseline of one of the stairs that were drawn."""
+    return axes.patches[number].get_data()
 
 
 def drawn_hypnogram(stages: list[int]):
-    axes = plots.new_figure(7, 2).add_subplot()
+    axes = Figure().add_subplot()
     plots.draw_hypnogram(axes, np.arange(len(stages) + 1) / 120, np.array(stages), "Expert")
     return axes
 
@@ -86,12 +101,12 @@ def test_stages_stand_in_the_clinicians_order():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["W", "REM", "N1", "N2", "N3"]
     low, high = axes.get_ylim()
     assert low > high, "the first stage is the top"
-    np.testing.assert_array_equal(axes.patches[0].get_data().values, [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(stairs(axes).values, [0, 1, 2, 3, 4])
 
 
 def test_an_epoch_without_a_stage_breaks_the_line():
     axes = drawn_hypnogram([0, -1, 2])
-    np.testing.assert_array_equal(axes.patches[0].get_data().values, [0, np.nan, 3])
+    np.testing.assert_array_equal(stairs(axes).values, [0, np.nan, 3])
 
 
 def test_every_run_of_rem_is_marked():
@@ -101,11 +116,8 @@ def test_every_run_of_rem_is_marked():
     assert in_epochs == [[0, 2], [3, 4], [5, 6]]
 
 
-def test_every_panel_shows_its_own_hypnogram(tmp_path, monkeypatch):
-    figures = []
-    monkeypatch.setattr(plots, "save", lambda figure, path: figures.append(figure))
-    plots.hypnogram_picture(tmp_path / "night.png", EXPERT, MODEL)
-    expert, differ, model = (axes.patches[0].get_data() for axes in figures[0].axes)
+def test_every_panel_shows_its_own_hypnogram():
+    expert, differ, model = (stairs(axes) for axes in plots.night_figure(night()).axes[:3])
     level = np.array([0, 2, 3, 4, 1])  # of W, N1, N2, N3, REM from the top
     np.testing.assert_array_equal(expert.values, level[EXPERT])
     np.testing.assert_array_equal(model.values, level[MODEL])
@@ -114,19 +126,21 @@ def test_every_panel_shows_its_own_hypnogram(tmp_path, monkeypatch):
 
 
 def test_disagreement_covers_the_epochs_that_differ():
-    axes = plots.new_figure(7, 1).add_subplot()
+    axes = Figure().add_subplot()
     plots.draw_strip(axes, np.arange(4) / 120, np.array([True, False, True]), "Differ")
-    np.testing.assert_array_equal(axes.patches[0].get_data().values, [1, 0, 1])
+    np.testing.assert_array_equal(stairs(axes).values, [1, 0, 1])
 
 
 def test_hypnodensity_stacks_up_to_one():
-    axes = plots.new_figure(7, 1).add_subplot()
+    axes = Figure().add_subplot()
     plots.draw_hypnodensity(axes, np.arange(len(EXPERT) + 1) / 120, PROBABILITIES)
-    deepest, *_, top = (patch.get_data() for patch in axes.patches)
+    deepest, top = stairs(axes), stairs(axes, -1)
     np.testing.assert_allclose(deepest.values, PROBABILITIES[:, Stage.N3])
     np.testing.assert_allclose(top.values, 1)
     np.testing.assert_allclose(top.values - top.baseline, PROBABILITIES[:, Stage.W])
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["W", "REM", "N1", "N2", "N3"]
     hatched = [patch.get_label() for patch in axes.patches if patch.get_hatch()]
     assert hatched == ["REM"], "in print without colour it is as grey as N2"
@@ -135,17 +149,17 @@ def test_hypnodensity_stacks_up_to_one():
 @pytest.mark.parametrize("n_epochs", [1, 2, 3000])
 def test_nights_of_any_length_are_drawn(tmp_path, n_epochs):
     stages = np.arange(n_epochs) % 5
-    plots.hypnogram_picture(tmp_path / "night.png", stages, stages, np.eye(5)[stages])
+    draw(tmp_path / "night.png", night(stages, np.eye(5)[stages]))
     assert (tmp_path / "night.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(
-    ("expert", "model", "probabilities"),
-    [(EXPERT, MODEL[:-1], None), ([], [], None), (EXPERT, MODEL, PROBABILITIES[:-1]), (EXPERT, MODEL, PROBABILITIES.T)],
+    ("expert", "probabilities"),
+    [(EXPERT[:-1], PROBABILITIES), ([], PROBABILITIES), (EXPERT, PROBABILITIES[:-1]), (EXPERT, PROBABILITIES.T)],
 )
-def test_arrays_of_other_epochs_are_refused(tmp_path, expert, model, probabilities):
-    with pytest.raises(ValueError, match="shape"):
-        plots.hypnogram_picture(tmp_path / "night.png", expert, model, probabilities)
+def test_arrays_of_other_epochs_are_refused(tmp_path, expert, probabilities):
+    with pytest.raises(ValueError, match="Size mismatch"):
+        draw(tmp_path / "night.png", night(expert, probabilities))
     assert not list(tmp_path.iterdir())
 
 
@@ -160,29 +174,35 @@ def test_neighbouring_colours_differ_without_colour():
 
 def test_a_picture_that_cannot_be_written_is_the_users_error(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
-        plots.confusion_picture(tmp_path / "no such folder" / "confusion.png", CONFUSION)
+        plots.save(plots.confusion_figure(CONFUSION), tmp_path / "no such folder" / "confusion.png")
 
 
 def test_same_night_same_picture(tmp_path):
     for name in ("one.png", "two.png"):
-        plots.hypnogram_picture(tmp_path / name, EXPERT, MODEL, PROBABILITIES)
+        draw(tmp_path / name, night())
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_one_figure_is_written_in_every_format(tmp_path):
+    paths = [tmp_path / f"confusion.{suffix}" for suffix in ("png", "svg", "pdf")]
+    plots.save(plots.confusion_figure(CONFUSION, "title"), *paths)
+    assert [path.read_bytes()[:4] for path in paths] == [b"\x89PNG", b"<?xm", b"%PDF"]
+
+
 def test_drawing_changes_no_settings(tmp_path):
     before = dict(mpl.rcParams)
-    plots.confusion_picture(tmp_path / "confusion.png", CONFUSION)
+    plots.save(plots.confusion_figure(CONFUSION), tmp_path / "confusion.png")
     assert dict(mpl.rcParams) == before
 
 
 def test_importing_plots_imports_no_matplotlib_and_drawing_no_pyplot(tmp_path):
     program = f"""
 import sys
-import plots
+from scoring import plots
 assert "matplotlib" not in sys.modules
 from pathlib import Path
-plots.confusion_picture(Path({str(tmp_path / "confusion.png")!r}), [[1] * 5] * 5)
+plots.save(plots.confusion_figure([[1] * 5] * 5), Path({str(tmp_path / "confusion.png")!r}))
 assert "matplotlib.pyplot" not in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(plots.__file__).parent)
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(plots.__file__).parents[1])

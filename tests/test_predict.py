@@ -1,9 +1,10 @@
-"""predict.py as a user calls it, on folds that trainer.py trained: what it prints and writes, what it refuses."""
+"""predict.py on test nights, as a user calls it, on folds of trainer.py: what it prints, writes and refuses."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,13 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import short_nights
 
-import checkpoint
-import metrics
+import convert
+import files
 import predict
 from data import load_night
+from folds.checkpoint import load_source, origin_of
+from folds.history import load_test_scores
+from folds.run import load_run, save_run
+from scoring import metrics
 from sleepstage import STAGE_NAMES
+from tests.short_nights import short_nights
+from version import __version__
 
 PREDICT = Path(predict.__file__)
 
@@ -60,7 +66,7 @@ def test_it_prints_each_fold_and_all_of_them(score):
 def test_scores_are_those_of_the_end_of_training(scored, trained):
     by_fold = json.loads((scored / "metrics.json").read_text())["by_fold"]
     for fold in ("0", "4"):
-        tested = checkpoint.load_test_scores(trained / "sleepedf" / fold)
+        tested = load_test_scores(trained / "sleepedf" / fold)
         np.testing.assert_array_equal(by_fold[fold]["confusion_expert_by_model"], tested.confusion)
 
 
@@ -89,6 +95,11 @@ def test_tables_and_pictures_are_there(scored):
     assert json.loads((scored / "metrics.json").read_text())["folds"] == "2 of 20"
 
 
+def test_the_scores_say_which_program_made_them(scored):
+    versions = json.loads((scored / "metrics.json").read_text())["versions"]
+    assert versions["recsleepnet"] == __version__ and versions["tensorflow"]
+
+
 def test_a_night_of_another_channel_is_warned_of(score, tmp_path):
     data = short_nights(tmp_path / "data")
     path = data / "sleepedf" / "SC4001E0.npz"
@@ -101,8 +112,8 @@ def test_a_night_of_another_channel_is_warned_of(score, tmp_path):
 def test_a_fold_that_started_from_weights_that_saw_its_subject_is_warned_of(score, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "output")
     folder = tmp_path / "output" / "sleepedf" / "0"
-    origin = checkpoint.origin_of(checkpoint.load_source(trained / "sleepedf" / "4"))
-    checkpoint.save_run(folder, dataclasses.replace(checkpoint.load_run(folder), init_from=origin))
+    origin = origin_of(load_source(trained / "sleepedf" / "4"))
+    save_run(folder, dataclasses.replace(load_run(folder), init_from=origin))
     _, printed = score("--output_dir", str(tmp_path / "scores"), directory=tmp_path / "output")
     assert "2 nights, 1 of subjects SEEN IN TRAINING" in printed
     assert json.loads((tmp_path / "scores" / "metrics.json").read_text())["seen_nights"] == ["SC4001E0"]
@@ -123,28 +134,14 @@ def test_it_is_found_beside_the_program_from_any_working_directory(data_dir, tra
     assert not list(tmp_path.iterdir())
 
 
-def test_copies_for_scoring_score_the_same(scored, data_dir, trained, tmp_path, capsys):
+def test_copies_for_scoring_score_the_same(scored, data_dir, trained, tmp_path):
     copies = tmp_path / "copies"
     arguments = [str(trained), "--db", "sleepedf", "--to", str(copies), "--scoring_only"]
-    assert checkpoint.main(arguments) == 0
+    assert convert.main(arguments) == 0
     assert sorted(path.name for path in (copies / "sleepedf" / "4").iterdir()) == ["best_model.npz", "config.json"]
     where = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(copies), "--data_dir", str(data_dir)]
     assert predict.main([*where, "--output_dir", str(tmp_path / "scores")]) == 0
     assert (tmp_path / "scores" / "epochs.csv").read_bytes() == (scored / "epochs.csv").read_bytes()
-    (copies / "sleepedf" / "0" / "best_model.npz").unlink()
-    assert checkpoint.main(arguments) == 2
-    assert f"{copies}/sleepedf/0 holds a fold already" in capsys.readouterr().err
-    shutil.copytree(trained, tmp_path / "output")
-    (tmp_path / "output" / "sleepedf" / "4" / "test_scores.json").rename(
-        tmp_path / "output" / "sleepedf" / "4" / "resume.npz"
-    )
-    (tmp_path / "output" / "sleepedf").rename(tmp_path / "output" / "sleepedf_mine")
-    arguments = [str(tmp_path / "output"), "--db", "sleepedf", "--suffix", "mine", "--to", str(tmp_path / "more")]
-    for so_far in (["resume.npz", "best_model.npz"], []):
-        assert checkpoint.main(arguments) == 2
-        assert "sleepedf_mine/4 is still in training" in capsys.readouterr().err and not (tmp_path / "more").exists()
-        for name in so_far:
-            (tmp_path / "output" / "sleepedf_mine" / "4" / name).unlink()
 
 
 def test_a_fold_in_training_is_scored_with_a_word(score, trained, tmp_path):
@@ -182,11 +179,11 @@ def transposed(path):
     ("spoil", "message"),
     [
         (lambda fold: [path.unlink() for path in fold.glob("*.*") if path.is_file()], "no checkpoint for fold 4 in"),
-        (lambda fold: (fold / "best_model.npz").write_bytes(b"PK"), "best_model.npz: damaged"),
+        (lambda fold: (fold / "best_model.npz").write_bytes(b"PK"), "best_model.npz: not a readable npz file ("),
         (lambda fold: (fold / "config.json").unlink(), "config.json: no such file"),
         (lambda fold: change(fold / "config.json", n_rnn_units=16), "has shape"),
         (lambda fold: change(fold / "config.json", n_rnn_layers=2), "lstm_1/bias is missing"),
-        (lambda fold: transposed(fold / "best_model.npz"), "dense/kernel has shape (5, 8), this network needs (8, 5)"),
+        (lambda fold: transposed(fold / "best_model.npz"), "dense/kernel has shape (5, 8) where (8, 5) is needed"),
     ],
 )
 def test_a_spoiled_fold_is_refused(score, trained, tmp_path, spoil, message):
@@ -221,3 +218,80 @@ def test_missing_test_nights_are_listed(data_dir, trained, tmp_path, capsys):
     assert "no night of sleepedf subjects 4;" in capsys.readouterr().err
     assert predict.main([*arguments, "--skip_missing"]) == 0
     assert "1 of 20 folds" in capsys.readouterr().out
+
+
+# ---- without a data set named ----
+
+
+@pytest.fixture
+def folds_of(tmp_path):
+    """Make empty folds of data sets, and nights of some, to choose from."""
+
+    def call(*names, nights=()):
+        for name in names:
+            (tmp_path / "output" / name / "0").mkdir(parents=True)
+        for name in nights:
+            (tmp_path / "data" / name).mkdir(parents=True)
+            (tmp_path / "data" / name / "night.npz").write_bytes(b"")
+        return ["--gpu", "-1", "--dir", str(tmp_path / "output"), "--data_dir", str(tmp_path / "data")]
+
+    return call
+
+
+def test_of_several_data_sets_the_one_with_nights_is_tested(folds_of, capsys):
+    assert predict.main(folds_of("sleepedf", "ucddb", nights=["ucddb"])) == 2
+    assert "no checkpoint for fold 0" in (printed := capsys.readouterr()).err and "--db ucddb" in printed.err
+    assert "scoring those of ucddb" in printed.out
+
+
+def test_of_several_data_sets_with_nights_none_is_guessed(folds_of, capsys):
+    assert predict.main(folds_of("sleepedf", "ucddb", nights=["ucddb", "sleepedf"])) == 2
+    assert "output holds checkpoints of sleepedf, ucddb; choose one with --db" in capsys.readouterr().err
+
+
+def test_the_default_is_tested_where_it_is(folds_of, capsys):
+    assert predict.main(folds_of("sleepedf", "isruc", nights=["sleepedf"])) == 2
+    assert "no checkpoint for fold 0" in (printed := capsys.readouterr()).err and "--db isruc" in printed.err
+    assert "scoring those of" not in printed.out
+
+
+def test_nights_beside_the_program_count_too(folds_of, monkeypatch, tmp_path, capsys):
+    where = folds_of("ucddb", nights=["ucddb"])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for module in (files, predict):
+        monkeypatch.setattr(module, "PROGRAM_FOLDER", tmp_path)
+    assert predict.main([*where[:4], "--data_dir", "data"]) == 2
+    assert "scoring those of ucddb" in capsys.readouterr().out
+
+
+# ---- in a process of its own ----
+
+
+def in_a_fresh_process(program, *arguments, cwd):
+    """Run a program that imports predict.py from anywhere, and return what it did."""
+    start = f"import sys\nsys.path.insert(0, {str(PREDICT.parent)!r})\n"
+    command = [sys.executable, "-c", start + program, *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+REPORT_STATE = """
+import os
+import predict
+status = predict.main(sys.argv[1:])
+print("status", status, "sees", os.environ.get("CUDA_VISIBLE_DEVICES"), "loaded", "tensorflow" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("gpu", "sees"), [("-1", "-1"), ("0", "None")])
+def test_without_a_gpu_none_is_seen(tmp_path, gpu, sees):
+    done = in_a_fresh_process(REPORT_STATE, "--gpu", gpu, "--dir", "nosuch", cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == f"status 2 sees {sees} loaded False", done.stderr
+
+
+def test_a_mistyped_name_is_found_before_tensorflow_is_imported(tmp_path):
+    done = in_a_fresh_process(REPORT_STATE, "night.efd", "--gpu", "-1", cwd=tmp_path)
+    assert done.stdout.splitlines()[-1].startswith("status 2 ") and done.stdout.endswith("loaded False\n")
+    assert done.stderr == "predict.py: error: night.efd: no such file; check the name\n"
+    assert not list(tmp_path.iterdir())

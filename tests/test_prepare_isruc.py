@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from channels import resolve_channel
-from config import DATASETS
-from data import find_nights as find_prepared
+from command import InputError
 from data import load_night
-from hypnogram import isruc_night
-from prepare_common import PREPARED, Outcome
-from prepare_isruc import OFFICIAL_SLEEP, SUBJECTS, compare, main
+from folds import split
+from prepare_isruc import OFFICIAL_SLEEP, main, nights_in, official_verdict, wanted_subjects
+from recordings.channels import resolve_channel
+from recordings.datasets import DATASETS, ISRUC
+from recordings.prepare_command import PREPARED, Outcome
 
-pytest_plugins = ["recordings"]
+pytest_plugins = ["tests.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -49,17 +49,10 @@ def test_c3_a2_is_found_in_every_subject(real):
 
 def test_the_official_counts_are_the_column_sums(real):
     own = [row for row in rows(real / "isruc" / "isruc_label_counts.csv") if row["group"] == "non_normal"]
-    assert [int(row["subject"]) for row in own] == list(SUBJECTS)
+    assert [int(row["subject"]) for row in own] == list(ISRUC.subjects)
     stages = ("label_1", "label_2", "label_3", "label_5")
     sums = [sum(float(row[stage]) for row in own if row["subject"] != "40") for stage in stages]
     assert tuple(sums) == OFFICIAL_SLEEP
-
-
-def test_names_are_those_of_the_published_runs():
-    names = [isruc_night(subject) for subject in SUBJECTS if subject != 40]
-    assert names == [f"subject{i}" for i in range(99)]
-    assert (isruc_night(39), isruc_night(41), isruc_night(100)) == ("subject38", "subject39", "subject98")
-    assert isruc_night(40) == "subject99"  # after all others, so that it renames nobody
 
 
 # ---- the command ----
@@ -87,7 +80,7 @@ def test_a_folder_is_prepared(raw, tmp_path, capsys):
 
 def test_trainer_finds_them(raw, tmp_path):
     prepare(raw("isruc"), tmp_path)
-    found = find_prepared(DATASETS["isruc"], tmp_path / "out", DATASETS["isruc"].subjects, skip_missing=True)
+    found = split.prepared_nights(DATASETS["isruc"], tmp_path / "out", DATASETS["isruc"].subjects, skip_missing=True)
     assert [subject for subject, nights in found.items() if nights] == [0, 1]
 
 
@@ -105,6 +98,38 @@ def test_subject_40_is_derived_on_request(raw, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "subject 3: no recording in" in out
     assert "subject 40: no recording" not in out
+
+
+@pytest.mark.parametrize("subjects", [["40"], ["40", "1"], ["40,1"], ["1,40"], ["1", "2,40,3"], ["040"], ["40-40"]])
+def test_subject_40_by_its_number_is_refused_however_it_is_written(raw, tmp_path, capsys, subjects):
+    assert prepare(raw("isruc"), tmp_path, "--subjects", *subjects) == 2
+    error = capsys.readouterr().err
+    assert "--subjects 40: is left out unless you give --include_subject_40" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "include", "wanted"),
+    [
+        (None, False, None),
+        (["39-41"], False, (39, 41)),
+        (["1,", "39-41"], False, (1, 39, 41)),
+        (["39-41"], True, (39, 40, 41)),
+        (["40,1"], True, (1, 40)),
+    ],
+)
+def test_a_range_leaves_subject_40_out_without_a_word(given, include, wanted):
+    assert wanted_subjects(given, include) == wanted
+
+
+def test_only_the_chosen_expert_counts(tmp_path):
+    for name in ("2.rec", "2_1.txt"):
+        (tmp_path / "2").mkdir(exist_ok=True)
+        (tmp_path / "2" / name).touch()
+    assert nights_in(tmp_path, 1)[0].pair() == (tmp_path / "2" / "2.rec", tmp_path / "2" / "2_1.txt")
+    with pytest.raises(InputError, match=r"no hypnogram 2/2_2.txt to go with"):
+        nights_in(tmp_path, 2)[0].pair()
 
 
 def test_the_other_expert_makes_another_night(raw, tmp_path, capsys):
@@ -199,11 +224,13 @@ def outcomes(change=0, n_nights=99, drop_last=0):
 
 
 def test_whole_sets_are_compared_with_the_official_table():
-    assert "99 subjects: sleep stages match the official table to 1 %" in compare(outcomes(change=100))
-    assert "99 subjects: sleep stages DIFFER from the official table" in compare(outcomes(change=200))
-    assert "match" in compare([*outcomes(), Outcome("subject99", PREPARED, (5, 999, 999, 9, 9), {"drop_last": 0})])
-    assert "nothing to compare" in compare(outcomes(n_nights=98))
-    assert "nothing to compare" in compare(outcomes(drop_last=30))
+    assert "99 subjects: sleep stages match the official table to 1 %" in official_verdict(outcomes(change=100))
+    assert "99 subjects: sleep stages DIFFER from the official table" in official_verdict(outcomes(change=200))
+    assert "match" in official_verdict(
+        [*outcomes(), Outcome("subject99", PREPARED, (5, 999, 999, 9, 9), {"drop_last": 0})]
+    )
+    assert "nothing to compare" in official_verdict(outcomes(n_nights=98))
+    assert "nothing to compare" in official_verdict(outcomes(drop_last=30))
 
 
 def test_the_script_runs_as_a_process(simulated_once, tmp_path):

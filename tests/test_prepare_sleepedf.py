@@ -6,7 +6,6 @@ import shutil
 import struct
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 
 import edfio
@@ -14,15 +13,16 @@ import mne
 import numpy as np
 import pytest
 
-import prepare_sleepedf
 from command import InputError
 from data import load_night
-from hypnogram import read_sleepedf as read_hypnogram
-from prepare_common import FAILED, PREPARED, Outcome, drop_then_trim, trim_then_drop
-from prepare_sleepedf import PUBLISHED, compare, find_nights, main
+from prepare_sleepedf import PUBLISHED, main, nights_in, published_verdict
+from recordings.datasets import SLEEPEDF, SLEEPEDF_NIGHT_MISSING, read_sleepedf
+from recordings.preparation import drop_then_trim, trim_then_drop
+from recordings.prepare_command import FAILED, PREPARED, Outcome
 from sleepstage import UNKNOWN
+from tests.edf_files import write_hypnogram
 
-pytest_plugins = ["recordings"]
+pytest_plugins = ["tests.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 # Epochs W N1 N2 N3 REM of each night after preparation, counted from the expert hypnograms.
@@ -56,7 +56,7 @@ def prepared_nights(tmp_path):
 
 @pytest.mark.parametrize("name", HERE)
 def test_real_hypnograms_give_the_expected_counts(real, name):
-    codes = read_hypnogram(real_hypnogram(real, name)).codes
+    codes = read_sleepedf(real_hypnogram(real, name)).codes
     codes = codes[: end_of_stages(codes)]  # where the signal ends, if the hypnogram runs on as UNKNOWN
     assert np.bincount(codes[drop_then_trim(codes)], minlength=5).tolist() == EXPECTED[name]
 
@@ -77,14 +77,14 @@ RUN_ON = ("SC4012E0", "SC4121E0")
 def test_the_other_order_gives_the_other_published_total(real):
     total = sum(sum(EXPECTED[name]) for name in NOT_HERE)  # taken to have no MOVEMENT or UNKNOWN that matters
     for name in (name for name in EXPECTED if int(name[3:5]) < 20 and name not in NOT_HERE):
-        codes = read_hypnogram(real_hypnogram(real, name)).codes
+        codes = read_sleepedf(real_hypnogram(real, name)).codes
         total += len(trim_then_drop(codes[: end_of_stages(codes) + (name in RUN_ON)]))
     assert total == PUBLISHED[0].epochs_trimmed_first == 44_220
 
 
 @pytest.mark.parametrize("name", ["ST7041JO", "ST7071JA"])
 def test_telemetry_hypnograms_that_start_late_are_read_all_the_same(real, name):
-    codes = read_hypnogram(real / "hypnograms" / f"{name}-Hypnogram.edf").codes
+    codes = read_sleepedf(real / "hypnograms" / f"{name}-Hypnogram.edf").codes
     first = {"ST7041JO": 750, "ST7071JA": 30}[name] // 30  # second of its first annotation
     assert (codes[:first] == UNKNOWN).all()
     assert codes[first] != UNKNOWN
@@ -113,7 +113,7 @@ WHOLE_NIGHTS = ["SC4001E0", "SC4002E0", "SC4042E0", "SC4091E0", "SC4092E0", "SC4
 
 @pytest.mark.parametrize("name", WHOLE_NIGHTS)
 def test_a_whole_night_with_its_real_hypnogram_gives_exactly_the_expected_counts(real, tmp_path, name, capsys):
-    hypnogram = read_hypnogram(real_hypnogram(real, name))
+    hypnogram = read_sleepedf(real_hypnogram(real, name))
     (tmp_path / "raw").mkdir()
     shutil.copy(real_hypnogram(real, name), tmp_path / "raw")
     write_psg(tmp_path / "raw" / f"{name}-PSG.edf", end_of_stages(hypnogram.codes), hypnogram.start)
@@ -149,56 +149,6 @@ def test_the_real_psg_prepares_with_its_real_hypnogram(real, tmp_path, capsys):
     assert 1 < np.median(night.x.std(axis=1)) < 500
 
 
-# ---- annotations ----
-
-
-def write_hypnogram(path, *annotations):
-    start = datetime(1989, 4, 24, 16, 13)
-    edf = edfio.Edf(
-        [],
-        recording=edfio.Recording(startdate=start.date()),
-        starttime=start.time(),
-        annotations=[edfio.EdfAnnotation(*annotation) for annotation in annotations],
-    )
-    edf.write(path)
-    return path
-
-
-def test_annotations_become_epochs(tmp_path):
-    path = write_hypnogram(
-        tmp_path / "SC4001EC-Hypnogram.edf",
-        (60, 60, "Sleep stage W"),
-        (120, 30, "Sleep stage 1"),
-        (150, 30, "Sleep stage 2"),
-        (180, 30, "Sleep stage 3"),
-        (210, 30, "Sleep stage 4"),
-        (240, 30, "Sleep stage R"),
-        (270, 30, "Movement time"),
-        (330, 30, "Sleep stage ?"),
-        (360, 30, "Sleep stage W"),
-    )
-    hypnogram = read_hypnogram(path)
-    assert hypnogram.codes.tolist() == [-1, -1, 0, 0, 1, 2, 3, 3, 4, -1, -1, -1, 0]
-    assert hypnogram.start == datetime(1989, 4, 24, 16, 13)
-
-
-@pytest.mark.parametrize(
-    "annotations, message",
-    [
-        ([(0, 30, "Sleep stage 5")], r"unknown annotation 'Sleep stage 5' at 0 s; there are Sleep stage W, .*Movement"),
-        ([(0, 30, "Lights off")], r"unknown annotation 'Lights off'"),
-        ([(0, 45, "Sleep stage W")], r"'Sleep stage W' at 0 s lasts 45.0 s; onset and duration must be whole epochs"),
-        ([(15, 30, "Sleep stage W")], r"'Sleep stage W' at 15 s lasts 30"),
-        ([(0, None, "Sleep stage W")], r"'Sleep stage W' at 0 s lasts None s"),
-        ([(0, 90, "Sleep stage W"), (60, 30, "Sleep stage 1")], r"'Sleep stage 1' at 60 s starts before the last one"),
-    ],
-)
-def test_odd_annotations_are_refused(tmp_path, annotations, message):
-    path = write_hypnogram(tmp_path / "SC4001EC-Hypnogram.edf", *annotations)
-    with pytest.raises(InputError, match=rf"SC4001EC-Hypnogram.edf: {message}"):
-        read_hypnogram(path)
-
-
 # ---- pairing ----
 
 
@@ -222,7 +172,7 @@ def test_files_are_paired_by_name(tmp_path):
         "SC4001E0-PSG.edf.part",
         "SC-subjects.edf",
     )
-    nights = find_nights(tmp_path)
+    nights = nights_in(tmp_path)
     assert [(night.name, night.subject) for night in nights] == [("SC4001E0", 0), ("SC4002E0", 0), ("SC4281G0", 28)]
     pairs = [tuple(path.name for path in night.pair()) for night in nights]
     assert pairs == [
@@ -232,25 +182,10 @@ def test_files_are_paired_by_name(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    "names, message",
-    [
-        (["SC4001E0-PSG.edf"], r"no hypnogram SC4001E\?-Hypnogram.edf to go with .*SC4001E0-PSG.edf"),
-        (["SC4001EC-Hypnogram.edf"], r"no signal SC4001E0-PSG.edf to go with .*SC4001EC-Hypnogram.edf"),
-        (["SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf", "SC4001EJ-Hypnogram.edf"], r"2 hypnograms .*leave one"),
-        (["SC4001E0-PSG.edf", "a/SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"], r"2 signals .*leave one"),
-    ],
-)
-def test_a_night_without_exactly_one_partner_is_refused(tmp_path, names, message):
-    touch(tmp_path, *names)
-    with pytest.raises(InputError, match=message):
-        find_nights(tmp_path)[0].pair()
-
-
 def test_telemetry_nights_alone_are_no_nights(tmp_path):
     touch(tmp_path, "ST7011J0-PSG.edf", "ST7011JP-Hypnogram.edf")
     with pytest.raises(InputError, match=r"no night SC4ssN\?0-PSG.edf among 2 .edf files \(ST7… nights are another"):
-        find_nights(tmp_path)
+        nights_in(tmp_path)
 
 
 # ---- the command ----
@@ -350,13 +285,16 @@ def outcomes(subjects, change=0):
 
 
 def test_whole_sets_are_compared_with_what_is_published():
-    assert compare(outcomes(range(20)), False) == "subjects 0-19: the 42,308 epochs match the published count"
-    assert compare(outcomes(range(83)), False) == "all subjects: the 195,479 epochs match the published count"
-    assert compare(outcomes(range(20), change=1912), True).endswith("the 44,220 epochs match the published count")
-    assert "42,309 epochs DIFFER from the published 42,308 (W 8,285, " in compare(outcomes(range(20), change=1), False)
-    assert compare(outcomes(range(20)), True).endswith("42,308 epochs DIFFER from the published 44,220")
-    assert "nothing to compare" in compare(outcomes(range(10)), False)
-    assert "nothing to compare" in compare([*outcomes(range(19)), Outcome("SC4191E0", FAILED)], False)
+    def verdict(subjects, change=0, trim_first=False):
+        return published_verdict(outcomes(subjects, change), trim_first)
+
+    assert verdict(range(20)) == "subjects 0-19: the 42,308 epochs match the published count"
+    assert verdict(range(83)) == "all subjects: the 195,479 epochs match the published count"
+    assert verdict(range(20), change=1912, trim_first=True).endswith("the 44,220 epochs match the published count")
+    assert "42,309 epochs DIFFER from the published 42,308 (W 8,285, " in verdict(range(20), change=1)
+    assert verdict(range(20), trim_first=True).endswith("42,308 epochs DIFFER from the published 44,220")
+    assert "nothing to compare" in verdict(range(10))
+    assert "nothing to compare" in published_verdict([*outcomes(range(19)), Outcome("SC4191E0", FAILED)], False)
 
 
 # ---- download ----
@@ -391,7 +329,17 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch, capsys, error):
 def test_mne_still_takes_what_download_gives():
     parameters = inspect.signature(mne.datasets.sleep_physionet.age.fetch_data).parameters
     assert {"subjects", "path", "on_missing"} <= set(parameters)
-    assert tuple(sorted({int(name[3:5]) for name in EXPECTED})) == prepare_sleepedf.SUBJECTS
+
+
+def test_the_nights_of_the_release_are_those_that_are_expected():
+    assert tuple(sorted({int(name[3:5]) for name in EXPECTED})) == SLEEPEDF.subjects
+    missing = {
+        subject: number
+        for subject in SLEEPEDF.subjects
+        for number in (1, 2)
+        if not any(name.startswith(f"SC4{subject:02d}{number}") for name in EXPECTED)
+    }
+    assert missing == SLEEPEDF_NIGHT_MISSING
 
 
 # ---- as a process ----

@@ -13,14 +13,13 @@ import pooch
 import pytest
 from scipy.signal import resample as fourier_resample
 
-from config import DATASETS
 from data import load_night
-from hypnogram import read_ucddb as read_hypnogram
-from prepare_common import PREPARED, Outcome
-from prepare_ucddb import RELEASE_ROWS, RELEASE_STAGED, compare, find_nights, main
+from prepare_ucddb import RELEASE_ROWS, RELEASE_STAGED, main, nights_in, release_verdict
+from recordings.datasets import DATASETS, read_ucddb
+from recordings.prepare_command import PREPARED, Outcome
 from sleepstage import UNKNOWN
 
-pytest_plugins = ["recordings"]
+pytest_plugins = ["tests.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 NOT_HERE = {8: (768, 757)}  # subject 008: epochs of its signal; of them 11 are of the undocumented stage 8
@@ -39,7 +38,7 @@ def prepared_nights(tmp_path):
 
 def test_the_real_stage_files_have_the_documented_epochs(real):
     files = sorted((real / "ucddb").glob("*_stage.txt"))
-    codes = [read_hypnogram(path).codes for path in files]
+    codes = [read_ucddb(path).codes for path in files]
     assert len(codes) == 24
     rows, staged = NOT_HERE[8]
     assert sum(map(len, codes)) + rows == RELEASE_ROWS
@@ -51,7 +50,7 @@ def test_real_signals_and_hypnograms_differ_by_one_epoch_at_most(real):
     with (real / "ucddb" / "ucddb_audit.csv").open() as file:
         seconds = {row["record_id"]: float(row["duration_seconds"]) for row in csv.DictReader(file)}
     for path in (real / "ucddb").glob("*_stage.txt"):
-        assert abs(seconds[path.name.removesuffix("_stage.txt")] // 30 - len(read_hypnogram(path).codes)) <= 1
+        assert abs(seconds[path.name.removesuffix("_stage.txt")] // 30 - len(read_ucddb(path).codes)) <= 1
 
 
 def test_a_real_night_in_its_own_unit(real, tmp_path, capsys):
@@ -74,13 +73,7 @@ def test_a_real_night_in_its_own_unit(real, tmp_path, capsys):
     assert np.corrcoef(night.x[1:-1].ravel(), other[1:-1].ravel())[0, 1] > 0.99
 
 
-# ---- labels and files ----
-
-
-def test_stage_1_is_rem_and_what_nobody_staged_is_unknown(tmp_path):
-    (tmp_path / "ucddb002_stage.txt").write_text("0\n1\n2\n3\n4\n5\n6\n7\n8\n")
-    codes = read_hypnogram(tmp_path / "ucddb002_stage.txt").codes
-    assert codes.tolist() == [0, 4, 1, 2, 3, 3, UNKNOWN, UNKNOWN, UNKNOWN]
+# ---- files ----
 
 
 def test_other_files_of_the_release_are_no_nights(tmp_path):
@@ -96,7 +89,7 @@ def test_other_files_of_the_release_are_no_nights(tmp_path):
         "RECORDS",
     ):
         (tmp_path / name).touch()
-    assert [(night.name, night.subject) for night in find_nights(tmp_path)] == [("ucddb002", 2)]
+    assert [(night.name, night.subject) for night in nights_in(tmp_path)] == [("ucddb002", 2)]
 
 
 # ---- the command ----
@@ -177,11 +170,11 @@ def outcomes(rows=RELEASE_ROWS, staged=RELEASE_STAGED, n_nights=25):
 
 
 def test_the_whole_set_is_compared_with_the_release():
-    assert "matches the release (20,789 and 20,774)" in compare(outcomes())
-    assert "matches the release" in compare(outcomes(staged=RELEASE_STAGED - 4))  # signals an epoch shorter
-    assert "DIFFERS from the release" in compare(outcomes(rows=RELEASE_ROWS - 1))
-    assert "DIFFERS from the release" in compare(outcomes(staged=RELEASE_STAGED + 1))
-    assert "nothing to compare" in compare(outcomes(n_nights=24))
+    assert "matches the release (20,789 and 20,774)" in release_verdict(outcomes())
+    assert "matches the release" in release_verdict(outcomes(staged=RELEASE_STAGED - 4))  # signals an epoch shorter
+    assert "DIFFERS from the release" in release_verdict(outcomes(rows=RELEASE_ROWS - 1))
+    assert "DIFFERS from the release" in release_verdict(outcomes(staged=RELEASE_STAGED + 1))
+    assert "nothing to compare" in release_verdict(outcomes(n_nights=24))
 
 
 # ---- download ----

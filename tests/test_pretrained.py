@@ -9,20 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edf_files import write_edf
 from hypothesis import given
 from hypothesis import strategies as st
 
-import checkpoint
 import predict
-from config import DATASETS
-from data import Night, load_night, save_night, split_subjects
+from data import Night, load_night, save_night
+from folds.checkpoint import load_best, load_fold
+from folds.run import load_run
+from folds.split import split_subjects
 from model import RECONSTRUCTION
 from pretrained_model import compose_nights
+from recordings.datasets import DATASETS
+from scoring.staging import stager_of
 from simulate import simulate_eeg
-from staging import Stagers
+from tests.edf_files import write_edf
+from tests.short_nights import short_nights
 
-pytest_plugins = ["recordings"]
+pytest_plugins = ["tests.raw_recordings"]
 
 BOX = Path(compose_nights.__file__).parent
 
@@ -92,6 +95,7 @@ def test_real_nights_are_composed_as_they_were_for_the_shipped_weights(real, way
     if not tool.is_file():
         pytest.skip("the script that made the nights is not here (../shared/tools)")
     spec = importlib.util.spec_from_file_location("compose_30s", tool)
+    assert spec is not None and spec.loader is not None
     theirs = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(theirs)
     for path in sorted((real / "sleepedf20_5s").glob("SC40*.npz")):
@@ -132,13 +136,13 @@ def test_every_file_has_its_sum_and_is_the_one_that_was_shipped():
 def test_a_fold_is_small_and_only_for_scoring(fold):
     assert {path.name for path in FOLDS[fold].iterdir()} == {"best_model.npz", "config.json"}
     assert sum(path.stat().st_size for path in FOLDS[fold].iterdir()) < LARGEST_FOLD
-    weights = checkpoint.load_best(FOLDS[fold]).weights
+    weights = load_best(FOLDS[fold]).weights
     assert not RECONSTRUCTION & weights.keys() and all(np.isfinite(value).all() for value in weights.values())
 
 
 @pytest.mark.parametrize("fold", FOLDS)
 def test_a_fold_is_of_the_published_split_and_never_saw_its_test_subject(fold):
-    run = checkpoint.load_run(FOLDS[fold])
+    run = load_run(FOLDS[fold])
     split = asdict(split_subjects(DATASETS["sleepedf"], int(fold)))
     assert {part: tuple(subjects) for part, subjects in run.subjects.items()} == split
     assert run.epochs["test"] and not any(run.has_seen(night) for night in run.epochs["test"])
@@ -153,15 +157,10 @@ def generated_night():
     return simulate_eeg(stages, 100, np.random.default_rng(4)).reshape(len(stages), -1).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def stagers():
-    return Stagers()
-
-
 @pytest.mark.parametrize("fold", FOLDS)
-def test_a_fold_gives_the_stored_stages_of_a_generated_night(stagers, fold):
-    loaded = checkpoint.load_fold(FOLDS[fold], DATASETS["sleepedf"], int(fold))
-    found = stagers.with_weights(loaded).probabilities(generated_night())
+def test_a_fold_gives_the_stored_stages_of_a_generated_night(fold):
+    loaded = load_fold(FOLDS[fold], DATASETS["sleepedf"], int(fold))
+    found = stager_of(loaded).probabilities(generated_night())
     assert "".join(str(stage) for stage in found.argmax(axis=1)) == STAGES_OF_GENERATED_NIGHT[fold]
 
 
@@ -176,8 +175,28 @@ def test_a_recording_needs_no_option(tmp_path, monkeypatch, capsys):
 
 
 def test_isruc_without_weights_says_what_to_do(capsys):
-    assert predict.main([]) == 2
+    assert predict.main(["--db", "isruc"]) == 2
     error = capsys.readouterr().err
     assert "no checkpoints of isruc" in error and "there is sleepedf (choose with --db and --suffix)" in error
     assert "python trainer.py --db isruc --from_fold 0 --to_fold 9" in error
     assert "put published checkpoints into pretrained_model/isruc/<fold>" in error
+
+
+def test_without_nights_the_published_command_says_what_to_do(tmp_path, capsys):
+    assert predict.main(["--dir", "./pretrained_model", "--data_dir", str(tmp_path / "data")]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == (
+        "predict.py: error: pretrained_model holds checkpoints of sleepedf, "
+        f"and {tmp_path / 'data'} has no prepared nights to test them on"
+    )
+    assert second == (
+        "score a recording: python predict.py night.edf; or prepare test nights: python prepare_sleepedf.py"
+    )
+
+
+def test_with_nights_the_published_command_scores_the_data_set_that_has_them(tmp_path, capsys):
+    data = short_nights(tmp_path / "data", n_samples=3000)
+    assert predict.main(["--dir", "./pretrained_model", "--data_dir", str(data), "--gpu", "-1"]) == 0
+    printed = capsys.readouterr().out
+    assert "no checkpoints of isruc in pretrained_model: scoring those of sleepedf" in printed
+    assert "sleepedf: 5 of 20 folds, 5 of 20 subjects, 5 nights" in printed and "SEEN" not in printed

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import edfio
 import mne
@@ -17,8 +18,9 @@ from scipy.signal import resample_poly
 
 import predict
 from sleepstage import STAGE_NAMES
+from version import __version__
 
-pytest_plugins = ["folds", "recordings"]
+pytest_plugins = ["tests.folds_on_disk", "tests.raw_recordings"]
 
 PREDICT = Path(predict.__file__)
 START = datetime(2001, 2, 3, 22, 0, 0)
@@ -29,6 +31,7 @@ def eeg(n_epochs, seed=0):
 
 
 def write_edf(path, samples, *, label="EEG Fpz-Cz", rate=100, unit="uV", bdf=False):
+    recording: Any
     recording, signal = (edfio.Bdf, edfio.BdfSignal) if bdf else (edfio.Edf, edfio.EdfSignal)
     recording(
         [signal(samples, rate, label=label, physical_dimension=unit)],
@@ -62,7 +65,8 @@ def test_a_recording_becomes_files(score, tmp_path):
     assert "night: EEG Fpz-Cz (100 Hz), 5 epochs (W " in printed
     assert len(pd.read_csv(tmp_path / "scored" / "night_stages.csv")) == 5
     assert len(mne.read_annotations(tmp_path / "scored" / "night_stages.edf")) == 5
-    assert json.loads((tmp_path / "scored" / "night_summary.json").read_text())["folds"] == [0, 4]
+    summary = json.loads((tmp_path / "scored" / "night_summary.json").read_text())
+    assert summary["folds"] == [0, 4] and summary["versions"]["recsleepnet"] == __version__
     assert not list((tmp_path / "scored").glob(".partial*"))
 
 
@@ -76,7 +80,7 @@ def test_without_a_data_set_named_the_folds_that_are_there_score(folds_dir, make
         return status, printed.out + printed.err
 
     status, printed = call(folds_dir)
-    assert status == 0 and f"scoring with the checkpoints of sleepedf, the ones in {folds_dir}" in printed
+    assert status == 0 and f"scoring with the checkpoints of sleepedf in {folds_dir}" in printed
     assert "sleepedf, folds 0, 4, computing on" in printed
     several = tmp_path / "several"
     for db in ("sleepedfx", "ucddb"):
@@ -133,11 +137,30 @@ def test_recordings_of_the_other_data_sets_are_read(score, simulated_once):
     assert "stands in for EEG Fpz-Cz" in printed and "expert ucddb002_stage.txt" in printed
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("0 1 2 3 4 5 6", ["W", "REM", "N1", "N2", "N3", "N3", "?"]),
+        ("0 1 2 3 1", ["W", "REM", "N1", "N2", "REM"]),  # without N3 nothing else in it tells it from ISRUC
+    ],
+)
+def test_a_night_of_ucddb_is_compared_with_its_own_stages(score, tmp_path, lines, expected):
+    stages = lines.split()
+    path = write_edf(tmp_path / "ucddb002.rec", resample_poly(eeg(len(stages)), 32, 25), label="C3A2", rate=128)
+    (tmp_path / "ucddb002_stage.txt").write_text("\n".join(stages) + "\n")
+    status, printed = score(path)
+    assert status == 0 and "expert ucddb002_stage.txt: " in printed
+    assert pd.read_csv(tmp_path / "scored" / "ucddb002_stages.csv")["expert"].tolist() == expected
+    summary = json.loads((tmp_path / "scored" / "ucddb002_summary.json").read_text())
+    epochs = {name: stage["epochs"] for name, stage in summary["agreement"]["stages"].items()}
+    assert epochs == {name: expected.count(name) for name in STAGE_NAMES}
+
+
 def test_channels_are_listed_without_a_checkpoint(capsys, simulated_once, tmp_path):
     path = simulated_once / "sleepedf" / "SC4001E0-PSG.edf"
     assert predict.main([str(path), "--list_channels", "--dir", "nosuch"]) == 0
     printed = capsys.readouterr().out
-    assert "SC4001E0-PSG.edf: EDF, 30.0 min, starts 2000-" in printed
+    assert "SC4001E0-PSG.edf: EDF, 30 min, starts 2000-" in printed
     assert "EEG Fpz-Cz" in printed and "100 Hz  uV" in printed and "Temp rectal" in printed
     assert predict.main([str(path), str(tmp_path / "nosuch.edf"), "--list_channels"]) == 1
     assert "nosuch.edf: no such file" in capsys.readouterr().out
@@ -166,7 +189,7 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
     [
         (["NIGHT", "--channel", "Pz-Oz"], "night.edf: no channel Pz-Oz; there are EEG Fpz-Cz"),
         (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: cannot be read"),
-        (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is no form of hypnogram; there are .edf (EDF+) and .txt"),
+        (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is not a supported hypnogram; there are .edf (EDF+) and .txt"),
         (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
         (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),
         (["NIGHT", "--lights_on", "12:00"], "--lights_on 12:00:00 is not in the recording"),
@@ -174,13 +197,18 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
         (["NIGHT", "--skip_missing"], "--skip_missing is an option of the test nights"),
         (["--channel", "C3"], "--channel is an option of recordings: name at least one"),
         (["--list_channels"], "--list_channels is an option of recordings"),
-        (["NIGHT", "elsewhere/night.bdf"], "would be written to the same files, night_"),
+        (
+            ["NIGHT", "elsewhere/night.bdf"],
+            "would be written to the same files, night_…; score each with an --output_dir of its own",
+        ),
         (["nosuch.edf"], "nosuch.edf: no such file"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(score, tmp_path, arguments, message):
-    nights = {name: write_edf(tmp_path / f"{name.lower()}.edf", eeg(3)) for name in ("NIGHT", "OTHER")}
-    status, printed = score(*(nights.get(word, word) for word in arguments))
+    given = {name: write_edf(tmp_path / f"{name.lower()}.edf", eeg(3)) for name in ("NIGHT", "OTHER")}
+    given["h.csv"] = tmp_path / "h.csv"
+    given["h.csv"].write_text("W\n")
+    status, printed = score(*(given.get(word, word) for word in arguments))
     assert status == 2
     last = printed.splitlines()[-1]
     assert last.startswith("predict.py: error: ") and message in last

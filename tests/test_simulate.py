@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from config import DATASETS
-from data import load_night, split_subjects
-from hypnogram import read_sleepedf as read_hypnogram
+from data import load_night
+from folds.split import split_subjects
 from prepare_sleepedf import main as prepare_sleepedf
+from recordings.datasets import DATASETS, read_sleepedf
 from simulate import LAYOUTS, RK, SOUNDS, main, simulate, simulate_eeg, simulate_stages
 
-pytest_plugins = ["recordings"]
+pytest_plugins = ["tests.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -184,7 +184,7 @@ def test_a_real_recording_is_never_replaced(tmp_path, capsys):
     real = tmp_path / "SC4001E0-PSG.edf"
     real.write_bytes(b"0       X F X Female_33yr" + b" " * 500)
     assert main(["--db", "sleepedf", "--output_dir", str(tmp_path), "--subjects", "0", "--hours", "0.1"]) == 2
-    assert "SC4001E0-PSG.edf: is there and not simulated; choose another --output_dir" in capsys.readouterr().err
+    assert "SC4001E0-PSG.edf: exists and is not simulated; choose another --output_dir" in capsys.readouterr().err
     assert real.read_bytes().startswith(b"0       X F X")
     assert [path.name for path in tmp_path.iterdir()] == [real.name]
 
@@ -229,7 +229,7 @@ def test_the_script_runs_as_a_process(tmp_path):
     command = [sys.executable, ROOT / "simulate.py", "--db", "sleepedf", "--subjects", "0", "--hours", "0.2"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
-    hypnogram = read_hypnogram(tmp_path / "raw_data" / "sleepedf" / "SC4001EC-Hypnogram.edf")
+    hypnogram = read_sleepedf(tmp_path / "raw_data" / "sleepedf" / "SC4001EC-Hypnogram.edf")
     assert len(hypnogram.codes) == 24 + 40  # 0.2 hours, and 20 minutes of UNKNOWN past the signal
 
 

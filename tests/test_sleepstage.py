@@ -14,4 +14,4 @@ def test_unknown_is_no_stage():
 
 
 def test_rechtschaffen_and_kales_become_aasm():
-    assert RK_TO_AASM == {"W": 0, "1": 1, "2": 2, "3": 3, "4": 3, "R": 4}
+    assert RK_TO_AASM == {"W": 0, "1": 1, "2": 2, "3": 3, "4": 3, "R": 4, "M": UNKNOWN, "?": UNKNOWN}

@@ -1,17 +1,18 @@
 """Sleep statistics: YASA's values on real hypnograms, hand-made nights, and what must hold for any."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypnogram import read_sleepedf
+from recordings.datasets import read_sleepedf
+from scoring.sleepstats import in_bed, sleep_statistics
 from sleepstage import UNKNOWN, Stage
-from sleepstats import in_bed, sleep_statistics
 
-pytest_plugins = ["recordings"]
+pytest_plugins = ["tests.raw_recordings"]
 
 W, N1, N2, N3, REM = Stage
 hypnograms = st.lists(st.integers(UNKNOWN, 4), min_size=1, max_size=300).map(lambda codes: np.array(codes, np.int32))
@@ -85,7 +86,7 @@ def test_what_is_no_hypnogram_is_refused(stages):
 @settings(deadline=None)
 @given(hypnograms)
 def test_minutes_add_up(codes):
-    statistics = sleep_statistics(codes)
+    statistics: dict[str, Any] = sleep_statistics(codes)
     stages = sum(statistics[f"{stage.name}_min"] for stage in Stage)
     assert stages + statistics["unscored_min"] == statistics["TIB_min"]
     assert statistics["TST_min"] == stages - statistics["W_min"] <= statistics["SPT_min"] <= statistics["TIB_min"]

@@ -1,32 +1,25 @@
-"""From a recording and folds to stages: which folds, which channel, whose clock, and what speaks against them."""
+"""From a recording and folds to stages: which folds, which channel, and whose clock."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import edf_files
 import edfio
 import numpy as np
 import pytest
 
-import checkpoint
 from command import InputError
-from config import DATASETS, Settings
+from config import Settings
+from folds.checkpoint import load_folds
+from folds.folders import find_folds
+from recordings.datasets import DATASETS
+from recordings.opening import open_array, open_recording
+from scoring.staging import Request, check_fits_recordings, stage_recording, stager_of, unseen_folds
 from sleepstage import UNKNOWN
-from staging import (
-    SPECTRUM_HZ,
-    Request,
-    Stagers,
-    check_fits_recordings,
-    doubtful_runs,
-    parse_lights,
-    spectrum,
-    stage_recording,
-    unseen_folds,
-)
+from tests import edf_files
 
-pytest_plugins = ["folds"]
+pytest_plugins = ["tests.folds_on_disk"]
 
 SLEEPEDF = DATASETS["sleepedf"]
 START = datetime(2001, 2, 3, 23, 50, 0)
@@ -45,24 +38,16 @@ def write_edf(path, signals, annotations=None):
 
 @pytest.fixture(scope="module")
 def folds(folds_dir):
-    return [
-        checkpoint.load_fold(folder, SLEEPEDF, number)
-        for number, folder in checkpoint.find_folds(folds_dir, SLEEPEDF).items()
-    ]
-
-
-@pytest.fixture(scope="module")
-def stagers():
-    return Stagers()
+    return load_folds(find_folds(folds_dir, SLEEPEDF), SLEEPEDF)
 
 
 @pytest.fixture
-def stage(tmp_path, folds, stagers):
+def stage(tmp_path, folds):
     """Stage a recording of these signals and return what comes of it."""
 
     def call(signals, *, name="night.edf", annotations=None, chosen=None, **request):
         path = write_edf(tmp_path / name, signals, annotations)
-        return stage_recording(path, chosen or folds, Request(SLEEPEDF, **request), stagers)
+        return stage_recording(open_recording(path), chosen or folds, Request(**request))
 
     return call
 
@@ -77,7 +62,7 @@ def fpz(samples, rate=100, unit="uV"):
 def test_probabilities_are_the_mean_over_folds_and_channels(stage, folds):
     signals = [fpz(eeg(6)), ("C3-A2", "uV", 100, eeg(6, seed=1))]
     every = stage(signals, channels=("EEG Fpz-Cz", "C3-A2"))
-    assert every.folds == (0, 4)
+    assert [fold.run.fold for fold in every.folds] == [0, 4]
     single = [
         stage(signals, channels=(channel,), chosen=[fold]).probabilities
         for channel in ("EEG Fpz-Cz", "C3-A2")
@@ -89,12 +74,12 @@ def test_probabilities_are_the_mean_over_folds_and_channels(stage, folds):
     assert [channel.label for channel in every.channels] == ["EEG Fpz-Cz", "C3-A2"]
 
 
-def test_networks_are_compiled_once_for_each_settings(folds, stagers):
-    first = stagers.with_weights(folds[0])
-    assert stagers.with_weights(folds[1]) is first
+def test_networks_are_compiled_once_for_each_settings(folds):
+    first = stager_of(folds[0])
+    assert stager_of(folds[1]) is first
     np.testing.assert_array_equal(first.network.values()["dense/kernel"], folds[1].best.weights["dense/kernel"])
     settings = replace(folds[0].run.settings, mixed_precision=True)
-    assert stagers.with_weights(replace(folds[0], run=replace(folds[0].run, settings=settings))) is not first
+    assert stager_of(replace(folds[0], run=replace(folds[0].run, settings=settings))) is not first
 
 
 @pytest.mark.parametrize(
@@ -110,10 +95,21 @@ def test_networks_are_compiled_once_for_each_settings(folds, stagers):
     ],
 )
 def test_a_night_of_the_data_set_is_left_to_folds_that_never_saw_it(tmp_path, folds, name, expected, said):
-    chosen, warnings = unseen_folds(tmp_path / name, folds, SLEEPEDF)
+    opened = replace(open_array(np.zeros(3000), 100), path=tmp_path / name)
+    chosen, warnings = unseen_folds(opened, folds)
     assert [fold.run.fold for fold in chosen] == expected
     assert (said is None) == (not warnings)
     assert said is None or warnings[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("SC4001E0", [0]), ("SC4042E0", [4]), ("SC4001E0-PSG", [0]), ("SC4011E0", [0, 4]), ("array", [0, 4])],
+)
+def test_what_has_no_file_is_known_by_its_name(folds, name, expected):
+    chosen, warnings = unseen_folds(open_array(np.zeros(3000), 100, name=name), folds)
+    assert [fold.run.fold for fold in chosen] == expected
+    assert bool(warnings) == (name == "SC4011E0")
 
 
 @pytest.mark.parametrize("settings", [{"input_size": 500}, {"sampling_rate": 128, "input_size": 3840}])
@@ -170,63 +166,34 @@ def test_less_than_an_epoch_is_refused(stage):
         stage([fpz(eeg(29 / 30))])
 
 
-def test_epochs_without_a_signal_are_not_staged(stage, monkeypatch):
-    import staging
-
-    whole = stage([fpz(eeg(6))])
-    cut = staging.signal_epochs
-
-    def with_hole(signal, first_second):
-        epochs = cut(signal, first_second)
-        there = epochs.recorded != 2
-        parts = {name: getattr(epochs, name)[there] for name in ("x", "recorded", "flat", "clipped")}
-        return replace(epochs, **parts)
-
-    monkeypatch.setattr(staging, "signal_epochs", with_hole)
-    staged = stage([fpz(eeg(6))])
+def test_epochs_without_a_signal_are_not_staged(folds):
+    samples = eeg(6)
+    whole = stage_recording(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
+    samples[2 * 3000 + 700] = np.nan
+    staged = stage_recording(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
     assert staged.stages.tolist().index(UNKNOWN) == 2 and (staged.stages == UNKNOWN).sum() == 1
     assert np.isnan(staged.probabilities[2]).all() and np.isnan(staged.power[2]).all()
     np.testing.assert_allclose(staged.probabilities[:2], whole.probabilities[:2], atol=1e-6)
     assert "1 epochs reach into gaps of the recording and are not staged" in staged.notices
 
 
-@pytest.mark.parametrize(
-    ("off", "on", "expected"),
-    [
-        ("23:51", None, (60, None)), ("00:10", None, (1200, None)), ("23:51:30", "00:05", (90, 900)),
-        ("120", "600", (120, 600)), (None, "00:00", (None, 600)), ("23:50", None, (0, None)),
-    ],
-)  # fmt: skip
-def test_lights_are_clock_times_or_seconds(stage, off, on, expected):
-    given = {"lights_off": parse_lights(off, "--lights_off"), "lights_on": parse_lights(on, "--lights_on")}
-    staged = stage([fpz(eeg(60))], **given)
-    assert (staged.lights_off, staged.lights_on) == expected
+def test_a_gap_in_an_edf_file_is_not_staged(folds, tmp_path):
+    """Records of 1 s; after 75 s of them the recorder paused for 50 s: epochs 2 and 3, and a part of 4, are lost."""
+    path = write_edf(tmp_path / "night.edf", [fpz(eeg(6))], annotations=[])
+    content = path.read_bytes()
+    for second in range(179, 74, -1):  # each record keeps its own time; the digits that follow move up
+        stamp = b"+%d\x14\x14\x00" % second
+        moved = b"+%d\x14\x14\x00" % (second + 50)
+        extra = len(moved) - len(stamp)
+        content = content.replace(stamp + b"\x00" * extra, moved, 1)
+    path.write_bytes(content.replace(b"EDF+C", b"EDF+D", 1))
+    staged = stage_recording(open_recording(path), folds, Request())
+    assert staged.format == "EDF+D" and len(staged) == 7  # 230 s
+    assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [2, 3, 4]
+    assert "3 epochs reach into gaps of the recording and are not staged" in staged.notices
 
 
-@pytest.mark.parametrize("text", ["25:00", "12:60", "1:2:3:4", "noon", "-5", "12:", "nan", "inf", "1e99"])
-def test_lights_that_are_no_time_are_refused(text):
-    with pytest.raises(InputError, match=r"--lights_off .*: give a clock time, HH:MM or HH:MM:SS, or seconds"):
-        parse_lights(text, "--lights_off")
-
-
-@pytest.mark.parametrize(
-    ("off", "on", "message"),
-    [
-        (
-            timedelta(hours=12),
-            None,
-            "12:00:00 is not in the recording, which lasts from 23:50:00 to 00:00:00",
-        ),
-        (601.0, None, "--lights_off 601.0 is not in the recording"),
-        (200.0, 100.0, "lights on at 100 s is not after lights off at 200 s"),
-    ],
-)
-def test_lights_outside_the_recording_are_refused(stage, off, on, message):
-    with pytest.raises(InputError, match=message):
-        stage([fpz(eeg(20))], lights_off=off, lights_on=on)
-
-
-def test_marks_in_the_file_count_unless_the_user_says_otherwise(stage):
+def test_lights_and_marks_are_those_of_the_recording(stage):
     marks = [(60, None, "Lights Off"), (300, None, "lights on (alarm)")]
     staged = stage([fpz(eeg(20))], annotations=marks)
     assert (staged.lights_off, staged.lights_on) == (60, 300)
@@ -234,6 +201,12 @@ def test_marks_in_the_file_count_unless_the_user_says_otherwise(stage):
     assert (staged.in_bed.start, staged.in_bed.stop) == (2, 10)
     staged = stage([fpz(eeg(20))], annotations=marks, lights_off=90.0)
     assert (staged.lights_off, staged.lights_on) == (90, 300)
+    assert stage([fpz(eeg(20))], lights_off=timedelta(hours=23, minutes=52)).lights_off == 120
+
+
+def test_lights_outside_the_recording_name_the_file(stage):
+    with pytest.raises(InputError, match=r"night.edf: --lights_off 601.0 is not in the recording"):
+        stage([fpz(eeg(20))], lights_off=601.0)
 
 
 # ---- the expert ----
@@ -293,24 +266,7 @@ def test_what_speaks_against_trust_is_said(stage):
     assert "3 of 3 epochs are clipped" in " ".join(stage([fpz(clipped)]).warnings)
 
 
-def test_a_night_without_n2_and_n3_is_unlike_sleep(stage):
+def test_what_speaks_against_the_whole_night_is_said(stage):
     staged = stage([fpz(eeg(6))])
     unlike = any("no N2 and no N3 at all" in warning for warning in staged.warnings)
     assert unlike == (not np.isin(staged.stages, (2, 3)).any())
-
-
-def test_runs_of_low_confidence_are_listed_the_longest_first(stage):
-    staged = stage([fpz(eeg(20))])
-    sure, unsure = [0.9, 0.1, 0, 0, 0], [0.4, 0.3, 0.2, 0.1, 0]
-    rows = [sure] * 2 + [unsure] * 4 + [sure] + [unsure] * 3 + [sure] * 4 + [unsure] * 6
-    staged = replace(staged, probabilities=np.array(rows, np.float32))
-    assert [(run.first, run.n_epochs) for run in doubtful_runs(staged)] == [(14, 6), (2, 4)]
-
-
-def test_the_spectrum_of_a_sine_is_where_it_should_be():
-    t = np.arange(3000) / 100
-    decibel = spectrum(np.stack([20 * np.sin(2 * np.pi * 12.5 * t), 0 * t]).astype(np.float32))
-    assert SPECTRUM_HZ[decibel[0].argmax()] == 12.5
-    power = 10 ** (decibel[0] / 10)
-    assert power.sum() * SPECTRUM_HZ[1] == pytest.approx(20**2 / 2, rel=0.01)  # Parseval: the sine's variance in µV²
-    assert np.isfinite(decibel[1]).all()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
-from xml.etree import ElementTree
 
 import mne
 import numpy as np
@@ -13,56 +12,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import checkpoint
-import export
 from command import InputError
-from config import DATASETS
-from export import stage_table, summarize, write_recording, write_report
-from hypnogram import AASM_CODES, read_annotations
+from recordings.hypnogram import AASM_CODES, read_annotations
+from scoring import plots
+from scoring.recording_files import summarize, write_recording
+from scoring.spectrum import SPECTRUM_HZ
 from sleepstage import STAGE_NAMES, UNKNOWN
-from staging import SPECTRUM_HZ, StagedChannel, StagedRecording
-
-pytest_plugins = ["folds"]
-
-N_EPOCHS = 200
-STAGES = np.repeat([0, 1, 2, 3, 2, 4, 0], [30, 10, 50, 40, 20, 40, 10])
-
-
-def staged_night(tmp_path, **changes):
-    """Return a recording of 200 epochs: sure but for epochs 90 to 95, without a signal in 100 and 101."""
-    rng = np.random.default_rng(0)
-    probabilities = np.full((N_EPOCHS, 5), 0.04, np.float32)
-    probabilities[np.arange(N_EPOCHS), STAGES] = 0.84
-    probabilities[90:96] = probabilities[90:96] * 0.4 + 0.12
-    probabilities[100:102] = np.nan
-    power = rng.normal(0, 5, (N_EPOCHS, len(SPECTRUM_HZ))).astype(np.float32)
-    power[100:102] = np.nan
-    flat = np.zeros(N_EPOCHS, bool)
-    flat[7] = True
-    channel = StagedChannel("C3-M2", "mV", 256.0, probabilities, power, flat, np.zeros(N_EPOCHS, bool), ())
-    night = StagedRecording(
-        path=tmp_path / "night.edf",
-        format="EDF",
-        start=datetime(2001, 2, 3, 23, 10, 30),
-        first_second=0.0,
-        channels=(channel,),
-        probabilities=probabilities,
-        expert=None,
-        expert_file=None,
-        lights_off=300.0,
-        lights_on=None,
-        folds=(0, 4),
-        simulated=False,
-        warnings=("beware",),
-        notices=("by the way",),
-    )
-    return replace(night, **changes)
-
-
-@pytest.fixture(scope="module")
-def folds(folds_dir):
-    found = checkpoint.find_folds(folds_dir, DATASETS["sleepedf"])
-    return [checkpoint.load_fold(folder, DATASETS["sleepedf"], number) for number, folder in found.items()]
+from tests.staged_nights import N_EPOCHS, STAGES, staged_night, texts
+from version import __version__
 
 
 @pytest.fixture
@@ -70,31 +27,27 @@ def night(tmp_path):
     return staged_night(tmp_path)
 
 
-def texts(svg):
-    return [node.text for node in ElementTree.parse(svg).iter("{http://www.w3.org/2000/svg}text")]
-
-
 # ---- all files ----
 
 
-def test_one_stem_and_nothing_else(night, folds, tmp_path):
-    written = write_recording(tmp_path, night, folds)
+def test_one_stem_and_nothing_else(night, tmp_path):
+    written = write_recording(tmp_path, night)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
     assert {path.name for path in written} == {
         "night_stages.csv", "night_stages.edf", "night_summary.json", "night_hypnogram.png", "night_hypnogram.svg",
     }  # fmt: skip
 
 
-def test_a_folder_that_is_gone_is_the_users_error(night, folds, tmp_path):
+def test_a_folder_that_is_gone_is_the_users_error(night, tmp_path):
     with pytest.raises(InputError, match="cannot write"):
-        write_recording(tmp_path / "gone", night, folds)
+        write_recording(tmp_path / "gone", night)
 
 
 # ---- the table ----
 
 
-def test_the_table_is_read_back_by_pandas(night, folds, tmp_path):
-    write_recording(tmp_path, night, folds)
+def test_the_table_is_read_back_by_pandas(night, tmp_path):
+    write_recording(tmp_path, night)
     table = pd.read_csv(tmp_path / "night_stages.csv", keep_default_na=True)
     assert list(table) == [
         "recording", "epoch", "onset_s", "clock", "stage", "p_W", "p_N1", "p_N2", "p_N3", "p_REM", "confidence",
@@ -115,18 +68,11 @@ def test_the_table_is_read_back_by_pandas(night, folds, tmp_path):
     assert table["p_W"].isna().sum() == 2
 
 
-def test_the_table_has_a_clock_and_an_expert_only_if_there_is_one(tmp_path):
-    expert = np.where(np.arange(N_EPOCHS) < 5, UNKNOWN, STAGES).astype(np.int32)
-    table = stage_table(staged_night(tmp_path, start=None, expert=expert))
-    assert "clock" not in table
-    assert table["expert"].tolist()[:6] == ["?"] * 5 + ["W"]
-
-
 # ---- annotations ----
 
 
-def test_the_annotations_are_read_back_by_mne(night, folds, tmp_path):
-    write_recording(tmp_path, night, folds)
+def test_the_annotations_are_read_back_by_mne(night, tmp_path):
+    write_recording(tmp_path, night)
     found = mne.read_annotations(tmp_path / "night_stages.edf")
     np.testing.assert_array_equal(found.onset, 30.0 * np.arange(N_EPOCHS))
     assert set(found.duration) == {30.0}
@@ -134,24 +80,24 @@ def test_the_annotations_are_read_back_by_mne(night, folds, tmp_path):
     assert list(found.description) == [f"Sleep stage {name}" for name in names]
 
 
-def test_the_annotations_are_a_hypnogram_that_we_read_ourselves(night, folds, tmp_path):
-    write_recording(tmp_path, night, folds)
+def test_the_annotations_are_a_hypnogram_that_we_read_ourselves(night, tmp_path):
+    write_recording(tmp_path, night)
     hypnogram = read_annotations(tmp_path / "night_stages.edf", AASM_CODES)
     np.testing.assert_array_equal(hypnogram.codes, night.stages)
     assert hypnogram.start == night.start
 
 
 @pytest.mark.parametrize("start", [None, datetime(1971, 1, 1, 23, 0)])
-def test_annotations_of_a_recording_without_a_date(folds, tmp_path, start):
-    write_recording(tmp_path, staged_night(tmp_path, start=start), folds)
+def test_annotations_of_a_recording_without_a_date(tmp_path, start):
+    write_recording(tmp_path, staged_night(tmp_path, start=start))
     assert len(mne.read_annotations(tmp_path / "night_stages.edf")) == N_EPOCHS
 
 
 # ---- the summary ----
 
 
-def test_the_summary_says_what_was_done(night, folds, tmp_path):
-    write_recording(tmp_path, night, folds)
+def test_the_summary_says_what_was_done(night, tmp_path):
+    write_recording(tmp_path, night)
     summary = json.loads((tmp_path / "night_summary.json").read_text())
     assert summary["statistics"]["TIB_min"] == 95  # from lights off on
     assert summary["statistics"]["SOL_min"] == 10
@@ -172,27 +118,28 @@ def test_the_summary_says_what_was_done(night, folds, tmp_path):
     assert summary["folds"] == [0, 4] and [one["global_step"] for one in summary["checkpoints"]] == [100, 104]
     assert summary["warnings"] == ["beware"] and summary["notices"] == ["by the way"]
     assert summary["agreement"] is None and summary["versions"]["tensorflow"]
+    assert summary["versions"]["recsleepnet"] == __version__
 
 
-def test_the_summary_compares_with_the_expert_where_both_staged(folds, tmp_path):
+def test_the_summary_compares_with_the_expert_where_both_staged(tmp_path):
     expert = STAGES.astype(np.int32)
     expert[:20] = 1  # of which the first half is not staged
     expert[:10] = UNKNOWN
-    summary = summarize(staged_night(tmp_path, expert=expert, expert_file=tmp_path / "h.edf"), folds)
+    summary = summarize(staged_night(tmp_path, expert=expert, expert_file=tmp_path / "h.edf"))
     assert summary["agreement"]["epochs"] == N_EPOCHS - 2 - 10
     assert summary["agreement"]["accuracy"] == pytest.approx((N_EPOCHS - 2 - 20) / (N_EPOCHS - 12))
 
 
-def test_lights_that_leave_no_epoch_leave_no_statistics(folds, tmp_path):
-    summary = summarize(staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0), folds)
+def test_lights_that_leave_no_epoch_leave_no_statistics(tmp_path):
+    summary = summarize(staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0))
     assert summary["statistics"] == {}
 
 
 # ---- pictures ----
 
 
-def test_the_picture_shows_the_night(night, folds, tmp_path):
-    write_recording(tmp_path, night, folds)
+def test_the_picture_shows_the_night(night, tmp_path):
+    write_recording(tmp_path, night)
     shown = texts(tmp_path / "night_hypnogram.svg")
     for text in ("Model", "Unsure", "Probability", "Frequency (Hz)", "Clock time", "lights off", "night, C3-M2"):
         assert text in shown
@@ -202,60 +149,31 @@ def test_the_picture_shows_the_night(night, folds, tmp_path):
         assert image.size[0] == pytest.approx(7.2 * 200, abs=2)
 
 
-def test_the_expert_has_a_line_of_its_own(folds, tmp_path):
+def test_the_expert_has_a_line_of_its_own(tmp_path):
     night = staged_night(tmp_path, expert=STAGES.astype(np.int32), expert_file=tmp_path / "h.edf", start=None)
-    write_recording(tmp_path, night, folds)
+    write_recording(tmp_path, night)
     shown = texts(tmp_path / "night_hypnogram.svg")
     assert "Expert" in shown and "Differ" in shown and "Time (hours)" in shown
-    assert any("agreement with the expert 100.0 %, kappa 1.00" in text for text in shown)
+    assert any("expert: accuracy 100.0 %, macro-F1 100.0 %, kappa 1.000" in text for text in shown)
 
 
 @pytest.mark.parametrize("n_epochs", [1, 5760])
-def test_an_epoch_or_two_days_are_drawn(folds, tmp_path, n_epochs):
+def test_an_epoch_or_two_days_are_drawn(tmp_path, n_epochs):
     night = staged_night(tmp_path)
     channel = replace(night.channels[0], power=np.resize(night.channels[0].power, (n_epochs, len(SPECTRUM_HZ))))
     whole = replace(night, probabilities=np.resize(night.probabilities, (n_epochs, 5)), channels=(channel,))
-    export.recording_picture([tmp_path / "a.png"], replace(whole, lights_off=None), "title")
+    plots.save(replace(whole, lights_off=None).plot(), tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
 # ---- simulated ----
 
 
-def test_everything_of_a_simulated_recording_says_so(folds, tmp_path):
+def test_everything_of_a_simulated_recording_says_so(tmp_path):
     night = staged_night(tmp_path, simulated=True)
-    write_recording(tmp_path, night, folds)
-    write_report(tmp_path / "report.html", [night], folds, {})
+    write_recording(tmp_path, night)
     assert (pd.read_csv(tmp_path / "night_stages.csv")["recording"] == "night (SIMULATED)").all()
     summary = json.loads((tmp_path / "night_summary.json").read_text())
     assert summary["simulated"] is True and "SIMULATED" in summary["recording"]
     assert b"Simulated" in (tmp_path / "night_stages.edf").read_bytes()[:256]
     assert any("SIMULATED" in text for text in texts(tmp_path / "night_hypnogram.svg"))
-    assert "night (SIMULATED)" in (tmp_path / "report.html").read_text()
-
-
-# ---- the report ----
-
-
-def test_the_report_is_one_file_with_all_in_it(night, folds, tmp_path):
-    expert = staged_night(tmp_path, expert=STAGES.astype(np.int32), expert_file=tmp_path / "h.edf")
-    expert = replace(expert, path=tmp_path / "<other>.edf")
-    for one in (night, expert):
-        write_recording(tmp_path, one, folds)
-    write_report(tmp_path / "report.html", [night, expert], folds, {"lost.edf": "lost.edf: no such file"})
-    page = (tmp_path / "report.html").read_text()
-    shown = (
-        "Total sleep time (TST), min",
-        "beware",
-        "lost.edf: no such file",
-        "&lt;other&gt;",
-        "trained on sleepedf",
-        "256 Hz to 100 Hz",
-        "23:55:30: 6 epochs",
-        "Macro-F1",
-        "23:15:30",  # lights off
-    )
-    for text in shown:
-        assert text in page, text
-    assert page.count("data:image/png;base64") >= 2
-    assert 'src="http' not in page and '<link href="http' not in page

@@ -1,6 +1,6 @@
 """Fixtures of raw recordings: real ones where they are at hand, and simulated ones in each data set's own layout.
 
-A test file takes them in with `pytest_plugins = ["recordings"]`.
+A test file takes them in with `pytest_plugins = ["tests.raw_recordings"]`.
 """
 
 from __future__ import annotations

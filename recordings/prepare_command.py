@@ -1,9 +1,4 @@
-"""One raw recording and its hypnogram → one prepared night; and the command line that the prepare scripts share.
-
-A dataset's script finds the files and knows what its labels mean. Everything after that is here, in this order: read
-one channel in µV, put signal and hypnogram on one clock, resample to 100 Hz, drop epochs that nobody staged, keep
-30 minutes of W around the sleep.
-"""
+"""All nights of a folder: what the prepare scripts share, from their options to the closing table."""
 
 from __future__ import annotations
 
@@ -22,192 +17,13 @@ from signal import signal as on_signal
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, log, writable_folder
+from command import InputError, log, new_parser
 from data import Night, load_night, save_night
-from hypnogram import Hypnogram, overlap
-from recording import EPOCH_SAMPLES, TARGET_RATE, RawSignal, amplitude_notice, read_signal, signal_epochs
-from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, UNKNOWN, Stage
-
-WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and after the last epoch that is not W
-
-
-# ---- the epochs that are kept ----
-
-
-def around_sleep(codes: NDArray[np.int32]) -> slice:
-    """Return the part of (epoch,) codes from 30 minutes before the first epoch that is not W to 30 after the last.
-
-    All of it when there is nothing but W.
-    """
-    not_wake = np.flatnonzero(codes != Stage.W)
-    if len(not_wake) == 0:
-        return slice(0, len(codes))
-    return slice(max(0, int(not_wake[0]) - WAKE_EPOCHS_KEPT), min(len(codes), int(not_wake[-1]) + 1 + WAKE_EPOCHS_KEPT))
-
-
-def drop_then_trim(codes: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Return the epochs that are kept: those with a stage, and of these what lies around the sleep (as published)."""
-    staged = np.flatnonzero(codes != UNKNOWN)
-    return staged[around_sleep(codes[staged])]
-
-
-def trim_then_drop(codes: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Return the epochs that are kept when MOVEMENT and UNKNOWN count as sleep while trimming (as some tools do)."""
-    near = around_sleep(codes)
-    staged: NDArray[np.intp] = np.flatnonzero(codes[near] != UNKNOWN) + near.start
-    return staged
-
-
-# ---- one raw night → one prepared night ----
-
-
-@dataclass(frozen=True)
-class RawNight:
-    """Where one night's two files should be, and which were found.
-
-    Attributes:
-        name: the prepared night's name.
-        subject: the subject's number in the data set.
-        signal_name, hypnogram_name: what the files should be called.
-        signals, hypnograms: the files of these names; one of each, if all is well.
-    """
-
-    name: str
-    subject: int
-    signal_name: str
-    hypnogram_name: str
-    signals: tuple[Path, ...]
-    hypnograms: tuple[Path, ...]
-
-    def pair(self) -> tuple[Path, Path]:
-        """Return the signal's and the hypnogram's file.
-
-        Raises:
-            InputError: one of them is missing, or there are several.
-        """
-        return (
-            self.only(self.signals, "signal", self.signal_name, self.hypnograms),
-            self.only(self.hypnograms, "hypnogram", self.hypnogram_name, self.signals),
-        )
-
-    def only(self, found: Sequence[Path], what: str, name: str, partner: Sequence[Path]) -> Path:
-        if not found:
-            beside = f" to go with {partner[0]}" if partner else ""
-            raise InputError(f"no {what} {name}{beside}; fetch it, or take its partner away")
-        if len(found) > 1:
-            raise InputError(f"{len(found)} {what}s {', '.join(map(str, found))}; leave one of them")
-        return found[0]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """The user's choices for preparing a night.
-
-    Attributes:
-        select_ch: the channel that is asked for.
-        max_mismatch: epochs by which signal and staged hypnogram may differ in length.
-        trim_first: trim before dropping, not after.
-        drop_last: epochs to leave out at the end of the hypnogram.
-        may_differ: nights that may differ in length by any number of epochs.
-    """
-
-    select_ch: str
-    max_mismatch: int
-    trim_first: bool = False
-    drop_last: int = 0
-    may_differ: tuple[str, ...] = ()
-
-    def settings(self) -> dict[str, str | int | float]:
-        """Return those that change a prepared night, as they are stored in it."""
-        return {"select_ch": self.select_ch, "trim_first": int(self.trim_first), "drop_last": self.drop_last}
-
-
-ReadHypnogram = Callable[[Path], Hypnogram]
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A prepared night and what the user should know about it."""
-
-    night: Night
-    notices: tuple[str, ...]
-
-
-def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) -> Prepared:
-    """Turn a raw recording and its hypnogram into a night at 100 Hz in µV with AASM stages.
-
-    Raises:
-        InputError: a file is missing or unreadable, or the two do not fit together; the message names the file.
-    """
-    signal_path, hypnogram_path = raw.pair()
-    hypnogram = read_hypnogram(hypnogram_path)
-    signal = read_signal(signal_path, rules.select_ch)
-    delay = 0.0
-    if signal.start and hypnogram.start:
-        delay = (hypnogram.start - signal.start).total_seconds()
-    codes = hypnogram.codes[: max(0, len(hypnogram.codes) - rules.drop_last)]
-    check_lengths(raw.name, signal, hypnogram, delay, rules)
-    shared = overlap(signal.seconds, len(codes), delay)
-    x = signal_epochs(signal, shared.first_second).x[: shared.n_epochs]
-    codes = codes[shared.first_epoch :][: len(x)]
-    kept = trim_then_drop(codes) if rules.trim_first else drop_then_trim(codes)
-    if len(kept) == 0:
-        raise InputError(f"{signal_path}, {hypnogram_path}: no epoch is left that has both a signal and a stage")
-    source: dict[str, str | int | float] = {
-        "signal_file": signal_path.name,
-        "hypnogram_file": hypnogram_path.name,
-        "start_time": signal.start.isoformat() if signal.start else "",
-        "hypnogram_delay": delay,
-        "signal_rate": signal.rate,
-        "signal_unit": signal.unit,
-        "simulated": int(signal.simulated),
-        "signal_epochs": signal.n_epochs,
-        "hypnogram_epochs": len(hypnogram.codes),
-        "shared_epochs": len(codes),
-        "staged_epochs": int((codes != UNKNOWN).sum()),
-        "kept_epochs": len(kept),
-        "first_kept_second": shared.first_second + float(kept[0]) * EPOCH_SECONDS,
-        **rules.settings(),
-    }
-    night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
-    return Prepared(night, tuple(notices_on(night)))
-
-
-def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: float, rules: Rules) -> None:
-    """Raise InputError when signal and hypnogram differ by more epochs than the rules allow.
-
-    What counts is where the stages end, because Sleep-EDF fills a hypnogram up to 24 hours with UNKNOWN.
-    """
-    staged = np.flatnonzero(hypnogram.codes != UNKNOWN)
-    if len(staged) == 0:
-        raise InputError(f"{name}: no epoch in the hypnogram has a stage")
-    signal_start, signal_end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + signal.n_epochs
-    without_signal = max(0, signal_start - int(staged[0])) + max(0, int(staged[-1]) + 1 - signal_end)
-    without_hypnogram = max(0, -signal_start) + max(0, signal_end - len(hypnogram.codes))
-    mismatch = int(np.ceil(without_signal + without_hypnogram))
-    if mismatch > rules.max_mismatch and name not in rules.may_differ:
-        later = f", starting {delay:g} s later" if delay else ""
-        raise InputError(
-            f"{name}: the signal has {signal.n_epochs} epochs, the hypnogram {len(hypnogram.codes)}{later}; "
-            f"{mismatch} have no partner, over the limit of {rules.max_mismatch}; "
-            f"check the files, or allow it with --max_mismatch {mismatch}"
-        )
-
-
-def notices_on(night: Night) -> Iterator[str]:
-    source = night.source
-    if source["select_ch"] != night.ch_label:
-        yield f"channel {source['select_ch']}: using {night.ch_label}"
-    if not source["signal_unit"]:
-        yield "the file gives no unit; taken as µV"
-    if source["hypnogram_delay"]:
-        yield f"the hypnogram starts {source['hypnogram_delay']:g} s after the signal; aligned on time"
-    if (night.y == Stage.W).all():
-        yield "nothing but W in it, so nothing was trimmed"
-    amplitude = amplitude_notice(night.x)
-    if amplitude:
-        yield amplitude
-
+from files import writable_folder
+from recordings.datasets import Dataset
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
+from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night
+from sleepstage import STAGE_NAMES, STAGES
 
 # ---- all nights of a folder ----
 
@@ -320,7 +136,7 @@ def in_processes(work: Callable[[RawNight], Outcome], nights: Sequence[RawNight]
         with ProcessPoolExecutor(min(n_jobs, len(nights)), initializer=leave_interrupts_to_parent) as pool:
             yield from pool.map(work, nights)
     except BrokenProcessPool as error:
-        raise InputError("a process was ended from outside, perhaps for memory; try a smaller --n_jobs") from error
+        raise InputError("a worker was killed, perhaps out of memory; try a smaller --n_jobs") from error
 
 
 def leave_interrupts_to_parent() -> None:
@@ -344,6 +160,7 @@ def report_each(outcomes: Iterable[Outcome], n_nights: int) -> list[Outcome]:
 
 
 def outcome_line(outcome: Outcome) -> str:
+    """Return what became of a night as one line."""
     if outcome.status == FAILED:
         return f"{outcome.name}: failed"
     stages = ", ".join(f"{name} {count}" for name, count in zip(STAGE_NAMES, outcome.counts, strict=True))
@@ -398,25 +215,22 @@ def exit_status(outcomes: Iterable[Outcome]) -> int:
 # ---- the command line ----
 
 
-def prepare_parser(
-    description: str, folder: str, select_ch: str, max_mismatch: int, subjects: str
-) -> argparse.ArgumentParser:
+def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int) -> argparse.ArgumentParser:
     """Return a parser with the options that every prepare script has.
 
     Args:
-        description: one sentence for `--help`.
-        folder: the data set's folder under ./raw_data and ./data.
-        select_ch: its default channel.
-        max_mismatch: its default limit, in epochs.
-        subjects: which subjects there are, for `--help`.
+        description: for `--help`.
+        dataset: its name is that of the folders under ./raw_data and ./data.
+        max_mismatch: default limit, in epochs.
     """
-    parser = argparse.ArgumentParser(description=description)
+    parser = new_parser(description)
+    folder, subjects = dataset.name, as_ranges(dataset.study.subjects)
     add = parser.add_argument
     add("--data_dir", default=f"./raw_data/{folder}", help="folder of the raw recordings (default %(default)s)")
     add("--output_dir", default=f"./data/{folder}", help="folder for the prepared nights (default %(default)s)")
     add(
         "--select_ch",
-        default=select_ch,
+        default=dataset.channel,
         help='channel; aliases are found ("C3-A2" is C3-M2, C3A2) (default %(default)s)',
     )
     add(
@@ -458,6 +272,8 @@ def parse_subjects(texts: Sequence[str], known: Sequence[int]) -> tuple[int, ...
         if not there:
             raise InputError(f"--subjects {text}: the data set has subjects {as_ranges(known)}")
         chosen.update(there)
+    if not chosen:
+        raise InputError("--subjects: give numbers and ranges, as in 1 3 5-7")
     return tuple(sorted(chosen))
 
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sleepstage import STAGE_NAMES, STAGES
-
-if TYPE_CHECKING:  # pandas, scikit-learn and scipy are imported where they are used: `--help` must not wait for them
-    import pandas as pd
 
 N_STAGES = len(STAGES)
 POOLED = ("accuracy", "macro_f1", "kappa")
@@ -83,6 +80,7 @@ def count_confusion(expert: ArrayLike, model: ArrayLike) -> NDArray[np.int64]:
 
 
 def checked_hypnogram(whose: str, stages: ArrayLike) -> NDArray[np.int64]:
+    """Return (epoch,) stage codes; raise ValueError unless each is a stage."""
     hypnogram = np.asarray(stages)
     if hypnogram.ndim != 1 or hypnogram.size == 0 or not np.issubdtype(hypnogram.dtype, np.integer):
         raise ValueError(
@@ -165,45 +163,16 @@ def quotient(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
     return result
 
 
-# ---- nights and subjects ----
+# ---- many nights ----
 
 
-@dataclass(frozen=True)
-class ScoredNight:
-    """The scores of one night and where it belongs."""
-
-    night: str
-    subject: int
-    fold: int
-    scores: Scores
-
-
-def pooled(nights: Iterable[ScoredNight]) -> Scores:
+def pooled(scored: Iterable[Scores]) -> Scores:
     """Return the scores over all epochs of all nights.
 
     Raises:
         ValueError: there are no nights.
     """
-    return from_confusion(sum((night.scores.confusion for night in nights), np.zeros((N_STAGES, N_STAGES), np.int64)))
-
-
-def by_subject(nights: Iterable[ScoredNight]) -> dict[int, NDArray[np.int64]]:
-    """Return each subject's confusion matrix over all its nights, as `intervals` takes them."""
-    total: dict[int, NDArray[np.int64]] = {}
-    for night in nights:
-        total[night.subject] = total.get(night.subject, 0) + night.scores.confusion
-    return total
-
-
-def night_table(nights: Iterable[ScoredNight]) -> pd.DataFrame:
-    """Return one row a night: night, subject, fold, epochs, accuracy, macro_f1, kappa (nan where undefined)."""
-    import pandas as pd
-
-    rows = [
-        (one.night, one.subject, one.fold, one.scores.n_epochs, *(getattr(one.scores, name) for name in POOLED))
-        for one in nights
-    ]
-    return pd.DataFrame(rows, columns=["night", "subject", "fold", "epochs", *POOLED])
+    return from_confusion(sum((one.confusion for one in scored), np.zeros((N_STAGES, N_STAGES), np.int64)))
 
 
 def intervals(
@@ -217,7 +186,7 @@ def intervals(
     undefined when subjects are alike. Percentiles are always there, and lie inside the range that the figure can take.
 
     Args:
-        confusions: the confusion matrix of each subject, as `by_subject` returns them.
+        confusions: the confusion matrix of each subject, over all its nights.
         seed: of the resampling; the same seed gives the same limits.
         n_resamples: how often the subjects are drawn.
 
@@ -278,7 +247,7 @@ def plain(number: float) -> float | None:
     return float(number) if math.isfinite(number) else None
 
 
-def report(figures: Scores, limits: Mapping[str, Interval] | None = None) -> str:
+def as_text(figures: Scores, limits: Mapping[str, Interval] | None = None) -> str:
     """Return the pooled figures, the figures of each stage and the confusion matrix as aligned plain text."""
     return "\n\n".join(
         "\n".join(part) for part in (pooled_lines(figures, limits), stage_lines(figures), confusion_lines(figures))
@@ -286,6 +255,7 @@ def report(figures: Scores, limits: Mapping[str, Interval] | None = None) -> str
 
 
 def pooled_lines(figures: Scores, limits: Mapping[str, Interval] | None) -> list[str]:
+    """Return accuracy, macro-F1 and kappa, each with its interval if there is one."""
     lines = []
     for name, label, scale, digits, unit in (
         ("accuracy", "Accuracy", 100, 1, " %"),
@@ -311,6 +281,7 @@ def stage_lines(figures: Scores) -> list[str]:
 
 
 def confusion_lines(figures: Scores) -> list[str]:
+    """Return the confusion matrix as aligned lines."""
     width = max(5, len(f"{figures.confusion.max():,}"))
     return [
         "Epochs by stage; row: expert, column: model",
@@ -324,6 +295,12 @@ def confusion_lines(figures: Scores) -> list[str]:
 
 def aligned(name: str, cells: Sequence[str], width: int) -> str:
     return f"{name:<5}" + "".join(f"  {cell:>{width}}" for cell in cells)
+
+
+def in_words(figures: Scores) -> str:
+    """Return accuracy, macro-F1 and kappa as part of a sentence."""
+    kappa = number(figures.kappa, 0, 3)
+    return f"accuracy {100 * figures.accuracy:.1f} %, macro-F1 {100 * figures.macro_f1:.1f} %, kappa {kappa}"
 
 
 def number(value: float, width: int, digits: int = 1) -> str:

@@ -6,7 +6,8 @@ suffix of the path chooses the format (`.png`, `.svg`, `.pdf`). Every figure kee
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from command import written_whole
+from files import written_whole
+from scoring.spectrum import SPECTRUM_HZ
+from scoring.staged import StagedNight, StagedRecording, runs_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, UNKNOWN, Stage
-from staging import SPECTRUM_HZ, StagedRecording
 
 if TYPE_CHECKING:  # matplotlib is imported where it draws: `--help` must not wait for it
     from matplotlib.axes import Axes
@@ -48,89 +50,57 @@ STYLE: Any = {  # by matplotlib's names for its settings
 }
 
 
-def confusion_picture(path: Path, confusion: ArrayLike, title: str = "") -> None:
+def confusion_figure(confusion: ArrayLike, title: str = "") -> Figure:
     """Draw a confusion matrix: the share of each expert stage that the model gave each stage, and the epochs below it.
 
     Args:
-        path: the picture to write.
         confusion: (expert stage, model stage) epochs.
         title: above the matrix; some 45 characters a line.
-
-    Raises:
-        InputError: the picture cannot be written.
     """
-    from matplotlib import rc_context
-
-    counts = np.asarray(confusion, np.int64)
-    with rc_context(STYLE):
-        figure = new_figure(3.5, 3.6)
+    with drawing(3.5, 3.6) as figure:
         axes = figure.add_subplot()
-        draw_confusion(axes, counts)
+        draw_confusion(axes, np.asarray(confusion, np.int64))
         axes.set_title(title, fontsize=8)
-        save(figure, path)
+    return figure
 
 
-def hypnogram_picture(
-    path: Path, expert: ArrayLike, model: ArrayLike, probabilities: ArrayLike | None = None, title: str = ""
-) -> None:
-    """Draw a night: the expert's hypnogram, the epochs on which the two differ, the model's, and its probabilities.
+def night_figure(staged: StagedNight, title: str = "") -> Figure:
+    """Draw a prepared night: the expert's hypnogram, where the two differ, the model's, and its probabilities.
 
     Time runs over the epochs given; epochs that preparation left out take none.
 
     Args:
-        path: the picture to write.
-        expert: (epoch,) stage codes.
-        model: (epoch,) stage codes of the same epochs.
-        probabilities: (epoch, stage) the model's, in the order of the codes; drawn below as a hypnodensity when given.
+        staged: the night, with an expert.
         title: a line above the picture, for instance with the night's name and accuracy.
-
-    Raises:
-        ValueError: the arrays are not of the same epochs.
-        InputError: the picture cannot be written.
     """
-    from matplotlib import rc_context
-
-    expert, model = np.asarray(expert), np.asarray(model)
-    if expert.ndim != 1 or expert.shape != model.shape or not len(expert):
-        raise ValueError(f"hypnograms of shapes {expert.shape} and {model.shape}; both must be (epoch,), of one length")
-    if probabilities is not None and np.shape(probabilities) != (len(expert), len(STAGES)):
-        raise ValueError(f"probabilities of shape {np.shape(probabilities)}; they must be {(len(expert), len(STAGES))}")
-    hours = np.arange(len(expert) + 1) * EPOCH_SECONDS / 3600  # (epoch + 1,), the edges of the epochs
-    heights = [3, 0.4, 3] + ([] if probabilities is None else [2])
-    with rc_context(STYLE):
-        figure = new_figure(7.2, 0.7 + 0.45 * sum(heights))
+    assert staged.expert is not None, "a prepared night has an expert"
+    hours = np.arange(len(staged) + 1) * EPOCH_SECONDS / 3600  # (epoch + 1,), the edges of the epochs
+    heights = [3, 0.4, 3, 2]
+    with drawing(7.2, 0.7 + 0.45 * sum(heights)) as figure:
         panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
-        draw_hypnogram(panels[0], hours, expert, "Expert")
-        draw_strip(panels[1], hours, expert != model, "Differ")
-        draw_hypnogram(panels[2], hours, model, "Model")
-        if probabilities is not None:
-            draw_hypnodensity(panels[3], hours, np.asarray(probabilities, np.float64))
+        draw_hypnogram(panels[0], hours, staged.expert, "Expert")
+        draw_strip(panels[1], hours, staged.expert != staged.stages, "Differ")
+        draw_hypnogram(panels[2], hours, staged.stages, "Model")
+        draw_hypnodensity(panels[3], hours, staged.probabilities.astype(np.float64))
         finish_time_axis(panels, hours)
         panels[0].set_title(title)
-        save(figure, path)
+    return figure
 
 
-def recording_picture(paths: Iterable[Path], staged: StagedRecording, title: str) -> None:
+def recording_figure(staged: StagedRecording, title: str = "") -> Figure:
     """Draw a scored recording: hypnogram over hypnodensity over spectrogram, with the expert's hypnogram on top if any.
 
     Time is the recording's clock, or hours from its start where it has none. Where there is no signal, all is grey.
 
     Args:
-        paths: the pictures to write, for instance a `.png` and a `.svg`.
         staged: the recording.
         title: a line or two above the picture.
-
-    Raises:
-        InputError: a picture cannot be written.
     """
-    from matplotlib import rc_context
-
     edges = np.array([staged.onset(epoch) for epoch in range(len(staged) + 1)]) / 3600
     if staged.start:
         edges += staged.start.hour + staged.start.minute / 60 + staged.start.second / 3600
     heights = ([3, 0.4] if staged.expert is not None else []) + [3, 0.4, 2, 2.4]
-    with rc_context(STYLE):
-        figure = new_figure(7.2, 0.8 + 0.45 * sum(heights))
+    with drawing(7.2, 0.8 + 0.45 * sum(heights)) as figure:
         panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
         if staged.expert is not None:
             draw_hypnogram(panels[0], edges, staged.expert, "Expert")
@@ -144,26 +114,38 @@ def recording_picture(paths: Iterable[Path], staged: StagedRecording, title: str
         mark_lights(panels, edges[0] - staged.first_second / 3600, staged)
         finish_time_axis(panels, edges, staged.start)
         panels[0].set_title(title, pad=14 if has_lights(staged) else None)
-        save(figure, *paths)
+    return figure
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, sizes in inches: 3.5 is one column of a journal, 7.2 two."""
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[Figure]:
+    """Yield an empty figure to draw on in our style; sizes in inches: 3.5 is one column of a journal, 7.2 two."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height))
+    with rc_context(STYLE):
+        yield Figure(figsize=(width, height))
 
 
 def save(figure: Figure, *paths: Path) -> None:
-    for path in paths:
-        with written_whole(path) as partial:
-            figure.savefig(partial)
+    """Write a figure in the format of each path's suffix.
+
+    Raises:
+        InputError: a picture cannot be written.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        for path in paths:
+            with written_whole(path) as partial:
+                figure.savefig(partial)
 
 
 # ---- the parts of the figures ----
 
 
 def draw_confusion(axes: Axes, counts: NDArray[np.int64]) -> None:
+    """Draw (expert stage, model stage) epochs: the share of each row as shade, share and number as text."""
     by_expert = counts.sum(axis=1, keepdims=True)
     percent = 100 * counts / np.maximum(by_expert, 1)  # (expert, model); a stage that the expert never used is all 0
     axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
@@ -181,10 +163,11 @@ def draw_confusion(axes: Axes, counts: NDArray[np.int64]) -> None:
 
 
 def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any], label: str) -> None:
+    """Draw (epoch,) stage codes as a stair between the edges `hours`, (epoch + 1,), with REM as a thick line."""
     level = np.full(len(STAGES) + 1, np.nan)  # the last one is that of UNKNOWN, -1: no line
     level[list(FROM_THE_TOP)] = range(len(STAGES))  # 0 is the top: the axis is turned over below
     axes.stairs(level[stages], hours, baseline=None, color=INK, linewidth=0.7)
-    starts, ends = runs(stages == Stage.REM)
+    starts, ends = runs_of(stages == Stage.REM)
     axes.hlines(
         np.full(len(starts), level[Stage.REM]), hours[starts], hours[ends], color=COLOURS[Stage.REM], linewidth=3.5
     )
@@ -192,12 +175,6 @@ def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any],
     axes.set_ylim(len(STAGES) - 0.6, -0.4)
     axes.grid(axis="y", color=PALE, linewidth=0.4)
     axes.set_ylabel(label)
-
-
-def runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each run of True starts and where it ends (half-open)."""
-    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
 
 
 def draw_strip(axes: Axes, hours: NDArray[np.float64], mask: NDArray[np.bool_], label: str) -> None:
@@ -210,6 +187,7 @@ def draw_strip(axes: Axes, hours: NDArray[np.float64], mask: NDArray[np.bool_], 
 
 
 def draw_hypnodensity(axes: Axes, hours: NDArray[np.float64], probabilities: NDArray[np.float64]) -> None:
+    """Draw (epoch, stage) probabilities, stacked with the deepest stage at the bottom."""
     upwards = FROM_THE_TOP[::-1]
     tops = np.cumsum(probabilities[:, list(upwards)], axis=1)  # (epoch, stage), stacked from the deepest stage up
     bottom = np.zeros(len(probabilities))
@@ -241,7 +219,7 @@ def draw_spectrogram(figure: Figure, axes: Axes, hours: NDArray[np.float64], pow
 
 
 def mark_gaps(panels: NDArray[Any], hours: NDArray[np.float64], missing: NDArray[np.bool_]) -> None:
-    for start, end in zip(*runs(missing), strict=True):
+    for start, end in zip(*runs_of(missing), strict=True):
         for axes in panels:
             axes.axvspan(hours[start], hours[end], color=PALE, linewidth=0)
 
@@ -263,6 +241,7 @@ def mark_lights(panels: NDArray[Any], start: float, staged: StagedRecording) -> 
 
 
 def finish_time_axis(panels: NDArray[Any], hours: NDArray[np.float64], start: datetime | None = None) -> None:
+    """Label the time below the last panel: the clock from `start` on, or hours."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     for axes in panels[:-1]:

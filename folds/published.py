@@ -6,7 +6,7 @@ The tensors are read by name: no graph, no `.meta`, nothing of TensorFlow 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, import_tensorflow, reason_of
+from command import InputError, reason_of
+from device import import_tensorflow
+from files import shape_differences
 
 CELL = "rnn/rnn/multi_rnn_cell/cell_0/lstm_cell"
 
@@ -102,8 +104,8 @@ def load_checkpoint(prefix: Path) -> PublishedCheckpoint:
     tf = import_tensorflow()
     try:
         reader = tf.train.load_checkpoint(str(prefix))
-        shapes = reader.get_variable_to_shape_map()
-        check_names_and_shapes(prefix, shapes)
+        for difference in shape_differences(reader.get_variable_to_shape_map(), SHAPES):
+            raise InputError(f"{prefix}: not a published RecSleepNet checkpoint, or damaged: tensor {difference}")
         tensors = {name: reader.get_tensor(name) for name in SHAPES}
     except (tf.errors.OpError, RuntimeError, IndexError) as error:
         raise InputError(f"{prefix}: damaged ({reason_of(error)}); {COPY_AGAIN}") from error
@@ -111,16 +113,6 @@ def load_checkpoint(prefix: Path) -> PublishedCheckpoint:
     weights = {ours: tensors[name] for name, (ours, _) in WEIGHTS.items()}
     weights = {name: value[:, 0] if value.ndim == 4 else value for name, value in weights.items()}
     return PublishedCheckpoint(weights, *(int(tensors[name]) for name in COUNTERS))
-
-
-def check_names_and_shapes(prefix: Path, found: Mapping[str, Sequence[int]]) -> None:
-    for name in sorted(SHAPES.keys() - found.keys()):
-        raise InputError(f"{prefix}: no tensor {name} in it; it is not a published RecSleepNet checkpoint, or damaged")
-    for name in sorted(found.keys() - SHAPES.keys()):
-        raise InputError(f"{prefix}: tensor {name} in it is unknown; it is not a published RecSleepNet checkpoint")
-    for name, shape in SHAPES.items():
-        if tuple(found[name]) != shape:
-            raise InputError(f"{prefix}: tensor {name} has shape {tuple(found[name])}, RecSleepNet's has {shape}")
 
 
 def check_values(prefix: Path, tensors: Mapping[str, Any]) -> None:

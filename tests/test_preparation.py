@@ -1,40 +1,37 @@
-"""One raw recording and its hypnogram → one prepared night: the steps by themselves."""
+"""One raw recording and its hypnogram → one prepared night: the steps by themselves, and how files are paired."""
 
-import os
-from datetime import datetime
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
-from edf_files import write_edf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command import InputError
-from data import load_night
-from hypnogram import Hypnogram
-from prepare_common import (
+from recordings.datasets import ISRUC, ISRUC_EXPERTS, SLEEPEDF, TELEMETRY, UCDDB
+from recordings.hypnogram import Hypnogram
+from recordings.preparation import (
     WAKE_EPOCHS_KEPT,
     RawNight,
     Rules,
     around_sleep,
-    as_ranges,
     drop_then_trim,
-    in_processes,
-    parse_subjects,
-    prepare_file,
     prepare_night,
+    raw_nights,
     trim_then_drop,
 )
 from sleepstage import UNKNOWN, Stage
+from tests.edf_files import START, WIDE, noise, with_gap, write_edf
+from tests.ramp_nights import ramp_night
 
 hypnograms = st.lists(st.integers(UNKNOWN, 4), min_size=1, max_size=400).map(lambda codes: np.array(codes, np.int32))
 mostly_wake = st.lists(st.tuples(st.integers(UNKNOWN, 4), st.integers(1, 200)), min_size=1, max_size=8).map(
     lambda runs: np.concatenate([np.full(length, code, np.int32) for code, length in runs])
 )
-
-
-def noise(seconds, rate, std=20.0, seed=0):
-    return np.random.default_rng(seed).normal(0, std, seconds * rate)
 
 
 # ---- trimming ----
@@ -83,17 +80,6 @@ def test_the_two_orders_differ_by_movement_far_from_sleep():
 
 
 # ---- a night ----
-
-START = datetime(2001, 2, 3, 22, 0, 0)
-
-
-def ramp_night(tmp_path, n_epochs, codes, rate=100, hypnogram_start=None):
-    """Write a night whose epoch k is k µV all through, and return it with a function that gives its hypnogram."""
-    data = np.repeat(np.arange(n_epochs, dtype=float), 30 * rate)
-    path = write_edf(tmp_path / "night.rec", [("C3A2", rate, "uV", data)], START, 30)
-    (tmp_path / "night.txt").touch()
-    raw = RawNight("night", 1, "night.rec", "night.txt", (path,), (tmp_path / "night.txt",))
-    return raw, lambda _: Hypnogram(np.array(codes, np.int32), hypnogram_start)
 
 
 def test_a_night_keeps_each_epoch_with_its_own_stage(tmp_path):
@@ -173,66 +159,99 @@ def test_flat_wake_only_recordings_are_prepared_with_notices(tmp_path):
     )
 
 
-# ---- a night's file ----
+@pytest.mark.parametrize("delay, hundredths", [(12.34, 1234), (-12.34, 1766)])
+def test_a_hypnogram_that_starts_within_an_epoch_cuts_the_signal_into_its_own_epochs(tmp_path, delay, hundredths):
+    """Sample k is k / 100 µV, so that an epoch tells where it was cut."""
+    path = write_edf(tmp_path / "night.rec", [("C3A2", 100, "uV", np.arange(30_000) / 100)], START, 30)
+    (tmp_path / "night.txt").touch()
+    raw = RawNight("night", 1, "night.rec", "night.txt", (path,), (tmp_path / "night.txt",))
+    codes = np.arange(10, dtype=np.int32) % 5
+    hypnogram = Hypnogram(codes, START + timedelta(seconds=delay))
+    night = prepare_night(raw, Rules("C3A2", 2), lambda _: hypnogram).night
+    np.testing.assert_allclose(night.x[:, 0] * 100, hundredths + 3000 * np.arange(9), atol=1)
+    assert night.y.tolist() == (codes[:9] if delay > 0 else codes[1:]).tolist()
+    assert night.source["first_kept_second"] == pytest.approx(hundredths / 100)
 
 
-def test_a_night_is_prepared_once_for_the_same_settings(tmp_path):
-    raw, read_hypnogram = ramp_night(tmp_path, 50, [2] * 50)
+def test_a_recording_with_gaps_is_refused(tmp_path):
+    raw, read_hypnogram = ramp_night(tmp_path, 10, [2] * 10)
+    signals = [("C3A2", 100, "uV", noise(300, 100))]
+    with_gap(write_edf(raw.signals[0], signals, annotations=[WIDE]), 300, 150, 1000)
+    with pytest.raises(InputError, match=r"night.rec: has gaps in time \(EDF\+D\)"):
+        prepare_night(raw, Rules("C3A2", 0), read_hypnogram)
 
-    def prepare(rules, overwrite=False):
-        return prepare_file(raw, rules, read_hypnogram, tmp_path, overwrite)
 
-    rules = Rules("C3A2", 0)
-    assert prepare(rules).status == "prepared"
-    again = prepare(rules)
-    assert (again.status, again.counts) == ("already there", (0, 0, 50, 0, 0))
-    assert prepare(Rules("C3A2", 7)).status == "already there"  # a limit changes nothing in the night
-    assert prepare(rules, overwrite=True).status == "prepared"
-    other = prepare(Rules("C3-A2", 0, trim_first=True))
-    assert other.notices[0] == (
-        "prepared before with select_ch C3A2 instead of C3-A2, with trim_first 0 instead of 1; preparing it again"
+# ---- pairing ----
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_files_are_paired_by_name_in_the_folder_and_below(tmp_path):
+    touch(
+        tmp_path,
+        "ucddb003.rec",
+        "b/ucddb002.rec",
+        "a/ucddb002_stage.txt",
+        "ucddb003_stage.txt",
+        "ucddb004.rec",  # no subject of the study
+        "ucddb005_lifecard.edf",
+        "1/1.rec",
     )
-    assert load_night(tmp_path / "night.npz").source["select_ch"] == "C3-A2"
+    (tmp_path / "ucddb006.rec").mkdir()  # a folder is no recording
+    nights = raw_nights(UCDDB, tmp_path)
+    assert [(night.name, night.subject, night.signal_name, night.hypnogram_name) for night in nights] == [
+        ("ucddb002", 2, "ucddb002.rec", "ucddb002_stage.txt"),
+        ("ucddb003", 3, "ucddb003.rec", "ucddb003_stage.txt"),
+    ]
+    assert [night.pair() for night in nights] == [
+        (tmp_path / "b" / "ucddb002.rec", tmp_path / "a" / "ucddb002_stage.txt"),
+        (tmp_path / "ucddb003.rec", tmp_path / "ucddb003_stage.txt"),
+    ]
 
 
-def test_a_broken_night_is_prepared_again(tmp_path):
-    raw, read_hypnogram = ramp_night(tmp_path, 50, [2] * 50)
-    (tmp_path / "night.npz").write_bytes(b"half a file")
-    outcome = prepare_file(raw, Rules("C3A2", 0), read_hypnogram, tmp_path, overwrite=False)
-    assert (outcome.status, outcome.notices[0]) == (
-        "prepared",
-        "prepared before by something else or cut short; preparing it again",
-    )
-    assert len(load_night(tmp_path / "night.npz", 3000, 100)) == 50
+def test_nights_come_in_the_order_of_their_subjects(tmp_path):
+    touch(tmp_path, *(f"{subject}/{subject}.rec" for subject in (100, 9, 10, 2)))
+    assert [night.subject for night in raw_nights(ISRUC, tmp_path)] == [2, 9, 10, 100]
+    touch(tmp_path, "SC4012E0-PSG.edf", "SC4011E0-PSG.edf", "SC4002E0-PSG.edf")
+    assert [night.name for night in raw_nights(SLEEPEDF, tmp_path)] == ["SC4002E0", "SC4011E0", "SC4012E0"]
 
 
-def killed(_):
-    os._exit(9)
+def test_files_are_shown_by_the_folder_as_it_was_given(tmp_path, monkeypatch):
+    touch(tmp_path, "2/2.rec", "2/2_1.txt")
+    monkeypatch.chdir(tmp_path / "2")
+    assert raw_nights(ISRUC, Path())[0].pair() == (Path("2.rec"), Path("2_1.txt"))
+    assert raw_nights(ISRUC, Path(".."))[0].pair() == (Path("../2/2.rec"), Path("../2/2_1.txt"))
 
 
-def test_a_process_that_is_ended_from_outside_is_no_traceback():
-    with pytest.raises(InputError, match=r"a process was ended from outside, .* try a smaller --n_jobs"):
-        list(in_processes(killed, [None, None], 2))
+def test_either_expert_s_hypnogram_is_paired(tmp_path):
+    touch(tmp_path, "2/2.rec", "2/2_1.txt", "2/2_2.txt")
+    for number, name in ISRUC_EXPERTS.items():
+        (night,) = raw_nights(replace(ISRUC, hypnogram=name), tmp_path)
+        assert night.pair()[1] == tmp_path / "2" / f"2_{number}.txt"
 
 
-# ---- subjects ----
+def test_a_study_without_subjects_has_no_nights(tmp_path):
+    touch(tmp_path, "ST7011J0-PSG.edf", "ST7011JP-Hypnogram.edf")
+    assert raw_nights(TELEMETRY, tmp_path) == raw_nights(SLEEPEDF, tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    "texts, expected",
-    [(["0-3"], (0, 1, 2, 3)), (["5-7", "1", "3"], (1, 3, 5, 6, 7)), (["1,2"], (1, 2)), (["37-41"], (37, 38, 40, 41))],
+    "names, message",
+    [
+        (
+            ["SC4001E0-PSG.edf"],
+            r"no hypnogram SC4001E\?-Hypnogram.edf to go with .*SC4001E0-PSG.edf; add it",
+        ),
+        (["SC4001EC-Hypnogram.edf"], r"no signal SC4001E0-PSG.edf to go with .*SC4001EC-Hypnogram.edf"),
+        (["SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf", "SC4001EJ-Hypnogram.edf"], r"2 hypnograms .*keep one"),
+        (["SC4001E0-PSG.edf", "a/SC4001E0-PSG.edf", "SC4001EC-Hypnogram.edf"], r"2 signals .*keep one"),
+    ],
 )
-def test_subjects_are_numbers_and_ranges(texts, expected):
-    assert parse_subjects(texts, [*range(39), *range(40, 50)]) == expected
-
-
-@pytest.mark.parametrize("texts", [["a"], ["3-"], ["-1"], ["39"], ["60-70"], ["7-5"], ["1.5"]])
-def test_subjects_that_do_not_exist_are_refused(texts):
-    with pytest.raises(InputError, match=rf"--subjects {texts[0]}: "):
-        parse_subjects(texts, [*range(39), *range(40, 50)])
-
-
-@settings(deadline=None)
-@given(st.sets(st.integers(0, 200), min_size=1))
-def test_ranges_read_back_as_the_same_subjects(numbers):
-    assert parse_subjects(as_ranges(numbers).split(", "), sorted(numbers)) == tuple(sorted(numbers))
+def test_a_night_without_exactly_one_partner_is_refused(tmp_path, names, message):
+    touch(tmp_path, *names)
+    with pytest.raises(InputError, match=message):
+        raw_nights(SLEEPEDF, tmp_path)[0].pair()

@@ -1,0 +1,65 @@
+"""Copy the checkpoints of finished folds, to be given away; published ones (TensorFlow 1) are converted.
+
+    python convert.py FOLDER --db sleepedf --to OUT [--scoring_only]
+
+With --scoring_only the reconstruction branch, a third of the weights, is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from command import InputError, command, log, log_to_terminal, new_parser
+from device import choose_device, import_tensorflow
+from files import existing_folder, writable_folder
+from folds.checkpoint import Best, load_fold, save_best
+from folds.folders import BEST, RUN, check_not_in_training, find_folds, fold_folder
+from folds.run import save_run
+from recordings.datasets import DATASETS, dataset_named
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = new_parser(__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="holds <db>/<fold>/ or <fold>/, as predict.py --dir")
+    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}")
+    parser.add_argument("--suffix", help="copy the folds of <db>_<suffix>, as given to trainer.py")
+    parser.add_argument("--to", required=True, metavar="OUT", help="gets <db>/<fold>/, for predict.py --dir OUT")
+    parser.add_argument("--scoring_only", action="store_true", help="leave out the weights that scoring does not use")
+    return parser
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    log_to_terminal()
+    choose_device(-1)  # nothing is computed
+    dataset = dataset_named(options.db)
+    found = find_folds(existing_folder(options.folder, "checkpoints"), dataset, options.suffix)
+    targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
+    for number, target in targets.items():
+        check_not_in_training(found[number])
+        if (target / BEST).exists() or (target / RUN).exists():
+            raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
+    folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
+    for number, fold in folds.items():
+        best = without_reconstruction(fold.best) if options.scoring_only else fold.best
+        target = writable_folder(targets[number])
+        save_run(target, fold.run)
+        save_best(target, best)
+        log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, best.global_step, target)
+    return 0
+
+
+def without_reconstruction(best: Best) -> Best:
+    """Return a checkpoint without the weights of the reconstruction branch."""
+    import_tensorflow()
+    from model import RECONSTRUCTION
+
+    return replace(best, weights={name: value for name, value in best.weights.items() if name not in RECONSTRUCTION})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Folds: who trains, validates and tests, what a fold leaves on disk, and the published program's checkpoints."""

@@ -1,0 +1,209 @@
+"""The weights of a fold: kept, resumed from, read whatever their format, and as the start of another fold.
+
+A fold of the published program (TensorFlow 1) is read as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from command import InputError, log
+from config import settings_of
+from files import Arrays, opened_arrays, written_whole
+from folds import published
+from folds.folders import (
+    BEST,
+    RESUME,
+    TRAIN_AGAIN,
+    check_not_in_training,
+    folds_below,
+    has_nothing_yet,
+    is_in_training,
+    numbered_folders,
+)
+from folds.run import Origin, Run, load_run
+from folds.split import split_subjects
+from recordings.datasets import DATASETS, Dataset
+
+NPZ, TF1 = "npz", "TensorFlow 1"  # formats of a checkpoint: ours, and the published program's
+
+COPY_OR_TRAIN_AGAIN = "train the fold again, or copy the file again"
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """A kept checkpoint: weights by name, and when they were kept."""
+
+    weights: Arrays
+    global_step: int
+    pass_number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`."""
+
+    run: Run
+    best: Best
+    folder: Path
+    format: str
+
+    def described(self) -> dict[str, Any]:
+        """Return where the checkpoint is and when it was kept, as JSON-ready values."""
+        return {
+            "db": self.run.db,
+            "fold": self.run.fold,
+            "folder": str(self.folder),
+            "format": self.format,
+            "pass_number": self.best.pass_number,
+            "global_step": self.best.global_step,
+            "channels": list(self.run.channels),
+        }
+
+
+def load_arrays(path: Path, remedy: str) -> Arrays:
+    with opened_arrays(path, remedy) as archive:
+        return dict(archive)
+
+
+def save_best(folder: Path, best: Best) -> None:
+    """Write a kept checkpoint, whole or not at all."""
+    with written_whole(folder / BEST) as partial:
+        np.savez(partial, global_step=best.global_step, pass_number=best.pass_number, **best.weights)  # type: ignore[arg-type]
+
+
+def load_best(folder: Path) -> Best:
+    """Read a fold's kept checkpoint.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    arrays = load_arrays(folder / BEST, COPY_OR_TRAIN_AGAIN)
+    try:
+        step, number = int(arrays.pop("global_step")), int(arrays.pop("pass_number"))
+    except KeyError as error:
+        raise InputError(f"{folder / BEST}: no {error} in it; it is not a checkpoint of this program") from error
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"{folder / BEST}: {name} has values that are not finite; train the fold again")
+    return Best(arrays, step, number)
+
+
+def save_resume(folder: Path, passes_done: int, values: Arrays) -> None:
+    """Write what the next pass starts from, whole or not at all."""
+    with written_whole(folder / RESUME) as partial:
+        np.savez(partial, passes_done=passes_done, **values)  # type: ignore[arg-type]
+
+
+def load_resume(folder: Path) -> tuple[int, Arrays]:
+    """Return the passes done and the values that the next one starts from.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    arrays = load_arrays(folder / RESUME, TRAIN_AGAIN)
+    if "passes_done" not in arrays:
+        raise InputError(f"{folder / RESUME}: damaged (no passes_done); {TRAIN_AGAIN}")
+    return int(arrays.pop("passes_done")), arrays
+
+
+# ---- a fold, whatever its format ----
+
+
+def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
+    """Read a fold that trainer.py trained, or one of the published program; ours, where a folder holds both.
+
+    Raises:
+        InputError: there is no checkpoint, it cannot be used, or it is one of another data set.
+    """
+    if (folder / BEST).exists():
+        run = load_run(folder)
+        if run.db != dataset.name:
+            raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
+        return Fold(run, load_best(folder), folder, NPZ)
+    prefix = published.checkpoint_in(folder)
+    if prefix is None:
+        train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
+        raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
+    return load_published_fold(folder, prefix, dataset, number)
+
+
+def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: int) -> Fold:
+    """Read a fold of the published program; its subjects are those of the published split."""
+    read = published.load_checkpoint(prefix)
+    settings = settings_of(published.SETTINGS)
+    subjects = asdict(split_subjects(dataset, number, settings.seed))
+    run = Run(dataset.name, number, settings, subjects, epochs={}, channels=[], versions={"tensorflow": "1"})
+    return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)
+
+
+def load_folds(folders: Mapping[int, Path], dataset: Dataset) -> list[Fold]:
+    """Read the checkpoint of every fold; a fold that is still in training counts with the best one so far.
+
+    Raises:
+        InputError: a checkpoint cannot be used, or there is none.
+    """
+    folds = []
+    for number, folder in folders.items():
+        if has_nothing_yet(folder):
+            log.info("fold %d is left out: it is in training and has no checkpoint yet", number)
+            continue
+        folds.append(load_fold(folder, dataset, number))
+        if is_in_training(folder):
+            log.info("fold %d is still in training: scored with its best checkpoint so far", number)
+    if not folds:
+        raise InputError("none of the folds has a checkpoint yet; let trainer.py finish a pass")
+    return folds
+
+
+# ---- first weights ----
+
+
+def find_source(root: Path, dataset: Dataset, number: int) -> Path:
+    """Return the fold folder that `root` means as the source of fold `number`: itself, or the fold so numbered in it.
+
+    Raises:
+        InputError: there is no such fold.
+    """
+    if (root / BEST).exists() or published.checkpoint_in(root):
+        return root
+    folds = folds_below(root, dataset)[1] or numbered_folders(root)
+    if number not in folds:
+        there = f"there are {', '.join(map(str, folds))}" if folds else "there are no folds"
+        raise InputError(f"{root}: no fold {number} to start from, {there}; name the folder of one fold")
+    return folds[number]
+
+
+def load_source(folder: Path) -> Fold:
+    """Read a finished fold of any data set, for its weights.
+
+    Raises:
+        InputError: there is no checkpoint, it cannot be used, or nothing says what it was trained on.
+    """
+    check_not_in_training(folder)
+    if (folder / BEST).exists():
+        return Fold(load_run(folder), load_best(folder), folder, NPZ)
+    where = folder.absolute()  # where a link lies counts, not where it leads
+    if not published.checkpoint_in(folder):
+        raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")
+    if where.parent.name not in DATASETS or not where.name.isdecimal():
+        raise InputError(
+            f"{folder}: a published checkpoint does not say what it was trained on, its folders do; "
+            "put it into <db>/<fold>, as sleepedf/0"
+        )
+    return load_fold(folder, DATASETS[where.parent.name], int(where.name))
+
+
+def origin_of(fold: Fold) -> Origin:
+    """Return what a run that starts from a fold's weights keeps about them."""
+    file = fold.folder / BEST
+    if fold.format == TF1 and (prefix := published.checkpoint_in(fold.folder)):
+        file = published.data_file(prefix)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    return Origin(str(fold.folder), digest, fold.format, fold.best.pass_number, fold.run)

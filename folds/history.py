@@ -1,0 +1,186 @@
+"""What a fold's training came to: a row for each pass (history.csv, TensorBoard), and its test scores.
+
+A history also decides what comes next: whether a pass is the best so far, whether patience is at its end.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError, duration_in_words
+from config import Settings
+from device import import_tensorflow
+from files import load_json, save_json, written_whole
+from folds.checkpoint import Best
+from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN
+
+PRETRAIN, TRAIN = "pretrain", "train"  # the phases
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One row of history.csv; None where a phase has no such value."""
+
+    phase: str
+    pass_number: int
+    global_step: int
+    loss_rec: float
+    loss_ce: float | None = None
+    loss_l2: float | None = None
+    train_accuracy: float | None = None
+    valid_accuracy: float | None = None
+    valid_macro_f1: float | None = None
+    kept: bool = False
+    seconds: float = 0.0
+
+    def in_words(self) -> str:
+        """Return the pass as one line."""
+        start = f"{self.phase} {self.pass_number:3d}"
+        if self.phase == PRETRAIN:
+            return f"{start}  rec {self.loss_rec:.4g}  {self.seconds:.1f} s"
+        accuracy, valid_accuracy, valid_macro_f1 = (
+            f"{100 * (share or 0):.1f} %" for share in (self.train_accuracy, self.valid_accuracy, self.valid_macro_f1)
+        )
+        return (
+            f"{start}  ce {self.loss_ce:.4f}  l2 {self.loss_l2:.4f}  rec {self.loss_rec:.4g}  "
+            f"accuracy {accuracy}  validation accuracy {valid_accuracy} macro-F1 {valid_macro_f1}  "
+            f"{'kept  ' if self.kept else ''}{self.seconds:.1f} s"
+        )
+
+
+@dataclass
+class History:
+    """The passes of a fold so far, and what follows from them."""
+
+    settings: Settings
+    passes: list[Pass] = field(default_factory=list)
+
+    def of_phase(self, phase: str) -> list[Pass]:
+        """Return the passes of one phase."""
+        return [one for one in self.passes if one.phase == phase]
+
+    def to_do(self, phase: str) -> range:
+        """Return the numbers of the passes that a phase still needs."""
+        n_passes = {PRETRAIN: self.settings.pretrain_epochs, TRAIN: self.settings.n_epochs}[phase]
+        return range(len(self.of_phase(phase)) + 1, n_passes + 1)
+
+    def is_better(self, accuracy: float, macro_f1: float) -> bool:
+        """Tell whether accuracy AND macro-F1 are both higher than at the last kept checkpoint (0 before the first)."""
+        kept = [one for one in self.passes if one.kept]
+        if not kept:
+            return accuracy > 0 and macro_f1 > 0
+        return accuracy > (kept[-1].valid_accuracy or 0) and macro_f1 > (kept[-1].valid_macro_f1 or 0)
+
+    def out_of_patience(self) -> bool:
+        """Tell whether the last `patience` training passes brought no better checkpoint."""
+        recent = self.of_phase(TRAIN)[-self.settings.patience :]
+        return 0 < self.settings.patience == len(recent) and not any(one.kept for one in recent)
+
+    def time_left(self) -> str:
+        """Return in words how long the rest takes, if every pass takes as long as those of the last one's phase."""
+        each = median(one.seconds for one in self.of_phase(self.passes[-1].phase))
+        n_left = self.settings.pretrain_epochs + self.settings.n_epochs - len(self.passes)
+        return f"{duration_in_words(n_left * each)} left"
+
+    def last(self) -> str:
+        """Return in words how far the fold has come."""
+        return f"after {self.passes[-1].phase} pass {self.passes[-1].pass_number}" if self.passes else "at its start"
+
+
+# ---- history.csv ----
+
+HISTORY_TYPES: dict[str, Any] = {
+    "phase": str,
+    "pass_number": int,
+    "global_step": int,
+    "kept": lambda text: text == "True",
+}
+
+
+def save_history(folder: Path, passes: Sequence[Pass]) -> None:
+    """Write history.csv, whole or not at all."""
+    with written_whole(folder / HISTORY) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(Pass.__dataclass_fields__))
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in passes)
+
+
+def load_history(folder: Path) -> list[Pass]:
+    """Read history.csv.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    path = folder / HISTORY
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                Pass(**{name: HISTORY_TYPES.get(name, float)(text) if text else None for name, text in row.items()})  # type: ignore[arg-type]
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not readable ({error}); {TRAIN_AGAIN}") from error
+
+
+class Events:
+    """The fold's TensorBoard events: every figure of a pass, at its global step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.summary = import_tensorflow().summary
+        self.writer = self.summary.create_file_writer(str(folder / TENSORBOARD))
+
+    def write(self, one: Pass) -> None:
+        """Add a pass."""
+        with self.writer.as_default(step=one.global_step):
+            for name, value in asdict(one).items():
+                if isinstance(value, float):
+                    self.summary.scalar(f"{one.phase}/{name}", value)
+        self.writer.flush()
+
+
+# ---- test_scores.json ----
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """The scores of a fold's kept checkpoint on its test nights: (expert, model) epochs, and when it was kept.
+
+    `seen_nights` are those of them whose subjects the fold's first weights have seen.
+    """
+
+    confusion: NDArray[np.int64]
+    pass_number: int
+    seen_nights: Sequence[str] = ()
+
+
+def save_test_scores(folder: Path, best: Best, scores: Mapping[str, Any], seen_nights: Sequence[str]) -> None:
+    """Write the scores of a fold's kept checkpoint on its test nights, which marks the fold as finished."""
+    content = {
+        "pass_number": best.pass_number,
+        "global_step": best.global_step,
+        "seen_nights": seen_nights,
+        "scores": scores,
+    }
+    save_json(folder / TEST_SCORES, content)
+
+
+def load_test_scores(folder: Path) -> Tested:
+    """Read test_scores.json.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    content = load_json(folder / TEST_SCORES, TRAIN_AGAIN)
+    try:
+        confusion = np.array(content["scores"]["confusion_expert_by_model"])
+        return Tested(confusion, content["pass_number"], content.get("seen_nights", ()))
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / TEST_SCORES}: damaged (no {error}); {TRAIN_AGAIN}") from error

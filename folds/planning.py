@@ -1,0 +1,116 @@
+"""What is to be trained: which folds, with which nights and settings, from which first weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from command import InputError, log
+from config import Settings
+from data import Step, plan_steps, summarize_night
+from files import existing_folder
+from folds.checkpoint import Fold, find_source, load_source, origin_of
+from folds.folders import LOCK, LOG, RUN
+from folds.run import Run, check_same_run
+from folds.split import PARTS, split_subjects
+from recordings.datasets import Dataset
+from version import versions
+
+
+def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
+    if first > last:
+        raise InputError(f"--from_fold {first} --to_fold {last}: the first fold comes after the last; swap them")
+    for fold in (first, last):
+        if not 0 <= fold < dataset.n_folds:
+            raise InputError(f"fold {fold}: {dataset.name} has folds 0 to {dataset.n_folds - 1}")
+    return range(first, last + 1)
+
+
+def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Mapping[int, Sequence[Path]]) -> list[Run]:
+    """Return what each fold will be trained with; a fold that lacks all nights of a part is left out, and named."""
+    summaries = {
+        path.stem: summarize_night(path, settings.input_size, settings.sampling_rate)
+        for paths in nights.values()
+        for path in paths
+    }
+    runs = []
+    for fold in folds:
+        subjects = asdict(split_subjects(dataset, fold, settings.seed))
+        names = {part: [path.stem for path in paths_of(subjects[part], nights)] for part in PARTS}
+        empty = [part for part in PARTS if not names[part]]
+        if empty:
+            lacking = ", ".join(map(str, subjects[empty[0]]))
+            log.info("fold %d is left out: no %s night (subjects %s)", fold, empty[0], lacking)
+            continue
+        epochs = {part: {name: summaries[name].n_epochs for name in names[part]} for part in PARTS}
+        channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]} - {""})
+        if len(channels) > 1:
+            log.info("warning: fold %d: the nights are of several channels: %s", fold, ", ".join(channels))
+        runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions()))
+    if not runs:
+        raise InputError(
+            f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with; prepare some of the "
+            "subjects named above"
+        )
+    return runs
+
+
+def load_sources(runs: Sequence[Run], dataset: Dataset, init_from: str | None) -> dict[int, Fold]:
+    """Return the fold whose weights each run starts from; none without a folder `init_from`.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
+    if not init_from:
+        return {}
+    root = existing_folder(init_from, "first weights")
+    folders = {run.fold: find_source(root, dataset, run.fold) for run in runs}
+    loaded = {folder: load_source(folder) for folder in dict.fromkeys(folders.values())}
+    return {fold: loaded[folder] for fold, folder in folders.items()}
+
+
+def with_origins(runs: Sequence[Run], sources: Mapping[int, Fold]) -> list[Run]:
+    """Return the runs with where their first weights come from; as they are without sources."""
+    origins = {source: origin_of(source) for source in dict.fromkeys(sources.values())}
+    return [replace(run, init_from=origins[sources[run.fold]]) if sources else run for run in runs]
+
+
+def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
+    """Raise InputError if a run starts from where it is written to, or from weights that saw whom it tests."""
+    if not run.init_from:
+        return
+    source = Path(run.init_from.folder)
+    if source.resolve() == folder.resolve():
+        raise InputError(f"--init_from {source}: this fold is written there; use --suffix NAME for a folder beside it")
+    if (seen := run.seen_test_nights()) and not allow_seen:
+        raise InputError(
+            f"fold {run.fold}: {source} has learned from the subjects of its test nights {', '.join(seen)}; "
+            "start from a fold that never saw them, or give --allow_seen"
+        )
+
+
+def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
+    return [path for subject in subjects for path in nights[subject]]
+
+
+def check_folder(folder: Path, run: Run) -> None:
+    """Raise InputError if a fold's folder is there and was not made by the same run."""
+    if (folder / RUN).exists():
+        check_same_run(folder, run)
+    elif folder.exists() and any(path.name not in (LOCK, LOG) for path in folder.iterdir()):
+        raise InputError(f"{folder} holds files but no {RUN}; empty it, or use --suffix NAME for another folder")
+
+
+# ---- the steps of a pass ----
+
+
+def plan_of_pass(n_epochs: Sequence[int], settings: Settings) -> list[Step]:
+    return plan_steps(n_epochs, settings.batch_size, settings.seq_length, settings.pack_nights)
+
+
+def padding_line(n_epochs: Sequence[int], settings: Settings) -> str:
+    """Say how many steps a pass takes and what share of the epochs that it computes is padding."""
+    n_steps = len(plan_of_pass(n_epochs, settings))
+    computed = n_steps * settings.batch_size * settings.seq_length
+    return f"{n_steps} steps a pass, {100 * (1 - sum(n_epochs) / computed):.0f} % of their epochs are padding"

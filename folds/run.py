@@ -1,0 +1,164 @@
+"""What a fold was trained with (config.json), and whom its weights have seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from command import InputError
+from config import Settings, settings_of
+from files import load_json, save_json
+from folds.folders import RUN
+from recordings.datasets import DATASETS
+
+SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a fold was trained with: enough to do it again, and to rebuild its network.
+
+    Attributes:
+        db, fold: the data set's name and the fold's number.
+        settings: of the run.
+        subjects: the subjects of each part of the split, `train`, `valid` and `test`.
+        epochs: the epochs of each night, by part and name.
+        channels: the channels that the nights name.
+        versions: of Python and the libraries.
+        init_from: where its first weights came from; None when they were drawn.
+    """
+
+    db: str
+    fold: int
+    settings: Settings
+    subjects: Mapping[str, Sequence[int]]
+    epochs: Mapping[str, Mapping[str, int]]
+    channels: Sequence[str]
+    versions: Mapping[str, str]
+    init_from: Origin | None = None
+
+    @property
+    def seed(self) -> int:
+        """The seed of this fold."""
+        return self.settings.seed + self.fold
+
+    def lineage(self) -> Iterator[Run]:
+        """Yield this run, the one that its first weights came from, and so on: all that its weights have learned."""
+        yield self
+        if self.init_from:
+            yield from self.init_from.run.lineage()
+
+    def has_seen(self, night: str) -> bool:
+        """Tell whether a night's subject trained or chose these weights, or those that they came from.
+
+        Nights are known by their names. Pre-training, which sees no labels, does not count.
+        """
+        return any(run.learned_from(night) for run in self.lineage())
+
+    def seen_test_nights(self) -> list[str]:
+        """Return the test nights whose subjects the first weights have seen."""
+        source = self.init_from
+        return [night for night in self.epochs["test"] if source.run.has_seen(night)] if source else []
+
+    def learned_from(self, night: str) -> bool:
+        """Tell whether this run itself trained or chose its weights with a night's subject."""
+        dataset = DATASETS.get(self.db)
+        subject = dataset.subject_of(night) if dataset else None
+        return night in self.nights_learned if subject is None else subject in self.subjects_learned
+
+    @cached_property
+    def nights_learned(self) -> frozenset[str]:
+        return frozenset(night for part in ("train", "valid") for night in self.epochs.get(part, ()))
+
+    @cached_property
+    def subjects_learned(self) -> frozenset[int | None]:
+        """The subjects that had a night; all of the split for a published fold, which does not name its nights."""
+        if not self.nights_learned:
+            return frozenset((*self.subjects["train"], *self.subjects["valid"]))
+        return frozenset(map(DATASETS[self.db].subject_of, self.nights_learned))
+
+    def as_json(self) -> dict[str, Any]:
+        content = {**asdict(self), "seed": self.seed}
+        if self.init_from:
+            content["init_from"]["run"] = self.init_from.run.as_json()
+        return json.loads(json.dumps(content))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the first weights of a fold came from.
+
+    Attributes:
+        folder: the fold that had them, as it was named.
+        sha256: of the file that they were read from.
+        format: of that file.
+        pass_number: the pass after which they were kept there.
+        run: what they were trained with.
+    """
+
+    folder: str
+    sha256: str
+    format: str
+    pass_number: int
+    run: Run
+
+
+# ---- config.json ----
+
+
+def save_run(folder: Path, run: Run) -> None:
+    save_json(folder / RUN, run.as_json())
+
+
+def load_run(folder: Path) -> Run:
+    """Read a fold's config.json.
+
+    Raises:
+        InputError: it is missing, damaged, or holds settings that this program does not know.
+    """
+    path = folder / RUN
+    stored = load_json(path, "a fold needs it: copy it too, or train the fold again")
+    try:
+        return run_of(stored)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not the config.json of a fold ({error}); train the fold again") from error
+
+
+def run_of(stored: Mapping[str, Any]) -> Run:
+    values = {name: stored[name] for name in Run.__dataclass_fields__ if name != "init_from"}
+    origin = stored.get("init_from")  # folds of before there was such a thing do not have it
+    init_from = Origin(**{**origin, "run": run_of(origin["run"])}) if origin else None
+    settings = {name: value for name, value in values["settings"].items() if name not in SETTINGS_OF_OLD}
+    return Run(**{**values, "settings": settings_of(settings), "init_from": init_from})
+
+
+def check_same_run(folder: Path, run: Run) -> None:
+    """Raise InputError if `folder` was made with other settings, nights or first weights than `run`.
+
+    Versions may differ, and so may the folder of the same first weights.
+    """
+    before, now = flattened(load_run(folder).as_json()), flattened(run.as_json())
+    names = [name for name in {**before, **now} if not name.startswith(("versions.", "init_from."))]
+    if before.get("init_from.sha256") != now.get("init_from.sha256"):
+        names += ["init_from.folder", "init_from.sha256"]
+    differing = [
+        f"{name} {before.get(name)} (now {now.get(name)})" for name in names if before.get(name) != now.get(name)
+    ]
+    if differing:
+        others = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise InputError(
+            f"{folder} was made with {', '.join(differing[:3])}{others}; "
+            "use --suffix NAME for another folder, or --restart to start over"
+        )
+
+
+def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat.update(flattened(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value})
+    return flat

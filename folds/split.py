@@ -1,0 +1,56 @@
+"""Who trains, validates and tests: the published folds of a data set, and where their subjects' nights lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from command import InputError
+from recordings.datasets import Dataset
+
+PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """The subjects of one fold."""
+
+    train: tuple[int, ...]
+    valid: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+def split_subjects(dataset: Dataset, fold: int, seed: int = 42) -> Split:
+    """Cut a data set's subjects into the training, validation and test subjects of one fold, as published.
+
+    Raises:
+        InputError: the data set has no such fold.
+    """
+    if not 0 <= fold < dataset.n_folds:
+        raise InputError(f"fold {fold}: {dataset.name} has folds 0 to {dataset.n_folds - 1}")
+    test = np.array_split(dataset.subjects, dataset.n_folds)[fold]
+    others = np.setdiff1d(dataset.subjects, test)
+    valid = np.random.RandomState(seed + fold).choice(others, round(len(others) * 0.1), replace=False)
+    train = np.setdiff1d(others, valid)
+    return Split(*(tuple(int(subject) for subject in part) for part in (train, valid, test)))
+
+
+def prepared_nights(
+    dataset: Dataset, folder: Path, subjects: Sequence[int], skip_missing: bool = False
+) -> dict[int, list[Path]]:
+    """Return the prepared nights of each of a data set's subjects, in order of name.
+
+    Raises:
+        InputError: no subject has a night, or some (the message lists all) have none and `skip_missing` is off.
+    """
+    found = {subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in subjects}
+    missing = [subject for subject, nights in found.items() if not nights]
+    if (missing and not skip_missing) or len(missing) == len(found):
+        script = dataset.prepared_with
+        go_on = "" if len(missing) == len(found) else ", or go on with what is there: --skip_missing"
+        listed = ", ".join(map(str, missing))
+        raise InputError(f"{folder}: no night of {dataset.name} subjects {listed}; prepare them with {script}{go_on}")
+    return found

@@ -1,0 +1,290 @@
+"""The data sets: what each calls its recordings, hypnograms, subjects and nights, and what its stages mean.
+
+A study is a release of raw files. A data set is the part of a study's prepared nights that was published with folds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from command import InputError, log
+from recordings.hypnogram import AASM_CODES, Hypnogram, read_annotations, read_stage_lines
+from sleepstage import MOVEMENT, NOT_SCORED, RK_TO_AASM, Stage
+
+
+def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:
+    """Return the numbers less those left out."""
+    return tuple(number for number in numbers if number not in left_out)
+
+
+# ---- studies: raw files ----
+
+
+@dataclass(frozen=True)
+class Study:
+    """How a study names its raw files and stages.
+
+    Attributes:
+        name: for people.
+        subjects: those that it has, by its own numbers.
+        key: pattern of what a night's files have in common.
+        recording, hypnogram: what they are called, with `{key}`, and ? for one letter or digit; a / where the name of
+            the folder counts too.
+        night: key → name of the prepared night.
+        subject: key → the subject's number.
+        read: reads a hypnogram.
+    """
+
+    name: str
+    subjects: tuple[int, ...]
+    key: str
+    recording: str
+    hypnogram: str
+    night: Callable[[str], str]
+    subject: Callable[[str], int]
+    read: Callable[[Path], Hypnogram]
+
+    def key_of_recording(self, path: Path) -> str | None:
+        """Return the key of the night that a recording is of, None for a file with another name."""
+        return self.key_in(self.recording, path)
+
+    def key_of_hypnogram(self, path: Path) -> str | None:
+        """Return the key of the night that a hypnogram is of, None for a file with another name."""
+        return self.key_in(self.hypnogram, path)
+
+    def key_in(self, template: str, path: Path) -> str | None:
+        first, *others = template.replace("?", r"[A-Z0-9]").replace(".", r"\.").split("{key}")
+        pattern = first + f"(?P<key>{self.key})" + "(?P=key)".join(others)
+        found = re.fullmatch(pattern, "/".join(path.parts[-1 - template.count("/") :]), re.ASCII)
+        return found["key"] if found else None
+
+
+SLEEPEDF_TEXTS = {name: f"Sleep stage {name}" for name in RK_TO_AASM} | {MOVEMENT: "Movement time"}
+SLEEPEDF_CODES = {text: int(RK_TO_AASM[name]) for name, text in SLEEPEDF_TEXTS.items()}
+SLEEPEDF_NIGHT_MISSING = {13: 2, 36: 1, 52: 1}  # the release has no second, or first, night of these subjects
+
+
+def read_sleepedf(path: Path) -> Hypnogram:
+    """Read a hypnogram of Sleep-EDF: EDF+ annotations with Rechtschaffen and Kales' stages.
+
+    Raises:
+        InputError: as `read_annotations`.
+    """
+    return read_annotations(path, SLEEPEDF_CODES)
+
+
+SLEEPEDF = Study(
+    "Sleep-EDF, sleep cassette",
+    subjects=without(range(83), 39, 68, 69, 78, 79),
+    key=r"SC4\d\d[12][EFG]",
+    recording="{key}0-PSG.edf",
+    hypnogram="{key}?-Hypnogram.edf",  # ? is the scorer
+    night=lambda key: f"{key}0",
+    subject=lambda key: int(key[3:5]),
+    read=read_sleepedf,
+)
+TELEMETRY = Study(
+    "Sleep-EDF, sleep telemetry",  # other subjects, under temazepam or placebo: in none of the data sets
+    subjects=(),  # never prepared
+    key=r"ST7\d\d[12][A-Z]",
+    recording=SLEEPEDF.recording,
+    hypnogram=SLEEPEDF.hypnogram,
+    night=SLEEPEDF.night,
+    subject=SLEEPEDF.subject,
+    read=read_sleepedf,
+)
+
+
+ISRUC_CODES = {0: Stage.W, 1: Stage.N1, 2: Stage.N2, 3: Stage.N3, 5: Stage.REM}  # AASM already
+ISRUC_SUBJECTS = tuple(range(1, 101))
+ISRUC_UNREFERENCED = 40  # records single electrodes; the published runs leave this subject out
+ISRUC_EXPERTS = {number: f"{{key}}/{{key}}_{number}.txt" for number in (1, 2)}
+"""What the hypnogram of each expert is called."""
+
+
+def isruc_night(subject: int) -> str:
+    """Return the name of a subject's prepared night: the published runs number the 99 subjects without a gap.
+
+    Subject 40 comes after all others, so that including it renames nobody.
+    """
+    if subject == ISRUC_UNREFERENCED:
+        return f"subject{len(ISRUC_SUBJECTS) - 1}"
+    return f"subject{subject - 1 if subject < ISRUC_UNREFERENCED else subject - 2}"
+
+
+def read_isruc(path: Path) -> Hypnogram:
+    """Read one expert's stages of ISRUC, one number a line.
+
+    Raises:
+        InputError: as `read_stage_lines`.
+    """
+    return read_stage_lines(path, ISRUC_CODES)
+
+
+ISRUC = Study(
+    "ISRUC-Sleep, subgroup I",
+    subjects=ISRUC_SUBJECTS,
+    key=r"[1-9]\d?|100",
+    recording="{key}/{key}.rec",
+    hypnogram=ISRUC_EXPERTS[1],
+    night=lambda key: isruc_night(int(key)),
+    subject=int,
+    read=read_isruc,
+)
+
+
+UCDDB_STAGES = {0: "W", 1: "R", 2: "1", 3: "2", 4: "3", 5: "4", 6: MOVEMENT, 7: NOT_SCORED, 8: NOT_SCORED}
+"""Number in the files → Rechtschaffen and Kales' stage; 6 is artifact, 7 indeterminate, 8 is undocumented and occurs in
+15 epochs of nights 008 and 024."""
+UCDDB_CODES = {number: int(RK_TO_AASM[name]) for number, name in UCDDB_STAGES.items()}
+
+
+def read_ucddb(path: Path) -> Hypnogram:
+    """Read a night's stages of UCDDB, one number a line.
+
+    Raises:
+        InputError: as `read_stage_lines`.
+    """
+    return read_stage_lines(path, UCDDB_CODES)
+
+
+UCDDB = Study(
+    "UCDDB",
+    subjects=without(range(2, 29), 4, 16),
+    key=r"ucddb\d{3}",
+    recording="{key}.rec",
+    hypnogram="{key}_stage.txt",
+    night=lambda key: key,
+    subject=lambda key: int(key[-3:]),
+    read=read_ucddb,
+)
+
+STUDIES = (SLEEPEDF, TELEMETRY, ISRUC, UCDDB)
+
+
+def study_of(path: Path) -> tuple[Study, str] | None:
+    """Return the study that a recording is of by its name, and its night's key; None for a recording of one's own."""
+    path = path.absolute()
+    return next(((study, key) for study in STUDIES if (key := study.key_of_recording(path))), None)
+
+
+def night_name(recording: Path) -> str:
+    """Return the name that a recording's prepared night has, or would have."""
+    found = study_of(recording)
+    return found[0].night(found[1]) if found else recording.stem
+
+
+# ---- a recording's hypnogram ----
+
+
+def hypnogram_beside(recording: Path) -> Path | None:
+    """Return the hypnogram that lies beside a recording under its study's name for it.
+
+    Raises:
+        InputError: there are several.
+    """
+    found = study_of(recording)
+    if not found:
+        return None
+    study, key = found
+    paths = sorted(recording.parent.glob(Path(study.hypnogram.format(key=key)).name))
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise InputError(f"{recording}: several hypnograms beside it ({names}); name one with --hypnogram")
+    return paths[0] if paths else None
+
+
+def read_hypnogram(path: Path, recording: Path | None) -> Hypnogram:
+    """Read a hypnogram that the user names, or that lies beside a recording.
+
+    EDF+ annotations are read in old or new texts. Lines of numbers mean other stages in ISRUC than in UCDDB: the name
+    of the hypnogram says whose they are, or that of the recording.
+
+    Raises:
+        InputError: no such file, it holds no hypnogram of one of these forms, or nothing says what its numbers mean.
+    """
+    suffix = path.suffix.casefold()
+    if suffix == ".edf":
+        return read_annotations(path, SLEEPEDF_CODES | AASM_CODES)
+    if suffix != ".txt":
+        raise InputError(
+            f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are .edf (EDF+) and .txt"
+        )
+    named = next((study for study in STUDIES if study_names(study, path)), None)
+    by_recording = study_of(recording) if recording else None
+    study = named or (by_recording[0] if by_recording else None)
+    if study is None or not study.hypnogram.endswith(suffix):
+        raise InputError(
+            f"{path}: its numbers mean other stages in ISRUC than in UCDDB; call the file as its data set does, "
+            "N/N_1.txt or ucddb0NN_stage.txt, or give EDF+ annotations"
+        )
+    return study.read(path)
+
+
+def study_names(study: Study, hypnogram: Path) -> bool:
+    """Tell whether a hypnogram is called as a study calls them; of ISRUC, whichever expert's."""
+    others = ISRUC_EXPERTS.values() if study is ISRUC else (study.hypnogram,)
+    return any(study.key_in(template, hypnogram.absolute()) for template in others)
+
+
+# ---- data sets: prepared nights, with published folds ----
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as the published splits see it.
+
+    Attributes:
+        name: what `--db` calls it, and its folder under the data folder.
+        study: whose nights they are.
+        subjects: all subjects, in the order in which folds are cut; ISRUC's are numbered without a gap.
+        n_folds: folds of the published cross-validation.
+        night_pattern: the prepared nights of a subject; `{subject}` is its number, `*` and `?` as in a shell.
+        channel: the one that the published networks were trained on.
+        prepared_with: the script that prepares it.
+    """
+
+    name: str
+    study: Study
+    subjects: tuple[int, ...]
+    n_folds: int
+    night_pattern: str
+    channel: str
+    prepared_with: str
+
+    def subject_of(self, night: str) -> int | None:
+        """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
+        return next(
+            (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
+        )
+
+
+SLEEPEDF_NIGHTS = "SC4{subject:02d}[12]?0.npz"
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset("sleepedf", SLEEPEDF, tuple(range(20)), 20, SLEEPEDF_NIGHTS, "EEG Fpz-Cz", "prepare_sleepedf.py"),
+        Dataset("sleepedfx", SLEEPEDF, SLEEPEDF.subjects, 10, SLEEPEDF_NIGHTS, "EEG Fpz-Cz", "prepare_sleepedf.py"),
+        Dataset("isruc", ISRUC, tuple(range(99)), 10, "subject{subject}.npz", "C3-A2", "prepare_isruc.py"),
+        Dataset("ucddb", UCDDB, UCDDB.subjects, 25, "ucddb{subject:03d}.npz", "C3A2", "prepare_ucddb.py"),
+    )
+}
+MISSPELLED = {"isurc": "isruc"}  # the command in the published description
+
+
+def dataset_named(name: str) -> Dataset:
+    """Return the data set that `--db name` means.
+
+    Raises:
+        InputError: no data set has this name.
+    """
+    if name in MISSPELLED:
+        log.info("--db %s: reading this as %s", name, MISSPELLED[name])
+    name = MISSPELLED.get(name, name)
+    if name not in DATASETS:
+        raise InputError(f"--db {name}: no such data set; there are {', '.join(DATASETS)}")
+    return DATASETS[name]

@@ -1,0 +1,155 @@
+"""One channel → epochs at 100 Hz on one grid, an hour or less at a time, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recordings.recording import RawSignal, Stretch
+from sleepstage import EPOCH_SECONDS
+
+TARGET_RATE = 100  # Hz, of every prepared night
+EPOCH_SAMPLES = TARGET_RATE * EPOCH_SECONDS
+SAMPLES_AT_A_TIME = 4_000_000
+
+# ---- resampling ----
+
+
+def resampling(rate: float) -> Fraction:
+    """Return what `rate` Hz is multiplied by to give 100 Hz (128 → 25/32)."""
+    return (Fraction(TARGET_RATE) / Fraction(rate)).limit_denominator(10_000)
+
+
+def resample(samples: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
+    """Bring (sample,) at `rate` Hz to 100 Hz with a polyphase filter."""
+    ratio = resampling(rate)
+    if ratio == 1:
+        return samples
+    from scipy.signal import resample_poly  # takes a second to import: only where it is needed
+
+    resampled: NDArray[np.float32] = resample_poly(samples, ratio.numerator, ratio.denominator)
+    return resampled
+
+
+# ---- epochs ----
+
+
+@dataclass(frozen=True, eq=False)
+class Epochs:
+    """A channel cut into epochs on one grid; an epoch that is not wholly recorded, or not a number, has no signal.
+
+    Attributes:
+        x: (recorded epoch, sample) float32, µV at 100 Hz.
+        recorded: (recorded epoch,) which epochs of the grid these are.
+        n_epochs: epochs of the grid, up to the last one that is recorded.
+        flat, clipped: (recorded epoch,) bool.
+        first_second: where the grid starts in the recording.
+    """
+
+    x: NDArray[np.float32]
+    recorded: NDArray[np.intp]
+    n_epochs: int
+    flat: NDArray[np.bool_]
+    clipped: NDArray[np.bool_]
+    first_second: float
+
+
+def signal_epochs(signal: RawSignal, first_second: float = 0.0) -> Epochs:
+    """Cut a channel into whole epochs at 100 Hz from `first_second` on; what reaches into a gap is left out."""
+    blocks = [block for part in signal.stretches for block in plan_blocks(signal, part, first_second)]
+    n_recorded = sum(block.n_epochs for block in blocks)
+    x = np.empty((n_recorded, EPOCH_SAMPLES), np.float32)
+    flat, clipped = np.zeros(n_recorded, bool), np.zeros(n_recorded, bool)
+    recorded = np.concatenate([np.arange(0), *(np.arange(one.n_epochs) + one.first_epoch for one in blocks)])
+    done = 0
+    for block in blocks:
+        into = slice(done, done + block.n_epochs)
+        raw = signal.read(block.first_sample, block.last_sample)
+        resampled = resample(raw, signal.rate)[block.skip :][: block.n_epochs * EPOCH_SAMPLES]
+        x[into] = resampled.reshape(block.n_epochs, EPOCH_SAMPLES)  # (sample,) -> (epoch, sample)
+        flat[into], clipped[into] = np.transpose([faults(part) for part in raw_epochs(raw, block, signal.rate)])
+        done = into.stop
+    n_epochs = int(recorded[-1]) + 1 if n_recorded else 0
+    finite = np.isfinite(x.sum(axis=1, dtype=np.float64))
+    if not finite.all():  # formats of floating-point numbers write "not a number" where there is no signal
+        x, recorded, flat, clipped = x[finite], recorded[finite], flat[finite], clipped[finite]
+    return Epochs(x, recorded, n_epochs, flat, clipped, first_second)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples to read and resample at a time, with enough around them that the filter sees no edge.
+
+    Attributes:
+        first_epoch, n_epochs: what they give.
+        first_sample, last_sample: what to read.
+        skip: samples at 100 Hz before the first epoch.
+    """
+
+    first_epoch: int
+    n_epochs: int
+    first_sample: int
+    last_sample: int
+    skip: int
+
+
+def plan_blocks(signal: RawSignal, part: Stretch, first_second: float) -> Iterator[Block]:
+    """Divide a stretch into blocks whose resampled epochs are those of the whole stretch, resampled at once."""
+    ratio = resampling(signal.rate)
+    up, down = ratio.numerator, ratio.denominator
+    start, end = (round(second * signal.rate) for second in (part.offset, part.offset + part.seconds))
+    end = min(end, signal.n_samples)
+    at = round((part.onset - first_second) * TARGET_RATE)  # where its first sample lies on the grid, at 100 Hz
+    first = max(0, -(-at // EPOCH_SAMPLES))
+    last = (at + -(-(end - start) * up // down)) // EPOCH_SAMPLES
+    context = -(-(10 * max(up, down) // up + 1) // down) * down  # SciPy's filter reaches so far to either side
+    step = max(1, int(SAMPLES_AT_A_TIME // (EPOCH_SECONDS * signal.rate)))
+    for epoch in range(first, last, step):
+        n_epochs = min(step, last - epoch)
+        offset = epoch * EPOCH_SAMPLES - at  # of the block's first sample at 100 Hz, in the stretch
+        before = max(0, offset // up * down - context)  # a multiple of `down`: a whole sample at 100 Hz
+        after = -(-(offset + n_epochs * EPOCH_SAMPLES) * down // up) + context
+        yield Block(epoch, n_epochs, start + before, min(end, start + after), offset - before * up // down)
+
+
+def raw_epochs(raw: NDArray[np.float32], block: Block, rate: float) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples of each of a block's epochs at the recording's own rate."""
+    edges = (block.skip / TARGET_RATE + EPOCH_SECONDS * np.arange(block.n_epochs + 1)) * rate
+    for first, last in pairwise(np.rint(edges).astype(int)):
+        yield raw[first:last]
+
+
+# ---- faults ----
+
+PLAUSIBLE_STD = (1.0, 500.0)  # µV; the median epoch of a scalp EEG lies well inside
+FLAT_RANGE = 1.0  # µV from the lowest to the highest sample of an epoch
+CLIPPED_SHARE = 0.01  # of an epoch's samples at exactly its highest, or exactly its lowest value
+CLIPPED_RANGE = 50.0  # µV; with less, many equal samples mean a coarse converter, not one that is driven too far
+
+
+def faults(samples: NDArray[np.float32]) -> tuple[bool, bool]:
+    """Say whether an epoch of (sample,) µV is flat, and whether it is clipped."""
+    low, high = samples.min(), samples.max()
+    if high - low < FLAT_RANGE:
+        return True, False
+    at_limit = max(np.count_nonzero(samples == low), np.count_nonzero(samples == high))
+    return False, bool(high - low >= CLIPPED_RANGE and at_limit >= CLIPPED_SHARE * len(samples))
+
+
+def amplitude_notice(x: NDArray[np.float32]) -> str | None:
+    """Say so when the median standard deviation of (epoch, sample) µV is not that of a scalp EEG."""
+    std = float(np.median([one.std() for one in x]))  # one at a time: all at once would copy the signal
+    low, high = PLAUSIBLE_STD
+    if low <= std <= high:
+        return None
+    if std == 0:
+        return "the signal is flat; was the right channel selected?"
+    return (
+        f"implausible amplitude: the median epoch has a standard deviation of {std:.3g} µV, "
+        f"an EEG has {low:g} to {high:g}; check the unit in the file"
+    )

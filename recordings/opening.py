@@ -1,0 +1,261 @@
+"""A recording of any format → one of its channels.
+
+EDF and BDF are read by edf.py, BrainVision, EEGLAB and FIF by MNE, prepared nights by data.py. A recording that is in
+memory already, as an MNE Raw or an array, is opened alike.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from command import InputError
+from data import load_night
+from files import readable
+from recordings.channels import Channel, resolve_channel
+from recordings.edf import EXPORT_AGAIN, open_edf
+from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch
+from sleepstage import EPOCH_SECONDS
+
+if TYPE_CHECKING:
+    from mne.io import BaseRaw
+
+LONGEST_DAYS = 31  # a recording that seems longer has a wrong clock somewhere
+
+
+def open_recording(path: Path) -> Recording:
+    """Open a recording by its suffix; its samples stay on disk.
+
+    Raises:
+        InputError: no such file, another format, damaged, cut short, or without a signal; the message names the file.
+    """
+    opener = OPENERS.get(path.suffix.casefold())
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the recordings in it by name, as in {path}/*.edf")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the name")
+    if opener is None:
+        raise InputError(
+            f"{path}: {path.suffix or 'no suffix'} is not a supported format; there are {', '.join(OPENERS)} "
+            "(BrainVision: give the .vhdr; EEGLAB: the .set)"
+        )
+    opened = opener(path)
+    if not opened.headers:
+        raise InputError(f"{path}: holds no signal ({len(opened.marks)} annotations); give the recording itself")
+    if opened.seconds > LONGEST_DAYS * 86_400:
+        raise InputError(f"{path}: lasts {opened.seconds / 86_400:.0f} days by its own clock; the limit is 31 days")
+    return opened
+
+
+# ---- formats that MNE reads ----
+
+MNE_FORMATS = {
+    ".vhdr": ("BrainVision", "read_raw_brainvision"),
+    ".set": ("EEGLAB", "read_raw_eeglab"),
+    ".fif": ("FIF", "read_raw_fif"),
+}
+
+
+def open_with_mne(path: Path) -> Recording:
+    """Open a BrainVision, EEGLAB or FIF recording.
+
+    Raises:
+        InputError: MNE cannot read it.
+    """
+    import mne
+
+    name, reader = MNE_FORMATS[path.suffix.casefold()]
+    with readable(path, f"a readable {name} recording", EXPORT_AGAIN), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names and montages, which do not matter here
+        raw = getattr(mne.io, reader)(path, preload=False, verbose="ERROR")
+    return opened_raw(raw, path, name)
+
+
+def open_raw(raw: BaseRaw) -> Recording:
+    """Open a recording that MNE has opened already; its name is that of its file, if it has one."""
+    file = next((Path(name) for name in raw.filenames if name), None)
+    return opened_raw(raw, file, "MNE Raw")
+
+
+def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
+    """Return what MNE has opened as a recording, its samples in µV, read when they are asked for."""
+    import mne
+
+    in_volts = [one["unit"] == mne.io.constants.FIFF.FIFF_UNIT_V for one in raw.info["chs"]]
+    rate = float(raw.info["sfreq"])
+    name = path.stem if path else "raw"
+
+    def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
+        if not in_volts[signal]:
+            raise InputError(f"{path or name}: {raw.ch_names[signal]} is not in volts; select another channel")
+        volts = raw.get_data(picks=[signal], start=first, stop=last, verbose="ERROR")[0]
+        microvolts: NDArray[np.float32] = (volts * 1e6).astype(np.float32)
+        return microvolts
+
+    start = raw.info["meas_date"]
+    about = f"{path.name if path else ''} {raw.info['description']} {raw.info['subject_info']}"
+    marks = mne_marks(raw)
+    return Recording(
+        name,
+        path,
+        format_name,
+        tuple(
+            Header(label, "V" if volts else "", rate, raw.n_times)
+            for label, volts in zip(raw.ch_names, in_volts, strict=True)
+        ),
+        start and start.replace(tzinfo=None) + timedelta(seconds=raw.first_time),
+        mne_stretches(raw.n_times / rate, marks),
+        read,
+        SIMULATED.casefold() in about.casefold(),
+        marks,
+        notices=boundary_notice(marks),
+    )
+
+
+def mne_marks(raw: BaseRaw) -> tuple[Mark, ...]:
+    """Return every annotation, its onset in seconds from the first sample."""
+    return tuple(
+        Mark(float(one["onset"] - raw.first_time), float(one["duration"]), str(one["description"]))
+        for one in raw.annotations
+    )
+
+
+def mne_stretches(seconds: float, marks: tuple[Mark, ...]) -> tuple[Stretch, ...]:
+    """Return what lies between the pauses of a FIF recording, which it fills with zeros."""
+    ends = [0.0]
+    for mark in marks:
+        if mark.text.upper() == "BAD_ACQ_SKIP":
+            ends += [mark.onset, mark.onset + (mark.duration or 0.0)]
+    ends.append(seconds)
+    parts = zip(ends[::2], ends[1::2], strict=True)
+    return tuple(Stretch(start, start, end - start) for start, end in parts if end > start)
+
+
+def boundary_notice(marks: tuple[Mark, ...]) -> tuple[str, ...]:
+    cuts = sum(mark.text.casefold() == "boundary" for mark in marks)
+    return (f"signal was cut out in {cuts} places (boundary marks); epochs run across them",) if cuts else ()
+
+
+# ---- prepared nights, and arrays ----
+
+
+def open_prepared(path: Path) -> Recording:
+    """Open a prepared night as a recording of one channel, without a clock.
+
+    Raises:
+        InputError: it cannot be read, or its epochs are not of 30 s.
+    """
+    night = load_night(path)
+    n_epochs, n_samples = night.x.shape
+    if n_samples != EPOCH_SECONDS * night.fs:
+        raise InputError(
+            f"{path}: {n_samples} samples an epoch at {night.fs:g} Hz are {n_samples / night.fs:g} s; "
+            f"an epoch that can be scored has {EPOCH_SECONDS} s"
+        )
+    samples = night.x.reshape(-1)  # (epoch, sample) -> (sample,)
+    return Recording(
+        path.stem,
+        path,
+        "prepared night",
+        (Header(night.ch_label, "uV", night.fs, len(samples)),),
+        None,  # epochs may have been left out, so that only the first one's time of day is known
+        (Stretch(0.0, 0.0, float(n_epochs * EPOCH_SECONDS)),),
+        lambda signal, first, last: samples[first:last],
+        night.simulated,
+        night=night,
+    )
+
+
+def open_array(samples: ArrayLike, rate: float, channel: str = "", name: str = "array") -> Recording:
+    """Open an array as a recording of one channel, without a clock.
+
+    Args:
+        samples: (sample,) in µV.
+        rate: Hz.
+        channel: the channel's name, if it is known.
+        name: what files made of it are called.
+
+    Raises:
+        InputError: it is not one row of numbers, or the rate is not above 0.
+    """
+    given = np.asarray(samples)
+    if given.ndim != 1 or given.dtype.kind not in "iuf":
+        raise InputError(
+            f"{name}: an array of {given.dtype} and shape {given.shape}; give one channel, (sample,) in µV"
+        )
+    if not 0 < rate < math.inf:
+        raise InputError(f"{name}: rate is {rate}; give the sampling rate in Hz")
+    values = given.astype(np.float32, copy=False)
+    return Recording(
+        name,
+        None,
+        "array",
+        (Header(channel, "uV", float(rate), len(values)),),
+        None,
+        (Stretch(0.0, 0.0, len(values) / rate),),
+        lambda signal, first, last: values[first:last],
+        simulated=False,
+    )
+
+
+OPENERS: dict[str, Callable[[Path], Recording]] = {
+    **dict.fromkeys((".edf", ".rec", ".bdf"), open_edf),
+    **dict.fromkeys(MNE_FORMATS, open_with_mne),
+    ".npz": open_prepared,
+}
+
+
+# ---- one channel ----
+
+
+def one_channel(opened: Recording, channel: Channel) -> RawSignal:
+    """Return one channel of an open recording.
+
+    Raises:
+        InputError: it is no voltage, has no scale, or is the difference of two signals of different rates.
+    """
+    header = opened.headers[channel.active]
+    used = [channel.active] if channel.reference is None else [channel.active, channel.reference]
+    rates = [opened.headers[i].rate for i in used]
+    if len(set(rates)) > 1:
+        described = ", ".join(f"{opened.headers[i].label} has {opened.headers[i].rate:g} Hz" for i in used)
+        raise InputError(f"{opened.place}: cannot derive {channel.label}: {described}; select another channel")
+
+    def read(first: int, last: int) -> NDArray[np.float32]:
+        samples = opened.read(used[0], first, last)
+        return samples - opened.read(used[1], first, last) if len(used) > 1 else samples
+
+    read(0, min(1, header.n_samples))  # refused here, if at all
+    return RawSignal(
+        read,
+        header.n_samples,
+        header.rate,
+        channel.label,
+        header.unit,
+        opened.start,
+        opened.stretches,
+        opened.simulated,
+    )
+
+
+def read_signal(path: Path, wanted: str) -> RawSignal:
+    """Open one channel of a recording without gaps; the other signals stay on disk.
+
+    Raises:
+        InputError: as `open_recording` and `one_channel`, no such channel, or gaps; the message names the file.
+    """
+    opened = open_recording(path)
+    if len(opened.stretches) > 1:
+        raise InputError(f"{path}: has gaps in time (EDF+D), which preparation does not bridge; convert it to EDF+C")
+    try:
+        channel = resolve_channel(wanted, opened.labels)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return one_channel(opened, channel)

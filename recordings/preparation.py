@@ -1,0 +1,231 @@
+"""One raw recording and its hypnogram → one prepared night.
+
+In this order: read one channel in µV, put signal and hypnogram on one clock, resample to 100 Hz, drop epochs that
+nobody staged, keep 30 minutes of W around the sleep.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError
+from data import Night
+from recordings.datasets import Study
+from recordings.epochs import TARGET_RATE, amplitude_notice, signal_epochs
+from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.opening import read_signal
+from recordings.recording import RawSignal
+from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
+
+WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and after the last epoch that is not W
+
+
+# ---- the epochs that are kept ----
+
+
+def around_sleep(codes: NDArray[np.int32]) -> slice:
+    """Return the part of (epoch,) codes from 30 minutes before the first epoch that is not W to 30 after the last.
+
+    All of it when there is nothing but W.
+    """
+    not_wake = np.flatnonzero(codes != Stage.W)
+    if len(not_wake) == 0:
+        return slice(0, len(codes))
+    return slice(max(0, int(not_wake[0]) - WAKE_EPOCHS_KEPT), min(len(codes), int(not_wake[-1]) + 1 + WAKE_EPOCHS_KEPT))
+
+
+def drop_then_trim(codes: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return the epochs that are kept: those with a stage, and of these what lies around the sleep (as published)."""
+    staged = np.flatnonzero(codes != UNKNOWN)
+    return staged[around_sleep(codes[staged])]
+
+
+def trim_then_drop(codes: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Return the epochs that are kept when MOVEMENT and UNKNOWN count as sleep while trimming (as some tools do)."""
+    near = around_sleep(codes)
+    staged: NDArray[np.intp] = np.flatnonzero(codes[near] != UNKNOWN) + near.start
+    return staged
+
+
+# ---- one raw night → one prepared night ----
+
+
+@dataclass(frozen=True)
+class RawNight:
+    """Where one night's two files should be, and which were found.
+
+    Attributes:
+        name: the prepared night's name.
+        subject: the subject's number in the data set.
+        signal_name, hypnogram_name: what the files should be called.
+        signals, hypnograms: the files of these names; one of each, if all is well.
+    """
+
+    name: str
+    subject: int
+    signal_name: str
+    hypnogram_name: str
+    signals: tuple[Path, ...]
+    hypnograms: tuple[Path, ...]
+
+    def pair(self) -> tuple[Path, Path]:
+        """Return the signal's and the hypnogram's file.
+
+        Raises:
+            InputError: one of them is missing, or there are several.
+        """
+        return (
+            self.only(self.signals, "signal", self.signal_name, self.hypnograms),
+            self.only(self.hypnograms, "hypnogram", self.hypnogram_name, self.signals),
+        )
+
+    def only(self, found: Sequence[Path], what: str, name: str, partner: Sequence[Path]) -> Path:
+        if not found:
+            beside = f" to go with {partner[0]}" if partner else ""
+            other = partner[0].name if partner else "the other file"
+            raise InputError(f"no {what} {name}{beside}; add it, or remove {other}")
+        if len(found) > 1:
+            raise InputError(f"{len(found)} {what}s {', '.join(map(str, found))}; keep one")
+        return found[0]
+
+
+def raw_nights(study: Study, data_dir: Path) -> list[RawNight]:
+    """Pair a study's files in a folder, and in the folders below it, by their names, never by position.
+
+    Returns:
+        A night for each key that a recording or a hypnogram has, in order of subject; none if there are none.
+    """
+    paths = sorted(path for path in data_dir.absolute().rglob("*") if path.is_file())
+    by_key: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
+    for path in paths:
+        shown = data_dir / path.relative_to(data_dir.absolute())
+        for number, key in enumerate((study.key_of_recording(path), study.key_of_hypnogram(path))):
+            if key and study.subject(key) in study.subjects:
+                by_key[key][number].append(shown)
+    return [
+        RawNight(
+            name=study.night(key),
+            subject=study.subject(key),
+            signal_name=study.recording.format(key=key),
+            hypnogram_name=study.hypnogram.format(key=key),
+            signals=tuple(signals),
+            hypnograms=tuple(hypnograms),
+        )
+        for key, (signals, hypnograms) in sorted(by_key.items(), key=lambda item: (study.subject(item[0]), item[0]))
+    ]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The user's choices for preparing a night.
+
+    Attributes:
+        select_ch: the channel that is asked for.
+        max_mismatch: epochs by which signal and staged hypnogram may differ in length.
+        trim_first: trim before dropping, not after.
+        drop_last: epochs to leave out at the end of the hypnogram.
+        may_differ: nights that may differ in length by any number of epochs.
+    """
+
+    select_ch: str
+    max_mismatch: int
+    trim_first: bool = False
+    drop_last: int = 0
+    may_differ: tuple[str, ...] = ()
+
+    def settings(self) -> dict[str, str | int | float]:
+        """Return those that change a prepared night, as they are stored in it."""
+        return {"select_ch": self.select_ch, "trim_first": int(self.trim_first), "drop_last": self.drop_last}
+
+
+ReadHypnogram = Callable[[Path], Hypnogram]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A prepared night and what the user should know about it."""
+
+    night: Night
+    notices: tuple[str, ...]
+
+
+def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) -> Prepared:
+    """Turn a raw recording and its hypnogram into a night at 100 Hz in µV with AASM stages.
+
+    Raises:
+        InputError: a file is missing or unreadable, or the two do not fit together; the message names the file.
+    """
+    signal_path, hypnogram_path = raw.pair()
+    hypnogram = read_hypnogram(hypnogram_path)
+    signal = read_signal(signal_path, rules.select_ch)
+    delay = hypnogram.delay(signal.start)
+    check_lengths(raw.name, signal, hypnogram, delay, rules)
+    epochs = signal_epochs(signal, grid_start(delay))
+    codes = hypnogram.codes[: max(0, len(hypnogram.codes) - rules.drop_last)]
+    placed, covered = on_grid(codes, delay, epochs.n_epochs)
+    shared = slice(*np.searchsorted(epochs.recorded, (covered.start, covered.stop)))
+    x, codes = epochs.x[shared], placed[epochs.recorded[shared]]
+    kept = trim_then_drop(codes) if rules.trim_first else drop_then_trim(codes)
+    if len(kept) == 0:
+        raise InputError(f"{signal_path}, {hypnogram_path}: no epoch is left that has both a signal and a stage")
+    source: dict[str, str | int | float] = {
+        "signal_file": signal_path.name,
+        "hypnogram_file": hypnogram_path.name,
+        "start_time": signal.start.isoformat() if signal.start else "",
+        "hypnogram_delay": delay,
+        "signal_rate": signal.rate,
+        "signal_unit": signal.unit,
+        "simulated": int(signal.simulated),
+        "signal_epochs": signal.n_epochs,
+        "hypnogram_epochs": len(hypnogram.codes),
+        "shared_epochs": len(codes),
+        "staged_epochs": int((codes != UNKNOWN).sum()),
+        "kept_epochs": len(kept),
+        "first_kept_second": epochs.first_second + float(epochs.recorded[shared][kept[0]]) * EPOCH_SECONDS,
+        **rules.settings(),
+    }
+    night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
+    return Prepared(night, tuple(notices_on(night)))
+
+
+def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: float, rules: Rules) -> None:
+    """Raise InputError when signal and hypnogram differ by more epochs than the rules allow.
+
+    What counts is where the stages end, because Sleep-EDF fills a hypnogram up to 24 hours with UNKNOWN.
+    """
+    staged = np.flatnonzero(hypnogram.codes != UNKNOWN)
+    if len(staged) == 0:
+        raise InputError(f"{name}: no epoch in the hypnogram has a stage")
+    signal_start, signal_end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + signal.n_epochs
+    without_signal = max(0, signal_start - int(staged[0])) + max(0, int(staged[-1]) + 1 - signal_end)
+    without_hypnogram = max(0, -signal_start) + max(0, signal_end - len(hypnogram.codes))
+    mismatch = int(np.ceil(without_signal + without_hypnogram))
+    if mismatch > rules.max_mismatch and name not in rules.may_differ:
+        later = f", starting {delay:g} s later" if delay else ""
+        raise InputError(
+            f"{name}: the signal has {signal.n_epochs} epochs, the hypnogram {len(hypnogram.codes)}{later}; "
+            f"{mismatch} have no partner, over the limit of {rules.max_mismatch}; "
+            f"check the files, or allow it with --max_mismatch {mismatch}"
+        )
+
+
+def notices_on(night: Night) -> Iterator[str]:
+    """Yield what the user should know of a prepared night."""
+    source = night.source
+    if source["select_ch"] != night.ch_label:
+        yield f"channel {source['select_ch']}: using {night.ch_label}"
+    if not source["signal_unit"]:
+        yield "the file gives no unit; taken as µV"
+    if source["hypnogram_delay"]:
+        yield f"the hypnogram starts {source['hypnogram_delay']:g} s after the signal; aligned on time"
+    if (night.y == Stage.W).all():
+        yield "nothing but W in it, so nothing was trimmed"
+    amplitude = amplitude_notice(night.x)
+    if amplitude:
+        yield amplitude

@@ -1,0 +1,140 @@
+"""All that a scored recording leaves on disk.
+
+NAME_stages.csv      one row for each epoch: time, stage, probabilities, confidence
+NAME_stages.edf      the stages as EDF+ annotations
+NAME_summary.json    sleep statistics, agreement, model, channels, warnings
+NAME_hypnogram.png   and .svg: hypnogram, hypnodensity and spectrogram
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from command import duration_in_words
+from files import save_json, written_whole
+from recordings.hypnogram import EDF_TEXTS
+from recordings.recording import SIMULATED
+from scoring import metrics, plots
+from scoring.staged import LOW_CONFIDENCE, StagedChannel, StagedRecording
+from sleepstage import EPOCH_SECONDS, UNKNOWN
+from version import versions
+
+ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png", "_hypnogram.svg")
+
+
+def write_recording(folder: Path, staged: StagedRecording) -> list[Path]:
+    """Write all files of one recording, each whole or not at all, and return their paths.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    paths = [folder / f"{staged.name}{ending}" for ending in ENDINGS]
+    table, annotations, summary, *pictures = paths
+    with written_whole(table) as partial:
+        staged.to_frame().to_csv(partial, index=False)
+    write_annotations(annotations, staged)
+    save_json(summary, summarize(staged))
+    plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
+    return paths
+
+
+# ---- annotations ----
+
+
+def write_annotations(path: Path, staged: StagedRecording) -> None:
+    """Write the stages as an EDF+ file of annotations only, one for each epoch, on the recording's own clock.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    from edfio import Edf, EdfAnnotation, Patient, Recording
+
+    annotations = [
+        EdfAnnotation(staged.onset(epoch), EPOCH_SECONDS, EDF_TEXTS[int(stage)])
+        for epoch, stage in enumerate(staged.stages)
+    ]
+    dated = staged.start is not None and staged.start.year >= 1985  # what EDF can say
+    edf = Edf(
+        [],
+        patient=Patient(name=SIMULATED) if staged.simulated else None,
+        recording=Recording(startdate=staged.start.date() if staged.start and dated else None),
+        starttime=staged.start.time() if staged.start else None,
+        annotations=annotations,
+    )
+    with written_whole(path) as partial:
+        edf.write(partial)
+
+
+# ---- the summary ----
+
+
+def summarize(staged: StagedRecording) -> dict[str, Any]:
+    """Return all that is known of a scored recording, as JSON-ready values."""
+    agreement = staged.agreement
+    return {
+        "recording": staged.title,
+        "file": str(staged.path) if staged.path else None,
+        "format": staged.format,
+        "simulated": staged.simulated,
+        "start": staged.start.isoformat() if staged.start else None,
+        "first_epoch_s": staged.first_second,
+        "epochs": len(staged),
+        "lights_off_s": staged.lights_off,
+        "lights_on_s": staged.lights_on,
+        "statistics": {name: value and round(value, 2) for name, value in staged.statistics.items()},
+        "confidence": confidence(staged),
+        "expert_file": str(staged.expert_file) if staged.expert_file else None,
+        "agreement": None if agreement is None else metrics.as_json(agreement),
+        "channels": [describe_channel(staged, channel) for channel in staged.channels],
+        "folds": [fold.run.fold for fold in staged.folds],
+        "checkpoints": [fold.described() for fold in staged.folds],
+        "warnings": list(staged.warnings),
+        "notices": list(staged.notices),
+        "versions": versions(),
+    }
+
+
+def confidence(staged: StagedRecording) -> dict[str, Any]:
+    """Return how sure the model is, and which runs of epochs are worth a look, as JSON-ready values."""
+    return {
+        "mean": round(float(np.nanmean(staged.confidence)), 4),
+        "low_below": LOW_CONFIDENCE,
+        "low_epochs": int(np.count_nonzero(staged.unsure)),
+        "worth_a_look": [
+            {
+                "onset_s": staged.onset(run.first),
+                "clock": staged.clock(run.first) if staged.start else None,
+                "epochs": run.n_epochs,
+                "mean_confidence": round(run.confidence, 4),
+            }
+            for run in staged.doubtful_runs
+        ],
+    }
+
+
+def describe_channel(staged: StagedRecording, channel: StagedChannel) -> dict[str, Any]:
+    """Return what a channel was, what was done to it, and how far it agrees with all channels together."""
+    n_epochs, staged_epochs = len(staged), staged.stages != UNKNOWN
+    same = channel.probabilities[:n_epochs].argmax(axis=1) == staged.stages
+    return {
+        "label": channel.label,
+        "unit_in_file": channel.unit,
+        "rate_in_file_hz": channel.rate,
+        "conversions": channel.conversions,
+        "agreement_with_the_whole": round(float(same[staged_epochs].mean()), 4),
+    }
+
+
+def picture_title(staged: StagedRecording) -> str:
+    """Return the two lines above a picture: what was staged, and the night in figures."""
+    channels = " + ".join(channel.label for channel in staged.channels)
+    figures = []
+    if staged.statistics:
+        asleep = duration_in_words(60 * (staged.statistics["TST_min"] or 0))
+        figures.append(f"TST {asleep}, sleep efficiency {staged.statistics['SE_percent'] or 0:.0f} %")
+    if staged.agreement:
+        figures.append(f"expert: {metrics.in_words(staged.agreement)}")
+    return "\n".join((f"{staged.title}, {channels}", "; ".join(figures)))

@@ -1,0 +1,160 @@
+"""report.html: all scored recordings in one file that needs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from files import written_whole
+from folds.checkpoint import Fold
+from recordings.epochs import TARGET_RATE
+from scoring import metrics
+from scoring.staged import LOW_CONFIDENCE, StagedRecording, time_of
+from sleepstage import EPOCH_SECONDS, STAGE_NAMES
+from version import versions
+
+SHOWN_STATISTICS = {  # name in the summary: what a reader sees
+    "TIB_min": "Time in bed (TIB), min",
+    "SPT_min": "Sleep period time (SPT), min",
+    "TST_min": "Total sleep time (TST), min",
+    "SE_percent": "Sleep efficiency (SE), % of TIB",
+    "SOL_min": "Sleep onset latency (SOL), min",
+    "REM_latency_min": "REM latency, min from sleep onset",
+    "WASO_min": "Wake after sleep onset (WASO), min",
+    "awakenings": "Awakenings",
+    "transitions": "Stage transitions",
+    "unscored_min": "Not staged, min",
+}
+OVERVIEW_STATISTICS = ("TST_min", "SE_percent", "REM_percent", "N3_percent")
+CONFIDENCE_TEXT = (
+    f"Confidence is the probability of the most probable stage. Below {LOW_CONFIDENCE:g} an epoch counts as unsure; "
+    "runs of two minutes or more are listed as worth a look."
+)
+
+
+PICTURE_TEXT = (
+    "Grey or broken: nobody staged it. Unsure: epochs of low confidence. Below: the probability of each stage, and the "
+    "power spectrum. Broken upright lines: lights off and on."
+)
+
+
+def write_report(path: Path, scored: Sequence[StagedRecording], failed: Mapping[str, str]) -> None:
+    """Write one self-contained HTML file over all recordings; their pictures must lie beside it.
+
+    Args:
+        path: the file to write.
+        scored: the recordings.
+        failed: the recordings that could not be scored, and why.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from mne import Report
+
+    report = Report(title="Sleep staging report", verbose="ERROR")
+    failures = f"<h5>Not scored</h5>{html_list([f'{name}: {why}' for name, why in failed.items()])}" if failed else ""
+    report.add_html(overview(scored) + failures, title="All recordings", tags=("overview",))
+    for staged in scored:
+        where: Any = {"section": staged.title}
+        picture = path.parent / f"{staged.name}_hypnogram.png"
+        report.add_image(picture, title="Night", caption=PICTURE_TEXT, tags=("night",), **where)
+        report.add_html(statistics_html(staged), title="Sleep statistics", tags=("statistics",), **where)
+        report.add_html(trust_html(staged), title="Before you trust it", tags=("trust",), **where)
+        if staged.agreement and staged.expert_file:
+            text = f"Expert: {staged.expert_file.name}\n\n{metrics.as_text(staged.agreement)}"
+            report.add_html(f"<pre>{escape(text)}</pre>", title="Agreement", tags=("agreement",), **where)
+    report.add_html(methods_html(scored), title="Methods", tags=("methods",))
+    with written_whole(path) as partial:
+        report.save(partial, overwrite=True, open_browser=False, verbose="ERROR")
+
+
+def overview(scored: Sequence[StagedRecording]) -> str:
+    """Return the table over all recordings, one row for each."""
+    heads = ("Recording", "Channel", "Hours", "TST min", "SE %", "REM %", "N3 %", "Unsure %", "Kappa", "Warnings")
+    rows = []
+    for staged in scored:
+        agreement = staged.agreement
+        rows.append(
+            (
+                staged.title,
+                " + ".join(channel.label for channel in staged.channels),
+                f"{len(staged) * EPOCH_SECONDS / 3600:.1f}",
+                *(
+                    shown(staged.statistics.get(name))
+                    for name in ("TST_min", "SE_percent", "REM_percent", "N3_percent")
+                ),
+                f"{100 * staged.unsure.mean():.1f}",
+                metrics.number(agreement.kappa, 0, 3) if agreement else "",
+                str(len(staged.warnings)),
+            )
+        )
+    return html_table(heads, rows)
+
+
+def shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<table class="table table-sm"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def html_list(items: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else "<p>Nothing.</p>"
+
+
+def statistics_html(staged: StagedRecording) -> str:
+    """Return the tables of the sleep statistics, of the lights and of each stage."""
+    statistics = staged.statistics
+    if not statistics:
+        return "<p>No epoch lies between lights off and lights on.</p>"
+    ends = {"Lights off": staged.lights_off, "Lights on": staged.lights_on}
+    rows = [
+        *((text, "not given" if second is None else time_of(staged.start, second)) for text, second in ends.items()),
+        *((text, shown(statistics[name])) for name, text in SHOWN_STATISTICS.items()),
+    ]
+    stages = [
+        (name, shown(statistics[f"{name}_min"]), shown(statistics.get(f"{name}_percent"))) for name in STAGE_NAMES
+    ]
+    return html_table(("", "Value"), rows) + html_table(("Stage", "Minutes", "% of TST"), stages)
+
+
+def trust_html(staged: StagedRecording) -> str:
+    runs = [
+        f"{staged.clock(run.first)}: {run.n_epochs} epochs, mean confidence {run.confidence:.2f}"
+        for run in staged.doubtful_runs
+    ]
+    parts = {"Warnings": staged.warnings, "Notes": staged.notices, "Worth a look": runs}
+    return "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items()) + f"<p>{CONFIDENCE_TEXT}</p>"
+
+
+def trained_on(folds: Iterable[Fold]) -> str:
+    """Return the data sets that the weights have learned from, the first one first."""
+    return ", then ".join(dict.fromkeys(run.db for fold in folds for run in reversed(list(fold.run.lineage()))))
+
+
+def methods_html(scored: Sequence[StagedRecording]) -> str:
+    """Return how the stages came about: weights, folds, conversions, versions."""
+    folds = {fold.run.fold: fold for staged in scored for fold in staged.folds}
+    used = [folds[number] for number in sorted(folds)]
+    text = (
+        f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(used)} "
+        f"(mean probability of folds {', '.join(map(str, sorted(folds)))}), from one EEG channel in µV at "
+        f"{TARGET_RATE} Hz. Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
+    )
+    rows = [
+        (str(fold.run.fold), fold.format, str(fold.best.pass_number), str(fold.best.global_step), str(fold.folder))
+        for fold in used
+    ]
+    heads = ("Fold", "Format", "Kept after pass", "Step", "Folder")
+    how = [
+        f"{staged.title}, {one.label}: {step}"
+        for staged in scored
+        for one in staged.channels
+        for step in one.conversions
+    ]
+    return f"<p>{escape(text)}</p>{html_table(heads, rows)}<h5>Conversions</h5>{html_list(how)}"

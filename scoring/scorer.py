@@ -1,0 +1,174 @@
+"""The door for Python: saved checkpoints that stage any recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from numpy.typing import ArrayLike
+
+import config
+from command import InputError, log
+from device import choose_device, start_tensorflow
+from files import existing_folder, writable_folder
+from folds.checkpoint import load_folds
+from folds.folders import datasets_in, find_folds
+from recordings.datasets import Dataset, dataset_named
+from recordings.opening import open_array, open_raw, open_recording
+from recordings.recording import Recording
+from scoring import plots
+from scoring.lights import parse_lights
+from scoring.recording_files import picture_title, write_recording
+from scoring.staged import StagedRecording
+from scoring.staging import Request, check_fits_recordings, stage_recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mne.io import BaseRaw
+
+DEFAULT_DB = "isruc"
+
+
+class ScoredNight(StagedRecording):
+    """A staged recording with its picture and its files at hand; all figures are those of `StagedRecording`."""
+
+    def plot(self) -> Figure:
+        """Return the picture of the night: hypnogram, unsure epochs, probabilities, spectrogram."""
+        return plots.recording_figure(self, picture_title(self))
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the files that predict.py writes, NAME_stages.csv and others, and return their paths.
+
+        Raises:
+            InputError: the folder or a file cannot be written.
+        """
+        return write_recording(writable_folder(folder), self)
+
+
+class Scorer:
+    """Checkpoints of one data set, ready to stage recordings; TensorFlow is imported with the first one.
+
+    Args:
+        dir: folder of folds, as for `predict.py --dir`: `<db>/<fold>/`.
+        db: the data set whose folds score; None for the default, or for what is there.
+        suffix: score with the folds of `<db>_<suffix>`.
+        fold: score with this fold only; None for the mean of all folds.
+        gpu: GPU number; -1, or no GPU in the machine, for the CPU.
+
+    Raises:
+        InputError: there are no such checkpoints, or they cannot be used for recordings.
+    """
+
+    def __init__(
+        self,
+        dir: str | Path = config.PRETRAINED_DIR,
+        db: str | None = None,
+        *,
+        suffix: str | None = None,
+        fold: int | None = None,
+        gpu: int = 0,
+    ) -> None:
+        choose_device(gpu)
+        root = existing_folder(dir, "checkpoints")
+        self.gpu = gpu
+        self.dataset = dataset_for_recordings(root, db, suffix)
+        self.folds = load_folds(one_fold(find_folds(root, self.dataset, suffix), fold), self.dataset)
+        for one in self.folds:
+            check_fits_recordings(one)
+
+    def __repr__(self) -> str:
+        return f"<Scorer {self.dataset.name}, folds {', '.join(str(fold.run.fold) for fold in self.folds)}>"
+
+    @cached_property
+    def device(self) -> str:
+        """What is computed on, in words."""
+        return start_tensorflow(self.gpu)
+
+    def stage(
+        self,
+        recording: str | Path | BaseRaw | ArrayLike,
+        *,
+        channel: str | Sequence[str] = (),
+        rate: float | None = None,
+        name: str = "array",
+        hypnogram: str | Path | None = None,
+        lights_off: str | float | None = None,
+        lights_on: str | float | None = None,
+    ) -> ScoredNight:
+        """Stage a recording.
+
+        Args:
+            recording: a file of any format that is read; a recording that MNE has opened; or one channel, (sample,) µV.
+            channel: score this channel, or A-B; of several, the mean probability. By default the one that the
+                checkpoints were trained on, or its nearest stand-in. Of an array: what the channel is.
+            rate: of an array, Hz.
+            name: of an array: what its files are called.
+            hypnogram: the expert's, EDF+ or .txt; by default one that lies beside the file under its data set's name.
+            lights_off: clock time HH:MM[:SS], or seconds from the recording's start; statistics start here.
+            lights_on: the same, statistics end here.
+
+        Raises:
+            InputError: the recording, the channel, the hypnogram or the lights cannot be used.
+        """
+        channels = (channel,) if isinstance(channel, str) else tuple(channel)
+        opened = opened_anyhow(recording, channels, rate, name)
+        request = Request(
+            channels,
+            Path(hypnogram) if hypnogram else None,
+            parse_lights(lights_off, "lights_off"),
+            parse_lights(lights_on, "lights_on"),
+        )
+        return self.stage_opened(opened, request)
+
+    def stage_opened(self, opened: Recording, request: Request) -> ScoredNight:
+        """Stage an open recording, as `stage` does."""
+        assert self.device
+        staged = stage_recording(opened, self.folds, request)
+        return ScoredNight(**{field.name: getattr(staged, field.name) for field in fields(staged)})
+
+
+def opened_anyhow(
+    recording: str | Path | BaseRaw | ArrayLike, channels: Sequence[str], rate: float | None, name: str
+) -> Recording:
+    """Open a file, a recording that MNE has opened, or an array of the channel named."""
+    if isinstance(recording, (str, Path)):
+        return open_recording(Path(recording))
+    if hasattr(recording, "get_data") and hasattr(recording, "ch_names"):
+        return open_raw(recording)
+    if rate is None:
+        raise InputError("rate is missing; an array needs its sampling rate in Hz, as in rate=100")
+    return open_array(recording, rate, channels[0] if channels else "", name)
+
+
+def dataset_for_recordings(root: Path, db: str | None, suffix: str | None) -> Dataset:
+    """Return the data set whose checkpoints score recordings: the one asked for, or the default.
+
+    Recordings need no data set of their own: where there are no checkpoints of the default, those of another serve.
+
+    Raises:
+        InputError: there is no such data set, or which one is meant stays open.
+    """
+    there = datasets_in(root, suffix)
+    if db or DEFAULT_DB in there:
+        return dataset_named(db or DEFAULT_DB)
+    if len(there) != 1:
+        found = f"holds checkpoints of {', '.join(there)}" if there else "has no folder of a data set"
+        raise InputError(f"{root} {found}; choose one with --db")
+    log.info("scoring with the checkpoints of %s in %s", there[0], root)
+    return dataset_named(there[0])
+
+
+def one_fold(folders: Mapping[int, Path], number: int | None) -> Mapping[int, Path]:
+    """Return the folders of the folds that score: all, or the one asked for.
+
+    Raises:
+        InputError: there is no such fold.
+    """
+    if number is None:
+        return folders
+    if number not in folders:
+        raise InputError(f"--fold {number}: there are folds {', '.join(map(str, folders))}")
+    return {number: folders[number]}

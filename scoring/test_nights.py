@@ -1,0 +1,143 @@
+"""Prepared nights → staged nights: the test nights of folds, each with the fold that never saw its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from command import InputError, log
+from data import Night, load_night
+from folds.checkpoint import Fold
+from recordings.datasets import Dataset
+from scoring import metrics
+from scoring.metrics import Scores
+from scoring.staged import StagedNight
+from scoring.staging import stager_of
+
+if TYPE_CHECKING:
+    from model import Stager
+
+BOOTSTRAP_SEED = 0  # the intervals are the same each time
+
+
+@dataclass(frozen=True, eq=False)
+class TestNight:
+    """A test night as its fold stages it.
+
+    Attributes:
+        staged: the model's stages and the expert's.
+        scores: the agreement of the two.
+        subject, fold: their numbers.
+        seen: the fold, or what it started from, has learned from the subject, as --allow_seen lets it.
+    """
+
+    __test__ = False  # for pytest, which collects what is called Test
+
+    staged: StagedNight
+    scores: Scores
+    subject: int
+    fold: int
+    seen: bool
+
+
+def stage_night(stager: Stager, night: Night) -> StagedNight:
+    """Stage a prepared night with the network in `stager`."""
+    return StagedNight(
+        name=night.name, probabilities=stager.probabilities(night.x), expert=night.y, simulated=night.simulated
+    )
+
+
+def scores_of(stager: Stager, nights: Iterable[Night]) -> Scores:
+    """Return the scores of the network in `stager` over all epochs of some prepared nights.
+
+    Raises:
+        ValueError: there are no nights.
+    """
+    return metrics.pooled(agreement_of(stage_night(stager, night)) for night in nights)
+
+
+def agreement_of(staged: StagedNight) -> Scores:
+    assert staged.agreement is not None, "every epoch of a prepared night has a stage"
+    return staged.agreement
+
+
+# ---- all test nights ----
+
+
+def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> list[TestNight]:
+    """Stage the test nights of every fold with the fold's checkpoint, and log a line for each fold.
+
+    Args:
+        folds: the folds.
+        nights: the prepared nights of every test subject.
+
+    Raises:
+        InputError: there is no night, or one cannot be read.
+    """
+    tested: list[TestNight] = []
+    for fold in folds:
+        stager = stager_of(fold)
+        paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
+        bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
+        of_fold = [stage_test_night(stager, fold, subject, path) for subject, path in bar]
+        log.info("%s", fold_line(fold, of_fold))
+        tested += of_fold
+    if not tested:
+        raise InputError("none of the folds has a test night here; prepare some")
+    return tested
+
+
+def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> TestNight:
+    settings = fold.run.settings
+    night = load_night(path, settings.input_size, settings.sampling_rate)
+    if night.ch_label and fold.run.channels and night.ch_label not in fold.run.channels:
+        trained = " or ".join(fold.run.channels)
+        log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)
+    staged = stage_night(stager, night)
+    return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name))
+
+
+def fold_line(fold: Fold, tested: Sequence[TestNight]) -> str:
+    start = f"fold {fold.run.fold:2d}  {fold.format}, pass {fold.best.pass_number}, step {fold.best.global_step}"
+    if not tested:
+        return f"{start}  no test night here"
+    scores = pooled(tested)
+    return f"{start}  {len(tested)} nights  {scores.n_epochs} epochs  {metrics.in_words(scores)}"
+
+
+# ---- figures over nights ----
+
+
+def pooled(tested: Iterable[TestNight]) -> Scores:
+    """Return the scores over all epochs of all nights."""
+    return metrics.pooled(night.scores for night in tested)
+
+
+def intervals(tested: Iterable[TestNight]) -> dict[str, metrics.Interval] | None:
+    """Return 95 % intervals of the pooled figures, with subjects drawn; None with fewer than two subjects."""
+    return metrics.intervals(by_subject(tested), seed=BOOTSTRAP_SEED)
+
+
+def by_subject(tested: Iterable[TestNight]) -> dict[int, NDArray[np.int64]]:
+    """Return each subject's confusion matrix over all its nights."""
+    total: dict[int, NDArray[np.int64]] = {}
+    for night in tested:
+        total[night.subject] = total.get(night.subject, 0) + night.scores.confusion
+    return total
+
+
+def coverage(tested: Sequence[TestNight], dataset: Dataset) -> str:
+    """Return in words how much of a data set was scored."""
+    n_folds, n_subjects = len({night.fold for night in tested}), len({night.subject for night in tested})
+    n_simulated, n_seen = sum(night.staged.simulated for night in tested), sum(night.seen for night in tested)
+    return (
+        f"{dataset.name}: {n_folds} of {dataset.n_folds} folds, {n_subjects} of {len(dataset.subjects)} subjects, "
+        f"{len(tested)} nights{f', {n_simulated} SIMULATED' if n_simulated else ''}"
+        f"{f', {n_seen} of subjects SEEN IN TRAINING' if n_seen else ''}"
+    )

@@ -1,0 +1,56 @@
+"""What speaks against trusting the stages of a recording, and what else its user should know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recordings.epochs import TARGET_RATE, Epochs, amplitude_notice
+from recordings.recording import RawSignal, Recording
+from scoring.staged import LOW_CONFIDENCE, StagedChannel, time_of
+from sleepstage import EPOCH_SECONDS, Stage
+
+FAULTY_SHARE = 0.01  # of epochs flat or clipped; fewer are movements, which the table flags and nobody needs to be told
+
+
+def signal_doubts(signal: RawSignal, epochs: Epochs) -> Iterator[str]:
+    """Yield what speaks against trusting a channel."""
+    amplitude = amplitude_notice(epochs.x)
+    if amplitude:
+        yield f"{signal.channel}: {amplitude}"
+    for what, mask in (("flat", epochs.flat), ("clipped", epochs.clipped)):
+        if mask.mean() > FAULTY_SHARE:
+            first = epochs.first_second + EPOCH_SECONDS * int(epochs.recorded[mask.argmax()])
+            how_many = f"{np.count_nonzero(mask)} of {len(mask)} epochs are {what}"
+            yield f"{signal.channel}: {how_many}, the first at {time_of(signal.start, first)}"
+    if signal.rate < TARGET_RATE:
+        yield f"{signal.channel}: recorded at {signal.rate:g} Hz; what lies above {signal.rate / 2:g} Hz is missing"
+
+
+def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:
+    """Yield what speaks against trusting (epoch, stage) probabilities."""
+    staged = probabilities[np.isfinite(probabilities[:, 0])]
+    if not np.isin(staged.argmax(axis=1), (Stage.N2, Stage.N3)).any():
+        yield "no N2 and no N3 at all: unlike a night's sleep"
+    unsure = np.count_nonzero(staged.max(axis=1) < LOW_CONFIDENCE)
+    if unsure > len(staged) / 4:
+        yield f"{unsure} of {len(staged)} epochs are of low confidence (below {LOW_CONFIDENCE:g})"
+
+
+def notices_on(
+    opened: Recording, channels: Sequence[StagedChannel], probabilities: NDArray[np.float32], first_second: float
+) -> Iterator[str]:
+    """Yield what the user should know of a staged recording, without a doubt about it."""
+    for one in channels:
+        if not one.unit:
+            yield f"{one.label}: the file gives no unit; taken as µV"
+    missing = np.count_nonzero(np.isnan(probabilities[:, 0]))
+    if missing:
+        yield f"{missing} epochs reach into gaps of the recording and are not staged"
+    left = opened.seconds - first_second - len(probabilities) * EPOCH_SECONDS
+    if left >= 1 / TARGET_RATE:
+        yield f"the last {left:g} s are no whole epoch; left out"
+    if first_second:
+        yield f"the expert's epochs start {first_second:g} s after the recording; what comes before is left out"

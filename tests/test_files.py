@@ -1,0 +1,296 @@
+"""Folders, files that are written whole or not at all, and arrays and JSON that are read with checks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import files
+from command import InputError
+from files import load_json, opened_arrays, readable, save_json, shape_differences
+
+# ---- folders ----
+
+
+@pytest.fixture
+def program_folder(tmp_path, monkeypatch):
+    (tmp_path / "program" / "data").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr(files, "PROGRAM_FOLDER", tmp_path / "program")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path / "program"
+
+
+def test_a_folder_in_the_working_directory_comes_first(program_folder, caplog):
+    Path("data").mkdir()
+    with caplog.at_level(logging.INFO, "recsleepnet"):
+        assert files.existing_folder("./data", "data") == Path("data")
+    assert not caplog.text
+
+
+def test_a_folder_beside_the_program_is_found_and_named(program_folder, caplog):
+    with caplog.at_level(logging.INFO, "recsleepnet"):
+        assert files.existing_folder("./data", "data") == program_folder / "data"
+    assert str(program_folder / "data") in caplog.text
+
+
+def test_a_missing_folder_says_where_it_was_looked_for_and_what_to_do(program_folder):
+    with pytest.raises(InputError) as error:
+        files.existing_folder("./date", "data", "prepare it")
+    where = f"neither in {Path.cwd()} nor beside the program"
+    assert str(error.value) == f"data: no folder ./date, {where}; prepare it"
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="no folder"):
+        files.existing_folder(tmp_path / "file", "data")
+    with pytest.raises(InputError, match="cannot make the folder"):
+        files.writable_folder(tmp_path / "file")
+    with pytest.raises(InputError, match="cannot make the folder"):
+        files.writable_folder(tmp_path / "file" / "below")
+
+
+def test_a_writable_folder_is_made_with_its_parents(tmp_path):
+    assert files.writable_folder(tmp_path / "a" / "b").is_dir()
+    assert files.writable_folder(tmp_path / "a" / "b").is_dir()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files.os, "access", lambda *_: False)  # the administrator may write anywhere
+    with pytest.raises(InputError, match="cannot write to the folder"):
+        files.writable_folder(tmp_path)
+
+
+# ---- files that are written whole ----
+
+
+def test_a_file_appears_with_its_whole_content(tmp_path):
+    path = tmp_path / "night.npz"
+    with files.written_whole(path) as partial:
+        partial.write_text("half")
+        assert not path.exists()
+        assert partial.suffix == ".npz"
+        assert partial.parent == tmp_path
+    assert path.read_text() == "half"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), KeyboardInterrupt()])
+def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
+    path = tmp_path / "night.npz"
+    path.write_text("old")
+    with pytest.raises(type(error)), files.written_whole(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_the_users_error(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"cannot write .*night\.npz: No space left on device"),
+        files.written_whole(tmp_path / "night.npz") as partial,
+    ):
+        partial.write_text("half")
+        raise OSError(28, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_the_users_error(tmp_path):
+    with (
+        pytest.raises(InputError, match="cannot write"),
+        files.written_whole(tmp_path / "no such folder" / "night.npz") as partial,
+    ):
+        partial.write_text("half")
+
+
+# ---- JSON ----
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=ANY_JSON)
+def test_json_comes_back_as_it_was_saved(tmp_path, content):
+    save_json(tmp_path / "run.json", content)
+    assert load_json(tmp_path / "run.json", "train again") == content
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("content", [math.nan, [math.inf], {"a": object()}])
+def test_what_is_no_json_is_a_mistake_of_our_own_and_leaves_the_old_file(tmp_path, content):
+    save_json(tmp_path / "run.json", "old")
+    with pytest.raises((ValueError, TypeError)) as error:
+        save_json(tmp_path / "run.json", content)
+    assert not isinstance(error.value, InputError)
+    assert json.loads((tmp_path / "run.json").read_text()) == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"{'a': 1}", b'{"a": 1} b', b"\xff\xfe", b"[" * 100_000],
+    ids=["empty", "cut", "quotes", "more", "bytes", "deep"],
+)
+def test_json_that_is_damaged_is_the_users_file(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"run\.json: not readable \(.+\); train again$") as error:
+        load_json(tmp_path / "run.json", "train again")
+    assert "\n" not in str(error.value)
+
+
+def test_json_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"run\.json: no such file; train again$"):
+        load_json(tmp_path / "run.json", "train again")
+    with pytest.raises(InputError, match=r": not readable \(.*directory.*\); train again$"):
+        load_json(tmp_path, "train again")
+
+
+# ---- what libraries read ----
+
+
+class ForeignError(Exception):
+    """An error that derives from nothing in particular, as some parsers raise."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (ValueError("bad bytes\nat 7"), "bad bytes"),
+        (AttributeError("no such attribute"), "no such attribute"),
+        (MemoryError(), "MemoryError"),
+        (AssertionError(), "AssertionError"),
+        (zipfile.BadZipFile("File is not a zip file"), "File is not a zip file"),
+        (ForeignError("truncated"), "truncated"),
+        (OSError("cannot seek"), "cannot seek"),
+        (ValueError("Cannot load file containing pickled data"), "no zip archive of arrays"),
+    ],
+)
+def test_whatever_a_library_raises_is_the_users_file(raised, reason):
+    with pytest.raises(InputError) as error, readable(Path("night.xyz"), "a readable XYZ file", "export it again"):
+        raise raised
+    assert str(error.value) == f"night.xyz: not a readable XYZ file ({reason}); export it again"
+    assert error.value.__cause__ is raised
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing():
+    with (
+        pytest.raises(InputError, match=r"^night.xyz: no such file; export it again$"),
+        readable(Path("night.xyz"), "a readable XYZ file", "export it again"),
+    ):
+        raise FileNotFoundError(2, "No such file or directory")
+
+
+@pytest.mark.parametrize("raised", [InputError("said already"), KeyboardInterrupt(), SystemExit(3)])
+def test_what_is_no_reading_error_passes_as_it_is(raised):
+    with (
+        pytest.raises(type(raised)) as passed,
+        readable(Path("night.xyz"), "a readable XYZ file", "export it again"),
+    ):
+        raise raised
+    assert passed.value is raised
+
+
+# ---- arrays ----
+
+
+def test_arrays_are_read_by_name(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.arange(3), y=np.ones((2, 2)))
+    with opened_arrays(tmp_path / "a.npz", "train again") as archive:
+        assert sorted(archive) == ["x", "y"]
+        assert archive["x"].tolist() == [0, 1, 2]
+
+
+class Trap:
+    """Unpickling it would be seen."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("an object was unpickled",))
+
+
+def test_objects_are_never_unpickled(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.array([Trap()]))
+    with (
+        pytest.raises(InputError, match=r"a\.npz: not a readable npz file \(.*\); train again$"),
+        opened_arrays(tmp_path / "a.npz", "train again") as archive,
+    ):
+        archive["x"]
+
+
+@pytest.mark.parametrize("kept", [0, 0.3, 0.9])
+def test_arrays_cut_short_are_the_users_file(tmp_path, kept):
+    path = tmp_path / "a.npz"
+    np.savez(path, x=np.arange(1000))
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    with (
+        pytest.raises(InputError, match=r"a\.npz: not a readable npz file \(.*\); train again$"),
+        opened_arrays(path, "train again") as archive,
+    ):
+        archive["x"]
+
+
+def test_an_array_that_is_damaged_is_the_users_file_when_it_is_read(tmp_path):
+    path, read = tmp_path / "a.npz", []
+    np.savez(path, x=np.zeros(1000), y=np.arange(3))
+    content = bytearray(path.read_bytes())
+    content[1000:1010] = b"\xff" * 10
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npz: not a readable npz file"), opened_arrays(path, "again") as archive:
+        read += archive["y"].tolist()
+        read += archive["x"].tolist()
+    assert read == [0, 1, 2]
+
+
+def test_a_single_array_and_a_missing_file_are_named(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(3))
+    with (
+        pytest.raises(
+            InputError, match=r"a\.npy: not a readable npz file \(it holds one array without a name\); again$"
+        ),
+        opened_arrays(tmp_path / "a.npy", "again"),
+    ):
+        pytest.fail("it was opened")
+    with pytest.raises(InputError, match=r"b\.npz: no such file; again$"), opened_arrays(tmp_path / "b.npz", "again"):
+        pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "said"),
+    [
+        ({}, {}, []),
+        ({"a": (1, 2)}, {"a": (1, 2)}, []),
+        ({"a": [1, 2]}, {"a": (1, 2)}, []),
+        ({}, {"b": (1,), "a": ()}, ["a is missing", "b is missing"]),
+        ({"b": (1,), "a": ()}, {}, ["a is unknown", "b is unknown"]),
+        ({"a": (2, 1)}, {"a": (1, 2)}, ["a has shape (2, 1) where (1, 2) is needed"]),
+        ({"a": ()}, {"a": (1,)}, ["a has shape () where (1,) is needed"]),
+        ({"a": (1,), "c": (3,)}, {"a": (2,), "b": (1,)},
+         ["b is missing", "c is unknown", "a has shape (1,) where (2,) is needed"]),
+    ],
+)  # fmt: skip
+def test_differences_in_shape_are_said_in_words(found, wanted, said):
+    assert list(shape_differences(found, wanted)) == said
+
+
+SHAPES = st.dictionaries(st.sampled_from("abcd"), st.lists(st.integers(0, 3), max_size=2))
+
+
+@settings(deadline=None)
+@given(SHAPES, SHAPES)
+def test_every_difference_in_shape_is_said_once(found, wanted):
+    said = list(shape_differences(found, wanted))
+    different = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
+    assert sorted(one.split()[0] for one in said) == different

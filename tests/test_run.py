@@ -1,0 +1,147 @@
+"""What a fold was trained with: the same when read back, and known to have seen whom it has seen."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from command import InputError
+from config import Settings
+from files import save_json
+from folds.folders import RUN
+from folds.run import Origin, Run, check_same_run, flattened, load_run, save_run
+
+NIGHTS = {"train": {"a": 3}, "valid": {"b": 2}, "test": {"c": 1}}
+SUBJECTS = {"train": (1,), "valid": (2,), "test": (0,)}
+
+
+def run(**settings):
+    return Run("sleepedf", 0, Settings(**settings), SUBJECTS, NIGHTS, ["EEG Fpz-Cz"], {"python": "3"})
+
+
+def test_run_reads_back(tmp_path):
+    save_run(tmp_path, run(n_epochs=7, class_weights=(1.0, 2.0, 3.0, 4.0, 5.0)))
+    read = load_run(tmp_path)
+    assert read.settings == Settings(n_epochs=7, class_weights=(1.0, 2.0, 3.0, 4.0, 5.0))
+    assert read.as_json() == run(n_epochs=7, class_weights=(1.0, 2.0, 3.0, 4.0, 5.0)).as_json()
+    assert read.seed == 42
+
+
+def test_same_run_may_have_other_versions(tmp_path):
+    save_run(tmp_path, run())
+    newer = Run("sleepedf", 0, Settings(), SUBJECTS, NIGHTS, ["EEG Fpz-Cz"], {"python": "4"})
+    check_same_run(tmp_path, newer)
+
+
+# ---- whom it has seen ----
+
+NIGHTS_OF_1 = {"train": {"SC4011E0": 3}, "valid": {"SC4021E0": 3}, "test": {"SC4001E0": 3}}
+
+
+def trained_on(db="sleepedf", nights=NIGHTS_OF_1, init_from=None):
+    return Run(db, 0, Settings(), {"train": (1, 9), "valid": (2,), "test": (0,)}, nights, [], {}, init_from)
+
+
+def started_from(run, db="isruc"):
+    return trained_on(db, {"train": {"subject5": 9}}, Origin("there", "0a", "npz", 3, run))
+
+
+@pytest.mark.parametrize(
+    ("seen_by", "night", "seen"),
+    [
+        (trained_on(), "SC4011E0", True),
+        (trained_on(), "SC4012E0", True),  # another night of subject 1
+        (trained_on(), "SC4021E0", True),  # validation chose the weights
+        (trained_on(), "SC4001E0", False),
+        (trained_on(), "SC4091E0", False),  # subject 9 is in the split, but had no night
+        (trained_on(nights={}), "SC4091E0", True),  # a published fold does not name its nights
+        (trained_on(nights={}), "SC4001E0", False),
+        (trained_on("sleepedfx"), "SC4012E0", True),
+        (trained_on("ours"), "SC4011E0", True),  # a data set that is not in recordings/datasets.py any more
+        (trained_on("ours"), "SC4012E0", False),
+        (trained_on("isruc", {"train": {"subject1": 3}}), "subject1", True),
+        (trained_on("isruc", {"train": {"subject1": 3}}), "SC4011E0", False),
+        (started_from(trained_on("sleepedfx")), "SC4012E0", True),
+        (started_from(started_from(trained_on())), "SC4012E0", True),
+        (started_from(trained_on()), "SC4001E0", False),
+        (started_from(trained_on()), "subject5", True),
+    ],
+)
+def test_a_run_knows_whom_its_weights_have_seen(seen_by, night, seen):
+    assert seen_by.has_seen(night) == seen
+
+
+def test_the_lineage_is_all_that_the_weights_have_learned():
+    first = trained_on()
+    second = started_from(first)
+    third = started_from(second, "ucddb")
+    assert list(third.lineage()) == [third, second, first]
+    assert list(first.lineage()) == [first]
+
+
+def test_only_test_nights_that_the_first_weights_have_seen_are_named():
+    nights = {"train": {"SC4011E0": 3}, "test": {"SC4021E0": 3, "SC4001E0": 3}}
+    assert trained_on(nights=nights, init_from=Origin("there", "0a", "npz", 3, trained_on())).seen_test_nights() == [
+        "SC4021E0"
+    ]
+    assert trained_on(nights=nights).seen_test_nights() == []
+
+
+# ---- first weights ----
+
+
+def test_first_weights_read_back(tmp_path):
+    tuned = started_from(started_from(trained_on()))
+    save_run(tmp_path, tuned)
+    assert load_run(tmp_path).as_json() == tuned.as_json()
+    stored = json.loads((tmp_path / RUN).read_text())
+    del stored["init_from"]
+    save_json(tmp_path / RUN, stored)
+    assert load_run(tmp_path).init_from is None, "folds of before there was such a thing are read"
+
+
+def test_settings_that_there_once_were_are_read_over(tmp_path):
+    stored = run().as_json()
+    stored["settings"]["n_classes"] = 5
+    save_json(tmp_path / RUN, stored)
+    assert load_run(tmp_path).settings == Settings()
+
+
+# ---- another run, a damaged one ----
+
+
+def test_other_settings_are_named_with_both_values(tmp_path):
+    save_run(tmp_path, run())
+    with pytest.raises(InputError, match=r"seq_length 20 \(now 4\), settings.batch_size 15 \(now 3\);"):
+        check_same_run(tmp_path, run(batch_size=3, seq_length=4))
+
+
+def test_other_first_weights_are_another_run_wherever_they_lie(tmp_path):
+    source = trained_on()
+    save_run(tmp_path, trained_on(init_from=Origin("here", "0a", "npz", 3, source)))
+    check_same_run(tmp_path, trained_on(init_from=Origin("moved", "0a", "npz", 3, source)))
+    with pytest.raises(InputError, match=r"init_from.folder here \(now moved\), init_from.sha256 0a \(now 0b\);"):
+        check_same_run(tmp_path, trained_on(init_from=Origin("moved", "0b", "npz", 3, source)))
+    with pytest.raises(InputError, match=r"init_from.folder here \(now None\)"):
+        check_same_run(tmp_path, trained_on())
+
+
+def test_names_of_nested_values_are_joined():
+    assert flattened({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not readable"),
+        ("[]", "not the config.json of a fold"),
+        ('{"db": "isruc"}', "not the config.json of a fold"),
+        (json.dumps({**run().as_json(), "settings": {"nosuch": 1}}), "nosuch"),
+        (json.dumps({**run().as_json(), "settings": {"batch_size": "ten"}}), "batch_size is 'ten'"),
+    ],
+)
+def test_a_damaged_run_is_refused(tmp_path, content, message):
+    (tmp_path / RUN).write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_run(tmp_path)

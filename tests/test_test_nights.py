@@ -1,0 +1,124 @@
+"""Test nights: each staged with its own fold, and added by subject."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command import InputError
+from data import Night, save_night
+from folds.checkpoint import load_folds
+from folds.folders import find_folds
+from recordings.datasets import DATASETS
+from scoring import metrics
+from scoring.staging import stager_of
+from scoring.test_nights import (
+    by_subject,
+    coverage,
+    fold_line,
+    intervals,
+    pooled,
+    scores_of,
+    stage_folds,
+    stage_night,
+)
+from tests.staged_nights import a_tested_night
+
+pytest_plugins = ["tests.folds_on_disk"]
+
+SLEEPEDF = DATASETS["sleepedf"]
+
+
+# ---- adding up ----
+
+
+def test_nights_of_one_subject_are_added():
+    nights = [a_tested_night("a", 7, 1, n=50), a_tested_night("b", 3, 2, n=70), a_tested_night("c", 7, 3, n=10)]
+    subjects = by_subject(nights)
+    assert {subject: confusion.sum() for subject, confusion in subjects.items()} == {7: 60, 3: 70}
+    assert nights[0].scores.n_epochs == nights[0].scores.confusion.sum() == 50
+
+
+def test_pooled_scores_count_every_epoch_once():
+    nights = [a_tested_night("a", 0, 1, n=50), a_tested_night("b", 0, 2, n=70), a_tested_night("c", 1, 3, n=10)]
+    np.testing.assert_array_equal(pooled(nights).confusion, sum(night.scores.confusion for night in nights))
+
+
+def test_intervals_are_over_subjects_and_the_same_each_time():
+    nights = [a_tested_night(f"n{subject}", subject % 4, subject) for subject in range(8)]
+    assert intervals(nights) == intervals(nights) == metrics.intervals(by_subject(nights), seed=0)
+    assert intervals([a_tested_night("a", 7, 1), a_tested_night("b", 7, 2)]) is None, "two nights of one subject"
+
+
+def test_coverage_counts_folds_subjects_and_nights():
+    nights = [a_tested_night("a", 7, 1), a_tested_night("b", 3, 2), a_tested_night("c", 7, 3)]
+    assert coverage(nights, SLEEPEDF) == "sleepedf: 2 of 20 folds, 2 of 20 subjects, 3 nights"
+    simulated = replace(nights[0], staged=replace(nights[0].staged, simulated=True))
+    assert coverage([simulated, replace(nights[1], seen=True)], SLEEPEDF).endswith(
+        "2 nights, 1 SIMULATED, 1 of subjects SEEN IN TRAINING"
+    )
+
+
+# ---- staging ----
+
+
+@pytest.fixture(scope="module")
+def folds(folds_dir):
+    return load_folds(find_folds(folds_dir, SLEEPEDF), SLEEPEDF)
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory):
+    """A night of subject 0, of 5 epochs, and two of subject 4, of 6 and 7, by subject."""
+    folder = tmp_path_factory.mktemp("nights")
+    rng = np.random.default_rng(0)
+    paths: dict[int, list[Path]] = {0: [], 4: []}
+    for name, subject, n in (("SC4001E0", 0, 5), ("SC4041E0", 4, 6), ("SC4042E0", 4, 7)):
+        x = rng.normal(0, 20, (n, 3000)).astype(np.float32)
+        y = rng.integers(0, 5, n).astype(np.int32)
+        paths[subject].append(folder / f"{name}.npz")
+        save_night(paths[subject][-1], Night(name, x, y, 100.0, "EEG Fpz-Cz"))
+    return paths
+
+
+def test_every_test_night_is_staged_with_its_own_fold(folds, nights, caplog):
+    with caplog.at_level(logging.INFO, "recsleepnet"):
+        tested = stage_folds(folds, nights)
+    assert [(one.staged.name, one.subject, one.fold, one.seen) for one in tested] == [
+        ("SC4001E0", 0, 0, False),
+        ("SC4041E0", 4, 4, False),
+        ("SC4042E0", 4, 4, False),
+    ]
+    with np.load(nights[4][1]) as archive:
+        alone = stager_of(folds[1]).probabilities(archive["x"])
+        np.testing.assert_array_equal(tested[2].staged.probabilities, alone)
+        np.testing.assert_array_equal(tested[2].staged.expert, archive["y"])
+    assert tested[2].scores.accuracy == np.mean(tested[2].staged.stages == tested[2].staged.expert)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("fold  0  npz, pass 0, step 100  1 nights  5 epochs  accuracy ")
+    assert lines[1].startswith("fold  4  npz, pass 4, step 104  2 nights  13 epochs  accuracy ")
+
+
+def test_scores_are_those_of_the_staged_nights(folds):
+    stager = stager_of(folds[0])
+    rng = np.random.default_rng(1)
+    prepared = [
+        Night(f"n{n}", rng.normal(0, 20, (n, 3000)).astype(np.float32), rng.integers(0, 5, n).astype(np.int32), 100.0)
+        for n in (4, 6)
+    ]
+    stages = np.concatenate([stage_night(stager, night).stages for night in prepared])
+    expert = np.concatenate([night.y for night in prepared])
+    np.testing.assert_array_equal(scores_of(stager, prepared).confusion, metrics.scores(expert, stages).confusion)
+    with pytest.raises(ValueError, match="no epochs"):
+        scores_of(stager, [])
+
+
+def test_a_fold_without_a_night_here_is_no_error_but_no_fold_with_one_is(folds, nights):
+    assert len(stage_folds(folds, {**nights, 0: []})) == 2
+    assert fold_line(folds[0], []).endswith("no test night here")
+    with pytest.raises(InputError, match="none of the folds has a test night here; prepare some"):
+        stage_folds(folds, {0: [], 4: []})

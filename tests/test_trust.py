@@ -1,0 +1,101 @@
+"""What speaks against trusting stages: said with the channel, how often, and from when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from recordings.channels import Channel
+from recordings.epochs import signal_epochs
+from recordings.opening import one_channel, open_array
+from scoring.spectrum import SPECTRUM_HZ
+from scoring.staged import StagedChannel
+from scoring.trust import night_doubts, notices_on, signal_doubts
+
+
+def eeg(n_epochs, rate=100, std=20.0):
+    return np.random.default_rng(0).normal(0, std, round(n_epochs * 30 * rate))
+
+
+def doubts(samples, rate=100):
+    opened = replace(open_array(samples, rate, "EEG Fpz-Cz"), start=datetime(2001, 2, 3, 23, 50, 0))
+    signal = one_channel(opened, Channel("EEG Fpz-Cz", 0))
+    return list(signal_doubts(signal, signal_epochs(signal)))
+
+
+def stages(*codes, probability=0.9):
+    probabilities = np.full((len(codes), 5), (1 - probability) / 4, np.float32)
+    probabilities[np.arange(len(codes)), codes] = probability
+    return probabilities
+
+
+# ---- the signal ----
+
+
+def test_nothing_speaks_against_an_ordinary_signal():
+    assert doubts(eeg(6)) == []
+
+
+def test_flat_epochs_are_counted_and_the_first_has_its_time():
+    said = doubts(np.concatenate([eeg(3, 64), np.zeros(3 * 30 * 64)]), 64)
+    assert "EEG Fpz-Cz: 3 of 6 epochs are flat, the first at 23:51:30" in said
+    assert "EEG Fpz-Cz: recorded at 64 Hz; what lies above 32 Hz is missing" in said
+
+
+def test_clipped_epochs_are_counted():
+    assert doubts(np.clip(eeg(3, std=100), -100, 100)) == [
+        "EEG Fpz-Cz: 3 of 3 epochs are clipped, the first at 23:50:00"
+    ]
+
+
+def test_a_fault_in_one_epoch_of_a_hundred_is_a_movement():
+    samples = eeg(100)
+    samples[:3000] = 0
+    assert doubts(samples) == []
+    samples[3000:6000] = 0
+    assert doubts(samples) == ["EEG Fpz-Cz: 2 of 100 epochs are flat, the first at 23:50:00"]
+
+
+@pytest.mark.parametrize("std", [0.02, 2000.0])
+def test_an_amplitude_that_no_eeg_has_is_said(std):
+    said, *_ = doubts(eeg(3, std=std))
+    assert said.startswith("EEG Fpz-Cz: implausible amplitude") and "check the unit in the file" in said
+
+
+# ---- the night ----
+
+
+@pytest.mark.parametrize(("codes", "unlike"), [((0, 1, 4), True), ((0, 1, 2), False), ((3,), False)])
+def test_a_night_without_n2_and_n3_is_unlike_sleep(codes, unlike):
+    assert list(night_doubts(stages(*codes))) == (["no N2 and no N3 at all: unlike a night's sleep"] if unlike else [])
+
+
+def test_many_epochs_of_low_confidence_are_said():
+    sure, unsure = stages(*[2] * 6), stages(2, 2, probability=0.5)
+    gap = np.full((1, 5), np.nan, np.float32)
+    assert list(night_doubts(np.concatenate([sure, unsure, gap]))) == []  # a quarter
+    assert list(night_doubts(np.concatenate([sure[1:], unsure, gap]))) == [
+        "2 of 7 epochs are of low confidence (below 0.6)"
+    ]
+
+
+# ---- notices ----
+
+
+def test_what_was_left_out_is_said():
+    opened = open_array(eeg(3.4), 100, "EEG Fpz-Cz")
+    probabilities = stages(2, 2, 2)
+    probabilities[1] = np.nan
+    blank = np.zeros((3, len(SPECTRUM_HZ)), np.float32)
+    channel = StagedChannel("C3", "", 100.0, probabilities, blank, np.zeros(3, bool), np.zeros(3, bool), ())
+    assert list(notices_on(opened, [channel], probabilities, 0.0)) == [
+        "C3: the file gives no unit; taken as µV",
+        "1 epochs reach into gaps of the recording and are not staged",
+        "the last 12 s are no whole epoch; left out",
+    ]
+    assert list(notices_on(opened, [], stages(2, 2, 2), 12.0)) == [
+        "the expert's epochs start 12 s after the recording; what comes before is left out"
+    ]
