@@ -194,6 +194,8 @@ def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
     output_dir = writable_folder(options.output_dir or SCORED_DIR)
     numbers = ", ".join(str(fold.run.fold) for fold in scorer.folds)
     log.info("%s, folds %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
+    for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
+        log.info("signals for these weights: %s", words)
     with logging_redirect_tqdm([log]), tqdm(paths, unit="recording", leave=False, disable=alone or None) as bar:
         outcomes = [score_recording(path, scorer, request, output_dir, alone) for path in bar]
     scored = [outcome.night for outcome in outcomes if outcome.night]

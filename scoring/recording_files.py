@@ -124,6 +124,7 @@ def describe_channel(staged: StagedRecording, channel: StagedChannel) -> dict[st
         "unit_in_file": channel.unit,
         "rate_in_file_hz": channel.rate,
         "conversions": channel.conversions,
+        "conditioning": list(channel.conditioned),
         "agreement_with_the_whole": round(float(same[staged_epochs].mean()), 4),
     }
 

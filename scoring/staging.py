@@ -24,7 +24,7 @@ from recordings.recording import RawSignal, Recording
 from scoring.lights import Lights, lights_of
 from scoring.spectrum import spectrum
 from scoring.staged import StagedChannel, StagedRecording
-from scoring.trust import night_doubts, notices_on, signal_doubts
+from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     chosen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, chosen, request)
     first_second = grid_start(delay)  # the expert's epochs count
-    channels = [stage_channel(one_channel(opened, one), first_second, chosen) for one in found]
+    own = DATASETS[folds[0].run.db].subject_of(recorded_night(opened)) is not None
+    channels = [stage_channel(one_channel(opened, one), first_second, chosen, own) for one in found]
     n_epochs = min(len(one.probabilities) for one in channels)
     probabilities = np.mean([one.probabilities[:n_epochs] for one in channels], axis=0)
     if not np.isfinite(probabilities).any():
@@ -113,17 +114,18 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     )
 
 
-def stage_channel(signal: RawSignal, first_second: float, folds: Sequence[Fold]) -> StagedChannel:
-    """Stage one channel with every fold.
+def stage_channel(signal: RawSignal, first_second: float, folds: Sequence[Fold], own: bool) -> StagedChannel:
+    """Stage one channel with every fold, conditioned as each fold's weights need it.
 
     The network goes from the last epoch before a gap to the first one after it, as it does in training, where epochs
-    that nobody staged are left out.
+    that nobody staged are left out. `own` says that the night is of the folds' own data set.
     """
     epochs = signal_epochs(signal, first_second)
     total = np.zeros((len(epochs.x), len(STAGES)), np.float32)
-    if len(epochs.x):
-        for fold in folds:
-            total += stager_of(fold).probabilities(epochs.x)
+    needs = list(dict.fromkeys(fold.run.conditioning for fold in folds)) if len(epochs.x) else []
+    done = {need: need.apply(epochs.x, epochs.recorded, epochs.flat, epochs.clipped, own) for need in needs}
+    for fold in folds if needs else ():
+        total += stager_of(fold).probabilities(done[fold.run.conditioning].x)
     return StagedChannel(
         label=signal.channel,
         unit=signal.unit,
@@ -132,7 +134,8 @@ def stage_channel(signal: RawSignal, first_second: float, folds: Sequence[Fold])
         power=with_gaps(epochs, spectrum(epochs.x), np.nan),
         flat=with_gaps(epochs, epochs.flat, False),
         clipped=with_gaps(epochs, epochs.clipped, False),
-        doubts=tuple(signal_doubts(signal, epochs)) if len(epochs.x) else (),
+        doubts=(*signal_doubts(signal, epochs), *gain_doubts(signal, done.values())) if len(epochs.x) else (),
+        conditioned=tuple(one.described(need) for need, one in done.items()),
     )
 
 
@@ -146,12 +149,17 @@ def with_gaps(epochs: Epochs, values: NDArray[Any], missing: Any) -> NDArray[Any
 # ---- which folds ----
 
 
+def recorded_night(opened: Recording) -> str:
+    """Return the name that a recording's prepared night has, or would have."""
+    return night_name(opened.path or Path(f"{opened.name}.edf"))
+
+
 def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fold], tuple[str, ...]]:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
     The recording's name tells the subject.
     """
-    name = night_name(opened.path or Path(f"{opened.name}.edf"))
+    name = recorded_night(opened)
     unseen = [fold for fold in folds if not fold.run.has_seen(name)]
     if unseen:
         return unseen, ()

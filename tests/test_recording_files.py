@@ -108,6 +108,7 @@ def test_the_summary_says_what_was_done(night, tmp_path):
             "unit_in_file": "mV",
             "rate_in_file_hz": 256.0,
             "conversions": ["mV to µV", "256 Hz to 100 Hz (polyphase, 25/64)"],
+            "conditioning": [],
             "agreement_with_the_whole": 1.0,
         }
     ]
