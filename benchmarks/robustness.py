@@ -1,7 +1,7 @@
 """How much do stages depend on the amplifier? Disturb a night in every way that amplifiers do, and score it each time.
 
     python benchmarks/robustness.py night.npz --db sleepedf --dir ./pretrained_model
-    python benchmarks/robustness.py night.npz --db isruc --dir ./published --fold 2 --markdown
+    python benchmarks/robustness.py night.npz --db isruc --dir ./published --fold 2 --markdown --picture rows.png
 
 A night is an .npz with `x` (epoch, 3000) in µV at 100 Hz, `y` (epoch,), and, where it has gaps, `epoch`: which epochs
 of the grid these are. Each row is scored as recorded and with the conditioning. Agreement is with the scoring of the
@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -32,7 +33,11 @@ from recordings.conditioning import RATE, Conditioning
 from recordings.datasets import dataset_named
 from recordings.epochs import EPOCH_SAMPLES, faults, resampling, signal_epochs
 from recordings.opening import one_channel, open_recording
+from scoring import plots
 from scoring.staging import stager_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Signal = NDArray[np.float32]
 Disturb = Callable[[Signal], Signal]
@@ -180,6 +185,28 @@ def score_rows(
         yield name, rows
 
 
+# ---- picture ----
+
+
+def rows_figure(table: Sequence[tuple[str, Sequence[Row]]], title: str) -> Figure:
+    """Draw the accuracy of each disturbance: an open circle as recorded, a full one conditioned."""
+    with plots.drawing(7.2, 0.8 + 0.16 * len(table)) as figure:
+        axes = figure.add_subplot()
+        places = range(len(table))
+        recorded, conditioned = zip(*([row.accuracy for row in rows] for _, rows in table), strict=True)
+        axes.hlines(places, recorded, conditioned, color=plots.PALE)
+        axes.plot(recorded, places, "o", color=plots.INK, mfc="white", ms=4, label="as recorded")
+        axes.plot(conditioned, places, "o", color=plots.INK, ms=4, label="conditioned")
+        axes.set_yticks(places, [name for name, _ in table])
+        axes.set_ylim(len(table) - 0.5, -0.5)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("Accuracy")
+        axes.grid(axis="x", color=plots.PALE, linewidth=0.4)
+        axes.legend(loc="lower left", frameon=False)
+        axes.set_title(title)
+    return figure
+
+
 # ---- command ----
 
 
@@ -194,6 +221,7 @@ def parser() -> argparse.ArgumentParser:
     add("--amplitude", type=float, nargs=2, metavar="µV", help="instead of the checkpoints'; 0 0: none")
     add("--gain", type=float, default=1.0, help="what x is multiplied by to become µV (UCDDB's header values: 100)")
     add("--markdown", action="store_true", help="print the table for a document")
+    add("--picture", type=Path, metavar="FILE", help="draw the accuracy of each row there")
     return parser
 
 
@@ -230,8 +258,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.info("%s", line.format("", "as recorded", "conditioned"))
     if options.markdown:
         log.info("|---|---|---|")
+    table = []
     for name, rows in score_rows(night, folds, (Conditioning(), chosen)):
         log.info("%s", line.format(name, *map(str, rows)))
+        table.append((name, rows))
+    if options.picture:
+        title = f"{options.night.stem}, {dataset.name}, folds {numbers}"
+        plots.save(rows_figure(table, title), options.picture)
     return 0
 
 
