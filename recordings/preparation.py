@@ -18,6 +18,7 @@ from command import InputError
 from data import Night
 from recordings.datasets import Study
 from recordings.epochs import TARGET_RATE, amplitude_notice, signal_epochs
+from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import read_signal
 from recordings.recording import RawSignal
@@ -191,7 +192,8 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         **rules.settings(),
     }
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
-    return Prepared(night, tuple(notices_on(night)))
+    unlike = misfit_of(epochs, placed)
+    return Prepared(night, (*notices_on(night), *([unlike] if unlike else [])))
 
 
 def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: float, rules: Rules) -> None:

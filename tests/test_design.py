@@ -31,7 +31,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("recordings.preparation",),
     ("recordings.datasets",),
     ("recordings.hypnogram",),
-    ("recordings.opening",),
+    ("recordings.opening", "recordings.fit"),
     ("recordings.edf", "recordings.epochs", "recordings.channels"),
     ("recordings.recording",),
     ("recordings",),

@@ -21,6 +21,7 @@ from recordings.preparation import drop_then_trim, trim_then_drop
 from recordings.prepare_command import FAILED, PREPARED, Outcome
 from sleepstage import UNKNOWN
 from tests.edf_files import write_hypnogram
+from tests.raw_recordings import stage_later
 
 pytest_plugins = ["tests.raw_recordings"]
 
@@ -241,6 +242,17 @@ def test_one_bad_night_does_not_lose_the_others(raw, tmp_path, capsys):
     assert "SC4001E0-PSG.edf: cut short" in failures[1]
     assert "no hypnogram SC4002E?-Hypnogram.edf" in failures[2]
     assert "SC4011EC-Hypnogram.edf: unknown annotation 'Sleep stage N2'" in failures[3]
+
+
+def test_a_hypnogram_that_is_shifted_against_its_signal_is_said(three_hours, tmp_path, capsys):
+    folder = shutil.copytree(three_hours, tmp_path / "raw")
+    assert prepare(folder, tmp_path) == 0
+    assert "fits the signal" not in capsys.readouterr().out
+    stage_later(three_hours / "SC4001EC-Hypnogram.edf", 8, to=folder / "SC4001EC-Hypnogram.edf")
+    assert prepare(folder, tmp_path, "--overwrite") == 0
+    out = capsys.readouterr().out
+    assert "    the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times" in out
+    assert out.count("fits the signal") == 1
 
 
 def test_an_unknown_channel_fails_every_night_with_the_list(raw, tmp_path, capsys):

@@ -18,6 +18,7 @@ from scipy.signal import resample_poly
 
 import predict
 from sleepstage import STAGE_NAMES
+from tests.raw_recordings import stage_later
 from version import __version__
 
 pytest_plugins = ["tests.folds_on_disk", "tests.raw_recordings"]
@@ -126,6 +127,16 @@ def test_the_expert_beside_a_recording_is_compared(score, simulated_once, tmp_pa
     assert "1 SIMULATED: good for trying things out" in printed
     assert "expert" in pd.read_csv(tmp_path / "scored" / "SC4001E0-PSG_stages.csv")
     assert json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["lights_off_s"] == 600
+
+
+def test_an_experts_stages_that_are_shifted_against_the_signal_are_warned_of(score, three_hours, tmp_path):
+    psg = three_hours / "SC4001E0-PSG.edf"
+    assert "fits the signal" not in score(psg)[1]
+    stage_later(three_hours / "SC4001EC-Hypnogram.edf", 8, to=tmp_path / "late.edf")
+    status, printed = score(psg, "--hypnogram", tmp_path / "late.edf")
+    said = "the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times of both"
+    assert status == 0 and f"    warning: {said}" in printed
+    assert said in json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["warnings"]
 
 
 def test_recordings_of_the_other_data_sets_are_read(score, simulated_once):
