@@ -21,7 +21,7 @@ from recordings.epochs import TARGET_RATE, amplitude_notice, signal_epochs
 from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import read_signal
-from recordings.recording import RawSignal
+from recordings.recording import RawSignal, changed_files
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
 
 WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and after the last epoch that is not W
@@ -193,7 +193,8 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     }
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
     unlike = misfit_of(epochs, placed)
-    return Prepared(night, (*notices_on(night), *([unlike] if unlike else [])))
+    changed = changed_files(signal.files)
+    return Prepared(night, (*signal.notices, *notices_on(night), *([unlike] if unlike else []), *changed))
 
 
 def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: float, rules: Rules) -> None:

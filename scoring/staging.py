@@ -21,7 +21,7 @@ from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, signal_epochs
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import one_channel
-from recordings.recording import RawSignal, Recording
+from recordings.recording import RawSignal, Recording, changed_files
 from scoring.lights import Lights, lights_of
 from scoring.spectrum import SPECTRUM_HZ, spectrum
 from scoring.staged import StagedChannel, StagedRecording
@@ -95,7 +95,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
     placed = None if expert is None else aligned(opened, expert, delay, n_epochs)
-    doubts = (doubt for one in channels for doubt in one.doubts)
+    doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
     return StagedRecording(
         name=opened.name,
         path=opened.path,

@@ -255,6 +255,20 @@ def test_a_hypnogram_that_is_shifted_against_its_signal_is_said(three_hours, tmp
     assert out.count("fits the signal") == 1
 
 
+def test_what_the_header_says_of_the_file_is_said(raw, tmp_path, capsys):
+    folder = raw("sleepedf")
+    psg = folder / "SC4001E0-PSG.edf"
+    content = bytearray(psg.read_bytes())
+    content[236:244] = b"-1      "
+    at = 256 + 7 * (16 + 80 + 8)  # of seven signals: minima, then maxima
+    content[at : at + 8], content[at + 56 : at + 64] = content[at + 56 : at + 64], content[at : at + 8]
+    psg.write_bytes(content)
+    assert prepare(folder, tmp_path, "--subjects", "0") == 0
+    out = capsys.readouterr().out
+    assert "    the header leaves the number of records open (-1): still being written, or never closed" in out
+    assert "    EEG Fpz-Cz: the header gives it a negative gain; its polarity is as the header says" in out
+
+
 def test_an_unknown_channel_fails_every_night_with_the_list(raw, tmp_path, capsys):
     assert prepare(raw("sleepedf"), tmp_path, "--select_ch", "C3-A2") == 1
     assert "no channel C3-A2; there are EEG Fpz-Cz, EEG Pz-Oz, EOG horizontal" in capsys.readouterr().out
