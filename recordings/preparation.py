@@ -182,6 +182,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "hypnogram_delay": delay,
         "signal_rate": signal.rate,
         "signal_unit": signal.unit,
+        "signal_sha256": epochs.content,
         "simulated": int(signal.simulated),
         "signal_epochs": signal.n_epochs,
         "hypnogram_epochs": len(hypnogram.codes),

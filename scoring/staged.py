@@ -143,6 +143,7 @@ class StagedChannel:
         power: (epoch, frequency) float32, dB of µV²/Hz at the frequencies SPECTRUM_HZ; nan where there is no signal.
         flat, clipped: (epoch,) bool.
         doubts: what speaks against trusting the signal.
+        content: the SHA-256 of the signal; empty where all of it is flat.
     """
 
     label: str
@@ -153,6 +154,7 @@ class StagedChannel:
     flat: NDArray[np.bool_]
     clipped: NDArray[np.bool_]
     doubts: tuple[str, ...]
+    content: str = ""
 
     @property
     def conversions(self) -> list[str]:

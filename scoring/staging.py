@@ -135,6 +135,7 @@ def stage_channel(signal: RawSignal, first_second: float, folds: Sequence[Fold])
         flat=with_gaps(epochs, epochs.flat, False),
         clipped=with_gaps(epochs, epochs.clipped, False),
         doubts=tuple(signal_doubts(signal, epochs)) if len(epochs.x) else (),
+        content=epochs.content,
     )
 
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recordings.datasets import SLEEPEDF_TEXTS
-from recordings.edf import open_edf
-from simulate import simulate, write_edf
+from simulate import simulate
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -43,14 +41,6 @@ def three_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("three_hours")
     simulate("sleepedf", folder, [0], hours=3, seed=3)
     return folder
-
-
-def stage_later(hypnogram: Path, n_epochs: int, to: Path) -> None:
-    """Copy a simulated hypnogram of Sleep-EDF, every stage `n_epochs` later; what comes before is W."""
-    opened = open_edf(hypnogram)
-    assert opened.start
-    marks = [(mark.onset + 30 * n_epochs, mark.duration or 0.0, mark.text) for mark in opened.marks]
-    write_edf(to, [], opened.start, annotations=[(0.0, 30.0 * n_epochs, SLEEPEDF_TEXTS["W"]), *marks])
 
 
 @pytest.fixture

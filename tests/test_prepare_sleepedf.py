@@ -20,8 +20,7 @@ from recordings.datasets import SLEEPEDF, SLEEPEDF_NIGHT_MISSING, read_sleepedf
 from recordings.preparation import drop_then_trim, trim_then_drop
 from recordings.prepare_command import FAILED, PREPARED, Outcome
 from sleepstage import UNKNOWN
-from tests.edf_files import write_hypnogram
-from tests.raw_recordings import stage_later
+from tests.edf_files import stage_later, write_hypnogram
 
 pytest_plugins = ["tests.raw_recordings"]
 
@@ -267,6 +266,19 @@ def test_what_the_header_says_of_the_file_is_said(raw, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "    the header leaves the number of records open (-1): still being written, or never closed" in out
     assert "    EEG Fpz-Cz: the header gives it a negative gain; its polarity is as the header says" in out
+
+
+def test_one_signal_under_two_names_is_said(raw, tmp_path, capsys):
+    folder = raw("sleepedf")
+    said = "SC4001E0, SC4011E0: one and the same signal; keep one, or check which file is whose"
+    assert prepare(folder, tmp_path) == 0
+    assert "the same signal" not in capsys.readouterr().out
+    shutil.copy(folder / "SC4001E0-PSG.edf", folder / "SC4011E0-PSG.edf")
+    shutil.copy(folder / "SC4001EC-Hypnogram.edf", folder / "SC4011EC-Hypnogram.edf")
+    assert prepare(folder, tmp_path, "--overwrite") == 0
+    assert said in capsys.readouterr().out.splitlines()
+    assert prepare(folder, tmp_path) == 0  # all are already there
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_an_unknown_channel_fails_every_night_with_the_list(raw, tmp_path, capsys):
