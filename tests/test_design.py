@@ -38,7 +38,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("model",),
     ("nn",),
     ("data", "config"),
-    ("files", "device"),
+    ("files", "device", "amplifiers"),
     ("command",),
     ("sleepstage", "version"),
 )
