@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -27,6 +29,7 @@ from folds.checkpoint import load_folds
 from folds.folders import datasets_in, find_folds
 from folds.split import prepared_nights
 from recordings.datasets import DATASETS, Dataset, dataset_named
+from recordings.epochs import same_signals
 from recordings.opening import open_recording, opener_of
 from scoring import metrics
 from scoring.lights import parse_lights
@@ -178,16 +181,17 @@ def list_channels(paths: Sequence[Path]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one recording: its stages, or why there are none."""
+    """What became of one recording, by the name it is shown under: its stages, or why there are none."""
 
-    path: Path
+    shown: str
     night: ScoredNight | None
     error: str = ""
 
 
 def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
     """Stage every recording, write its files, and return 1 when one of several failed."""
-    request = request_of(paths, options)
+    request, names = request_of(paths, options), names_of(paths)
+    paths = list(names)
     refused = refused_names(paths)
     alone = len(paths) == 1
     if alone:
@@ -201,14 +205,15 @@ def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
             log.info("signals for these weights: %s", words)
     with logging_redirect_tqdm([log]), tqdm(paths, unit="recording", leave=False, disable=alone or None) as bar:
         outcomes = [
-            refused.get(path) or score_recording(path, scorer, request, output_dir, options.svg, alone) for path in bar
+            refused.get(path) or score_recording(path, names[path], scorer, request, output_dir, options.svg, alone)
+            for path in bar
         ]
     scored = [outcome.night for outcome in outcomes if outcome.night]
     report = output_dir / "report.html" if options.report and scored else None
     if report:
         from scoring.report import write_report
 
-        write_report(report, scored, {outcome.path.name: outcome.error for outcome in outcomes if outcome.error})
+        write_report(report, scored, {outcome.shown: outcome.error for outcome in outcomes if outcome.error})
     print_outcomes(outcomes, output_dir, report, options.svg)
     return int(any(outcome.error for outcome in outcomes))
 
@@ -218,8 +223,8 @@ def refused_names(paths: Sequence[Path]) -> dict[Path, Outcome]:
 
     It takes no time, and a mistyped name is shown before the minutes that the others may take.
     """
-    outcomes = [named_outcome(path) for path in paths if len(paths) > 1]
-    return {outcome.path: outcome for outcome in outcomes if outcome}
+    outcomes = {path: named_outcome(path) for path in paths if len(paths) > 1}
+    return {path: outcome for path, outcome in outcomes.items() if outcome}
 
 
 def named_outcome(path: Path) -> Outcome | None:
@@ -228,7 +233,7 @@ def named_outcome(path: Path) -> Outcome | None:
         opener_of(path)
     except InputError as error:
         log.info("%s: failed: %s", path.name, error)
-        return Outcome(path, None, str(error))
+        return Outcome(path.name, None, str(error))
     return None
 
 
@@ -236,14 +241,6 @@ def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
     """Check what is asked for of the recordings before anything is read."""
     if options.hypnogram and len(paths) > 1:
         raise InputError(f"--hypnogram belongs to one recording, and there are {len(paths)}; score it alone")
-    stems = [path.stem for path in paths]
-    for stem in stems:
-        if stems.count(stem) > 1:
-            same = [str(path) for path in paths if path.stem == stem]
-            raise InputError(
-                f"{' and '.join(same)} would be written to the same files, {stem}_…; "
-                "score each with an --output_dir of its own"
-            )
     return Request(
         tuple(options.channel or ()),
         Path(options.hypnogram) if options.hypnogram else None,
@@ -252,19 +249,57 @@ def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
     )
 
 
-def score_recording(path: Path, scorer: Scorer, request: Request, output_dir: Path, svg: bool, alone: bool) -> Outcome:
+def names_of(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return each recording, once, and what its files are called: its own name, and its folder too where two are alike.
+
+    Raises:
+        InputError: two in one folder have one name.
+    """
+    places = [path.parent.resolve() / path.name for path in paths]  # a link keeps its own name
+    for place, times in Counter(places).items():
+        if times > 1:
+            log.info("%s is named %d times: scored once", place.name, times)
+    once = dict(reversed(list(zip(places, paths, strict=True))))
+    stems = Counter(place.stem.casefold() for place in once)  # some disks do not tell Night from night
+    alike = [place for place in once if stems[place.stem.casefold()] > 1]
+    common = Path(os.path.commonpath([place.parent for place in alike])) if alike else Path()
+    names = {
+        path: place.relative_to(common).with_suffix("").as_posix() if place in alike else place.stem
+        for place, path in reversed(once.items())
+    }
+    refuse_same_files(names)
+    return names
+
+
+def refuse_same_files(names: Mapping[Path, str]) -> None:
+    """Raise InputError when the files of two recordings would have one name."""
+    taken: dict[str, Path] = {}
+    for path, name in names.items():
+        other = taken.setdefault(name.casefold(), path)
+        if other != path:
+            raise InputError(
+                f"{other} and {path} would be written to the same files, {path.stem}_…; "
+                "score one of them with another --output_dir"
+            )
+
+
+def score_recording(
+    path: Path, name: str, scorer: Scorer, request: Request, output_dir: Path, svg: bool, alone: bool
+) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
     try:
-        night = scorer.stage_opened(open_recording(path), request)
+        night = scorer.stage_opened(replace(open_recording(path), name=name), request)
+        writable_folder((output_dir / name).parent)
         write_recording(output_dir, night, svg)
     except InputError as error:
         if alone:
             raise
-        log.info("%s: failed: %s", path.name, error)
-        return Outcome(path, None, str(error))
+        shown = Path(name).with_name(path.name).as_posix()
+        log.info("%s: failed: %s", shown, error)
+        return Outcome(shown, None, str(error))
     for line in recording_lines(night, len(scorer.folds)):
         log.info("%s", line)
-    return Outcome(path, night)
+    return Outcome(name, night)
 
 
 def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
@@ -294,6 +329,9 @@ def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path |
     simulated = sum(outcome.night is not None and outcome.night.simulated for outcome in outcomes)
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
+    nights = [outcome.night for outcome in outcomes if outcome.night]
+    for said in same_signals((night.name, night.channels[0].content) for night in nights):
+        log.info("%s", said)
     pictures = "_hypnogram.png and .svg" if svg else "_hypnogram.png"
     log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s of each", output_dir, pictures)
     if report:
@@ -303,7 +341,7 @@ def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path |
 def outcome_line(outcome: Outcome) -> str:
     night = outcome.night
     if night is None:
-        return f"{outcome.path.name:<28} failed: {outcome.error}"
+        return f"{outcome.shown:<28} failed: {outcome.error}"
     values = (night.statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
     cells = " ".join(metrics.number(math.nan if value is None else value, 7) for value in values)
     hours, unsure = len(night) * EPOCH_SECONDS / 3600, 100 * night.unsure.mean()

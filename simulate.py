@@ -1,6 +1,7 @@
 """Generated recordings in each data set's own raw layout, to try every command without a download.
 
     python simulate.py --db sleepedf --output_dir ./raw_data/sleepedf --subjects 0-3 --hours 3 --seed 0
+    python simulate.py --db isruc --output_dir ./raw_data/hum --amplifier hum 204.8_hz
 
 They look like sleep to a network, not to a physician: every stage has the features that scorers look for (alpha in W,
 theta in N1, spindles and K-complexes in N2, slow waves in N3, sawtooth waves in REM) over a 1/f background, and nothing
@@ -10,15 +11,18 @@ else. Each file says in its header that it is simulated. Scores on them mean not
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from amplifiers import FAULTS, Amplifier, amplifier
 from command import InputError, command, log, log_to_terminal, new_parser
 from files import writable_folder, written_whole
 from recordings.datasets import (
@@ -32,12 +36,15 @@ from recordings.datasets import (
     UCDDB,
     UCDDB_STAGES,
 )
+from recordings.edf import MICROVOLTS
 from recordings.prepare_command import as_ranges, parse_subjects
 from recordings.recording import SIMULATED
 from sleepstage import EPOCH_SECONDS, MOVEMENT, NOT_SCORED, RK_TO_AASM, Stage
 
 if TYPE_CHECKING:
-    from edfio import EdfSignal
+    from edfio import BdfSignal, EdfSignal
+
+    Signal = EdfSignal | BdfSignal
 
 FADE_SECONDS = 1  # neighbouring epochs run into each other, so that no edge gives the epochs away
 
@@ -226,69 +233,85 @@ class SimulatedNight:
         stages: keys of SOUNDS, one an epoch.
         start: its clock.
         rng: where the rest of chance comes from.
+        amplifier: what its EEG goes through.
     """
 
     stages: tuple[str, ...]
     start: datetime
     rng: np.random.Generator
+    amplifier: Amplifier
 
     @property
     def seconds(self) -> int:
         return len(self.stages) * EPOCH_SECONDS
 
-    def eeg(self, label: str, rate: int, limit: float) -> EdfSignal:
-        """Return an EEG signal that is clipped at ±`limit` µV."""
+    def eeg(self, label: str, rate: int, limit: float) -> Signal:
+        """Return an EEG signal that is clipped at ±`limit` µV, or where the amplifier does."""
         return self.signal(label, rate, simulate_eeg(self.stages, rate, self.rng), limit)
 
-    def quiet(self, label: str, rate: float, unit: str = "") -> EdfSignal:
+    def quiet(self, label: str, rate: float, unit: str = "") -> Signal:
         """Return a signal that no script reads: zeros."""
-        from edfio import EdfSignal
-
-        zeros = np.zeros(round(self.seconds * rate), np.int16)
-        return EdfSignal.from_digital(
+        zeros = np.zeros(round(self.seconds * rate), np.int32 if self.amplifier.bdf else np.int16)
+        signal: Signal = self.signal_class.from_digital(
             zeros, rate, label=label, physical_dimension=unit, physical_range=(-1000, 1000), digital_range=(-2048, 2047)
         )
+        return signal
 
-    def signal(self, label: str, rate: int, samples: NDArray[np.float64], limit: float) -> EdfSignal:
-        from edfio import EdfSignal
-
-        return EdfSignal(
-            np.clip(samples, -limit, limit),
-            rate,
+    def signal(self, label: str, rate: int, samples: NDArray[np.float64], limit: float) -> Signal:
+        """Return (sample,) µV as the amplifier records them, clipped where it does; by itself at ±`limit` µV."""
+        recorded, most = self.amplifier.record(samples, rate), self.amplifier.most(limit)
+        scale = MICROVOLTS[self.amplifier.unit.casefold()]
+        signal: Signal = self.signal_class(
+            np.clip(recorded.samples, -most, most) / scale,
+            recorded.rate,
             label=label,
-            physical_dimension="uV",
-            physical_range=(-limit, limit),
-            digital_range=(-2048, 2047),
+            physical_dimension=self.amplifier.unit,
+            physical_range=(-most / scale, most / scale),
+            digital_range=self.amplifier.digital_range,
             transducer_type="simulated",
         )
+        return signal
+
+    @property
+    def signal_class(self) -> Any:
+        from edfio import BdfSignal, EdfSignal
+
+        return BdfSignal if self.amplifier.bdf else EdfSignal
 
 
 def write_edf(
     path: Path,
-    signals: Sequence[EdfSignal],
+    signals: Sequence[Signal],
     start: datetime,
-    record_seconds: float | None = None,
+    record_seconds: int | None = None,
     annotations: Sequence[tuple[float, float, str]] | None = None,
 ) -> None:
-    """Write an EDF file that says it is simulated; a recording that does not say so is never replaced.
+    """Write an EDF or BDF file that says it is simulated; a recording that does not say so is never replaced.
 
     Raises:
         InputError: a real recording of this name is there, or the file cannot be written.
     """
-    from edfio import Edf, EdfAnnotation, Patient, Recording
+    from edfio import Bdf, Edf, EdfAnnotation, Patient, Recording
 
     if path.exists() and SIMULATED.encode() not in path.read_bytes()[:256]:
         raise InputError(f"{path}: exists and is not simulated; choose another --output_dir")
-    edf = Edf(
+    file_class: Any = Bdf if path.suffix == ".bdf" else Edf
+    edf = file_class(
         signals,
         patient=Patient(name=SIMULATED),
         recording=Recording(startdate=start.date(), equipment_code=SIMULATED),
         starttime=start.time(),
-        data_record_duration=record_seconds,
+        data_record_duration=record_seconds and whole_record(record_seconds, signals),
         annotations=None if annotations is None else [EdfAnnotation(*annotation) for annotation in annotations],
     )
     with written_whole(path) as partial:
         edf.write(partial)
+
+
+def whole_record(seconds: int, signals: Sequence[Signal]) -> int:
+    """Return `seconds`, or the least multiple of it in which every signal has a whole number of samples."""
+    rates = [Fraction(one.sampling_frequency).limit_denominator(1000) for one in signals]
+    return seconds * math.lcm(*((rate * seconds).denominator for rate in rates))
 
 
 def write_lines(path: Path, codes: Sequence[int]) -> None:
@@ -301,15 +324,15 @@ def write_lines(path: Path, codes: Sequence[int]) -> None:
 HYPNOGRAM_RUNS_ON = 20 * 60  # seconds; every hypnogram of the release goes on after the signal, as UNKNOWN
 
 
-def write_sleepedf(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
+def write_sleepedf(folder: Path, subject: int, hours: float, seed: int, amplifier: Amplifier) -> list[Path]:
     """Write both nights of a subject: PSG in records of 30 s, with three signals at 100 Hz and four at 1 Hz."""
     written = []
     for number in (1, 2):
         if SLEEPEDF_NIGHT_MISSING.get(subject) == number:
             continue
-        night = simulated_night(hours, wake_minutes=35, seed=(seed, subject, number))
+        night = simulated_night(hours, wake_minutes=35, seed=(seed, subject, number), amplifier=amplifier)
         key, scorer = f"SC4{subject:02d}{number}E", "C"
-        psg = folder / SLEEPEDF.recording.format(key=key)
+        psg = amplifier.file(folder / SLEEPEDF.recording.format(key=key))
         hypnogram = folder / SLEEPEDF.hypnogram.format(key=key).replace("?", scorer)
         signals = [
             night.eeg("EEG Fpz-Cz", 100, limit=192),
@@ -342,11 +365,12 @@ ISRUC_EEG = ("F3-A2", "C3-A2", "O1-A2", "F4-A1", "C4-A1", "O2-A1")
 EXPERTS_AGREE = 0.9
 
 
-def write_isruc(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
+def write_isruc(folder: Path, subject: int, hours: float, seed: int, amplifier: Amplifier) -> list[Path]:
     """Write a subject's night at 200 Hz, with two experts who differ in a tenth of the epochs."""
-    night = simulated_night(hours, wake_minutes=10, seed=(seed, subject))
+    night = simulated_night(hours, wake_minutes=10, seed=(seed, subject), amplifier=amplifier)
     names = (ISRUC.recording, ISRUC_EXPERTS[1], ISRUC_EXPERTS[2])
     recording, first, second = (folder / name.format(key=subject) for name in names)
+    recording = amplifier.file(recording)
     writable_folder(recording.parent)
     slow = [night.quiet(label, 25) for label in ("X6", "DC3", "X7", "X8")]
     slow += [night.quiet(label, 12.5) for label in ("SaO2", "DC8")]
@@ -361,7 +385,7 @@ def write_isruc(folder: Path, subject: int, hours: float, seed: int) -> list[Pat
     return [recording, first, second]
 
 
-def isruc_head(night: SimulatedNight, subject: int) -> list[EdfSignal]:
+def isruc_head(night: SimulatedNight, subject: int) -> list[Signal]:
     """Return EOG and EEG, named as in the release: A1/A2 or M1/M2 for the mastoids, and for one subject unreferenced.
 
     Only C3 and its reference carry an EEG.
@@ -384,11 +408,12 @@ def isruc_head(night: SimulatedNight, subject: int) -> list[EdfSignal]:
 # ---- UCDDB: ucddb0NN.rec with ucddb0NN_stage.txt ----
 
 
-def write_ucddb(folder: Path, subject: int, hours: float, seed: int) -> list[Path]:
+def write_ucddb(folder: Path, subject: int, hours: float, seed: int, amplifier: Amplifier) -> list[Path]:
     """Write a subject's night: fourteen signals at 128, 64 and 8 Hz in records of 1 s."""
-    night = simulated_night(hours, wake_minutes=10, seed=(seed, subject))
+    night = simulated_night(hours, wake_minutes=10, seed=(seed, subject), amplifier=amplifier)
     key = f"ucddb{subject:03d}"
-    recording, stages = folder / UCDDB.recording.format(key=key), folder / UCDDB.hypnogram.format(key=key)
+    recording = amplifier.file(folder / UCDDB.recording.format(key=key))
+    stages = folder / UCDDB.hypnogram.format(key=key)
     signals = [night.quiet(label, 64, "uV") for label in ("Lefteye", "RightEye", "EMG")]
     signals += [night.eeg(label, 128, limit=600) for label in ("C3A2", "C4A1")]
     signals += [night.quiet("ECG", 128, "uV")]
@@ -403,13 +428,14 @@ def write_ucddb(folder: Path, subject: int, hours: float, seed: int) -> list[Pat
 # ---- the command ----
 
 
-def simulated_night(hours: float, wake_minutes: int, seed: tuple[int, ...]) -> SimulatedNight:
+def simulated_night(hours: float, wake_minutes: int, seed: tuple[int, ...], amplifier: Amplifier) -> SimulatedNight:
     """Draw a night's stages and its clock; a short night has less W at its ends: a fifth at each."""
     rng = np.random.default_rng(seed)
     n_epochs = round(hours * 3600 / EPOCH_SECONDS)
     stages = simulate_stages(n_epochs, min(wake_minutes * 60 // EPOCH_SECONDS, n_epochs // 5), rng)
     day = date(2000, 1, 1) + timedelta(days=int(rng.integers(0, 365)))
-    return SimulatedNight(tuple(stages), datetime.combine(day, time(22, int(rng.integers(0, 60)))), rng)
+    start = datetime.combine(day, time(22, int(rng.integers(0, 60))))
+    return SimulatedNight(tuple(stages), start, rng, amplifier)
 
 
 @dataclass(frozen=True)
@@ -418,7 +444,7 @@ class Layout:
 
     subjects: tuple[int, ...]
     for_fold_0: tuple[int, ...]
-    write: Callable[[Path, int, float, int], list[Path]]
+    write: Callable[[Path, int, float, int, Amplifier], list[Path]]
 
 
 LAYOUTS = {
@@ -428,7 +454,9 @@ LAYOUTS = {
 }
 
 
-def simulate(db: str, folder: Path, subjects: Sequence[int], hours: float, seed: int) -> list[Path]:
+def simulate(
+    db: str, folder: Path, subjects: Sequence[int], hours: float, seed: int, faults: Sequence[str] = ()
+) -> list[Path]:
     """Write generated recordings of `subjects` into `folder`, laid out as data set `db`, and return the files.
 
     Args:
@@ -437,12 +465,14 @@ def simulate(db: str, folder: Path, subjects: Sequence[int], hours: float, seed:
         subjects: numbers that the data set has.
         hours: length of a night.
         seed: the same seed gives the same files.
+        faults: what the amplifier does to the EEG, keys of `amplifiers.FAULTS`, in this order.
 
     Raises:
-        InputError: a file cannot be written, or would replace a real recording.
+        InputError: a file cannot be written, or would replace a real recording; or there is no such fault.
     """
+    through = amplifier(faults)
     folder = writable_folder(folder)
-    return [path for subject in subjects for path in LAYOUTS[db].write(folder, subject, hours, seed)]
+    return [path for subject in subjects for path in LAYOUTS[db].write(folder, subject, hours, seed, through)]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -458,6 +488,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--hours", type=float, default=3.0, help="length of a night (default %(default)s)")
     add("--seed", type=int, default=0, help="the same seed gives the same recordings (default %(default)s)")
+    add(
+        "--amplifier",
+        nargs="+",
+        default=(),
+        metavar="FAULT",
+        help="what it does to the EEG, in this order: " + ", ".join(FAULTS),
+    )
     return parser
 
 
@@ -473,8 +510,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     subjects = layout.for_fold_0 if options.subjects is None else parse_subjects(options.subjects, layout.subjects)
     folder = Path(options.output_dir or f"./raw_data/{options.db}")
     for subject in subjects:
-        for path in simulate(options.db, folder, [subject], options.hours, options.seed):
+        for path in simulate(options.db, folder, [subject], options.hours, options.seed, options.amplifier):
             log.info("simulated %s", path)
+    if options.amplifier:
+        log.info("amplifier: %s", amplifier(options.amplifier))
     log.info("subjects %s, %g hours a night: SIMULATED, no real sleep in them", as_ranges(subjects), options.hours)
     return 0
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from command import InputError
 from files import readable
-from recordings.recording import SIMULATED, Header, Mark, Recording, Stretch
+from recordings.recording import SIMULATED, FileState, Header, Mark, Recording, Stretch, state_of
 
 if TYPE_CHECKING:
     from edfio import Bdf, BdfSignal, Edf, EdfSignal
@@ -75,6 +75,8 @@ def open_edf(path: Path) -> Recording:
         read,
         SIMULATED.casefold() in about.casefold(),
         marks,
+        notices=tuple(header_notices(path, fields, signals)),
+        files=(records.file,),
     )
 
 
@@ -143,13 +145,31 @@ def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
             warnings.simplefilter("ignore")  # what edfio warns of is checked below
             read = edfio.read_edf if width == 2 else edfio.read_bdf
             parsed: Edf | Bdf = read(io.BytesIO(fixed + block + first_record), header_encoding="latin-1")
-        n_records = (path.stat().st_size - len(fixed + block)) // (sum(lengths) * width)
+        state = state_of(path)
+        n_records = (state.size - len(fixed + block)) // (sum(lengths) * width)
     if n_records < promised:
         raise InputError(
             f"{path}: cut short: its header promises {promised} records of {parsed.data_record_duration:g} s, "
             f"{n_records} are there; {EXPORT_AGAIN}"
         )
-    return parsed, fields, Records(path, len(fixed + block), n_records, lengths, width)
+    return parsed, fields, Records(state, len(fixed + block), n_records, lengths, width)
+
+
+def header_notices(path: Path, fields: Fields, signals: Sequence[Any]) -> Iterator[str]:
+    """Yield what the user should know of a header that can be read: the signals are those without annotations."""
+    if fields["n_records"][0] == "-1":
+        yield "the header leaves the number of records open (-1): still being written, or never closed; read as it is"
+    if upside_down := [one.label for one in signals if is_upside_down(path, one)]:
+        names = ", ".join(upside_down)
+        yield f"{names}: the header gives it a negative gain; its polarity is as the header says"
+
+
+def is_upside_down(path: Path, one: EdfSignal | BdfSignal) -> bool:
+    """Tell whether a voltage has its minimum above its maximum, physical or digital."""
+    try:
+        return scale_of(path, one)[0] < 0
+    except InputError:  # no voltage, or no scale: refused when it is read
+        return False
 
 
 def header_of(label: str, signal: EdfSignal | BdfSignal, length: int, n_records: int, record_seconds: float) -> Header:
@@ -200,14 +220,14 @@ class Records:
     """Where the samples of an EDF or BDF file are.
 
     Attributes:
-        path: the file.
+        file: the file, as it was when its records were counted.
         first_byte: of the first record.
         n_records: how many there are.
         lengths: samples of each signal in a record, annotation signals included.
         width: bytes of a sample, 2 or 3.
     """
 
-    path: Path
+    file: FileState
     first_byte: int
     n_records: int
     lengths: tuple[int, ...]
@@ -223,7 +243,7 @@ class Records:
         for record in range(first, last, step):
             n = min(step, last - record)
             at = self.first_byte + record * record_bytes
-            whole = np.fromfile(self.path, np.uint8, count=n * record_bytes, offset=at).reshape(n, record_bytes)
+            whole = np.fromfile(self.file.path, np.uint8, count=n * record_bytes, offset=at).reshape(n, record_bytes)
             found[record - first :][:n] = whole[:, start : start + size]
         return found
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -57,6 +59,11 @@ class Epochs:
     flat: NDArray[np.bool_]
     clipped: NDArray[np.bool_]
     first_second: float
+
+    @property
+    def content(self) -> str:
+        """The SHA-256 of the signal, the same for the same night under two names; empty where all of it is flat."""
+        return "" if self.flat.all() else hashlib.sha256(np.ascontiguousarray(self.x).data).hexdigest()
 
 
 def signal_epochs(signal: RawSignal, first_second: float = 0.0) -> Epochs:
@@ -122,6 +129,19 @@ def raw_epochs(raw: NDArray[np.float32], block: Block, rate: float) -> Iterator[
     edges = (block.skip / TARGET_RATE + EPOCH_SECONDS * np.arange(block.n_epochs + 1)) * rate
     for first, last in pairwise(np.rint(edges).astype(int)):
         yield raw[first:last]
+
+
+# ---- the same night twice ----
+
+
+def same_signals(contents: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield what to say of nights, each given as (name, content), that are one night under several names."""
+    names = defaultdict(list)
+    for name, content in contents:
+        names[content].append(name)
+    for content, of_one in names.items():
+        if content and len(of_one) > 1:
+            yield f"{', '.join(of_one)}: one and the same signal; keep one, or check which file is whose"
 
 
 # ---- faults ----

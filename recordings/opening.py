@@ -21,7 +21,7 @@ from data import load_night
 from files import readable
 from recordings.channels import Channel, resolve_channel
 from recordings.edf import EXPORT_AGAIN, open_edf
-from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch
+from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch, state_of
 from sleepstage import EPOCH_SECONDS
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
         SIMULATED.casefold() in about.casefold(),
         marks,
         notices=boundary_notice(marks),
+        files=tuple(state_of(file) for name in raw.filenames if name and (file := Path(name)).is_file()),
     )
 
 
@@ -254,6 +255,8 @@ def one_channel(opened: Recording, channel: Channel) -> RawSignal:
         opened.start,
         opened.stretches,
         opened.simulated,
+        opened.notices,
+        opened.files,
     )
 
 

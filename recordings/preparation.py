@@ -19,9 +19,10 @@ from data import Night
 from recordings.datasets import Study
 from recordings.edf import MICROVOLTS
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, signal_epochs
+from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import read_signal
-from recordings.recording import RawSignal
+from recordings.recording import RawSignal, changed_files
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
 
 WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and after the last epoch that is not W
@@ -189,6 +190,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "hypnogram_delay": delay,
         "signal_rate": signal.rate,
         "signal_unit": signal.unit,
+        "signal_sha256": epochs.content,
         "simulated": int(signal.simulated),
         "signal_epochs": signal.n_epochs,
         "hypnogram_epochs": len(hypnogram.codes),
@@ -202,7 +204,9 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
         source |= restored
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
-    return Prepared(night, tuple(notices_on(night)))
+    unlike = misfit_of(epochs, placed)
+    changed = changed_files(signal.files)
+    return Prepared(night, (*signal.notices, *notices_on(night), *([unlike] if unlike else []), *changed))
 
 
 def in_microvolts(

@@ -21,7 +21,7 @@ from command import InputError, log, new_parser
 from data import Night, load_night, save_night
 from files import writable_folder
 from recordings.datasets import Dataset
-from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, same_signals
 from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night
 from sleepstage import STAGE_NAMES, STAGES
 
@@ -184,6 +184,8 @@ def report_all(outcomes: Sequence[Outcome], output_dir: Path) -> None:
     simulated = sum(bool(outcome.source["simulated"]) for outcome in good(outcomes))
     if simulated:
         log.info("%d of them simulated: good for trying things out, not for results", simulated)
+    for said in same_signals((one.name, str(one.source.get("signal_sha256", ""))) for one in good(outcomes)):
+        log.info("%s", said)
     failed = [outcome for outcome in outcomes if outcome.status == FAILED]
     if failed:
         log.info("%d failed:", len(failed))

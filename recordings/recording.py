@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +50,30 @@ class Mark(NamedTuple):
     text: str
 
 
+class FileState(NamedTuple):
+    """A file as it was at one time: how many bytes it had, and when it was written to, in ns."""
+
+    path: Path
+    size: int
+    written: int
+
+
+def state_of(path: Path) -> FileState:
+    """Return what a file is like now; it must be there."""
+    now = path.stat()
+    return FileState(path, now.st_size, now.st_mtime_ns)
+
+
+def changed_files(files: Iterable[FileState]) -> Iterator[str]:
+    """Yield what the user should know of files that are not what they were."""
+    for before in files:
+        if not before.path.exists():
+            yield f"{before.path.name} was removed while it was read"
+        elif (now := state_of(before.path)) != before:
+            sizes = f"{before.size:,} bytes, now {now.size:,}"
+            yield f"{before.path.name} changed while it was read ({sizes}): read it again when it is whole"
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """An open recording.
@@ -66,6 +90,7 @@ class Recording:
         marks: every annotation, in order of time.
         night: the prepared night, if it is one.
         notices: what the user should know of the file.
+        files: those that its samples are read from, as they were when it was opened.
     """
 
     name: str
@@ -79,6 +104,7 @@ class Recording:
     marks: tuple[Mark, ...] = ()
     night: Night | None = None
     notices: tuple[str, ...] = ()
+    files: tuple[FileState, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -109,6 +135,7 @@ class RawSignal:
         start: when the recording starts, on the recorder's own clock; None when the file does not say.
         stretches: its parts without gaps, in order.
         simulated: True when the file says that it was generated.
+        notices, files: those of the recording.
     """
 
     read: Callable[[int, int], NDArray[np.float32]]
@@ -119,6 +146,8 @@ class RawSignal:
     start: datetime | None
     stretches: tuple[Stretch, ...]
     simulated: bool = False
+    notices: tuple[str, ...] = ()
+    files: tuple[FileState, ...] = ()
 
     @property
     def seconds(self) -> float:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from command import duration_in_words
-from files import save_json, written_whole
+from command import InputError, duration_in_words
+from files import load_json, save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots
@@ -38,15 +39,44 @@ def write_recording(folder: Path, staged: StagedRecording, svg: bool = False) ->
         svg: write its picture as a drawing too.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: a file cannot be written, or files of this name are of another recording.
     """
     paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
+    refuse_other_recording(summary, staged)
+    save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
     write_table(table, staged)
     write_annotations(annotations, staged)
-    save_json(summary, summarize(staged))
     plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
     return paths
+
+
+# ---- whose files they are ----
+
+
+def refuse_other_recording(summary: Path, staged: StagedRecording) -> None:
+    """Raise InputError when there is a summary of this name that is of another recording."""
+    if not summary.exists():
+        return
+    before = load_json(summary, "remove it or choose another output folder")
+    if not isinstance(before, dict) or not is_of(before, staged):
+        whose = before.get("file") or before.get("recording") if isinstance(before, dict) else None
+        raise InputError(f"{summary}: is of another recording, {whose or 'unknown'}; choose another output folder")
+
+
+def is_of(summary: Mapping[str, Any], staged: StagedRecording) -> bool:
+    """Tell whether a summary is of this recording: of its file with the same start, or of the same signal."""
+    file, channels = summary.get("file"), summary.get("channels")
+    if isinstance(file, str) and staged.path and Path(file).resolve() == staged.path.resolve():
+        return bool(summary.get("start") == start_of(staged))
+    contents = {
+        one.get("signal_sha256") for one in (channels if isinstance(channels, list) else ()) if isinstance(one, dict)
+    }
+    return any(one.content in contents for one in staged.channels if one.content)
+
+
+def start_of(staged: StagedRecording) -> str | None:
+    return staged.start.isoformat() if staged.start else None
 
 
 # ---- the table ----
@@ -107,10 +137,10 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
     agreement = staged.agreement
     return {
         "recording": staged.title,
-        "file": str(staged.path) if staged.path else None,
+        "file": str(staged.path.resolve()) if staged.path else None,
         "format": staged.format,
         "simulated": staged.simulated,
-        "start": staged.start.isoformat() if staged.start else None,
+        "start": start_of(staged),
         "first_epoch_s": staged.first_second,
         "epochs": len(staged),
         "lights_off_s": staged.lights_off,
@@ -154,6 +184,7 @@ def describe_channel(staged: StagedRecording, channel: StagedChannel) -> dict[st
         "label": channel.label,
         "unit_in_file": channel.unit,
         "rate_in_file_hz": channel.rate,
+        "signal_sha256": channel.content,
         "conversions": channel.conversions,
         "conditioning": list(channel.conditioned),
         "agreement_with_the_whole": round(float(same[staged_epochs].mean()), 4),

@@ -144,6 +144,7 @@ class StagedChannel:
         flat, clipped: (epoch,) bool.
         doubts: what speaks against trusting the signal.
         conditioned: what was done to the signal before the weights saw it, as JSON-ready values; usually one.
+        content: the SHA-256 of the signal; empty where all of it is flat.
     """
 
     label: str
@@ -155,6 +156,7 @@ class StagedChannel:
     clipped: NDArray[np.bool_]
     doubts: tuple[str, ...]
     conditioned: tuple[dict[str, Any], ...] = ()
+    content: str = ""
 
     @property
     def conversions(self) -> list[str]:

@@ -5,7 +5,7 @@ Every fold stages every channel; the probability of a stage is the mean over the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,12 @@ from folds.checkpoint import Fold
 from recordings.channels import Channel, resolve_channel, same_channel, trained_or_stand_in
 from recordings.datasets import DATASETS, hypnogram_beside, night_name, read_hypnogram
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, signal_epochs
+from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import one_channel
-from recordings.recording import RawSignal, Recording
+from recordings.recording import RawSignal, Recording, changed_files
 from scoring.lights import Lights, lights_of
-from scoring.spectrum import spectrum
+from scoring.spectrum import SPECTRUM_HZ, spectrum
 from scoring.staged import StagedChannel, StagedRecording
 from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
@@ -94,7 +95,8 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         raise InputError(
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
-    doubts = (doubt for one in channels for doubt in one.doubts)
+    placed = None if expert is None else aligned(opened, expert, delay, n_epochs)
+    doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
     return StagedRecording(
         name=opened.name,
         path=opened.path,
@@ -103,13 +105,13 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         first_second=first_second,
         channels=tuple(channels),
         probabilities=probabilities,
-        expert=None if expert is None else aligned(opened, expert, delay, n_epochs),
+        expert=placed,
         expert_file=expert_file,
         lights_off=lights_off,
         lights_on=lights_on,
         folds=tuple(chosen),
         simulated=opened.simulated,
-        warnings=(*seen, *stand_ins, *doubts, *night_doubts(probabilities)),
+        warnings=(*seen, *stand_ins, *doubts, *night_doubts(probabilities), *expert_doubts(placed, channels[0])),
         notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *marks),
     )
 
@@ -136,6 +138,7 @@ def stage_channel(signal: RawSignal, first_second: float, folds: Sequence[Fold],
         clipped=with_gaps(epochs, epochs.clipped, False),
         doubts=(*signal_doubts(signal, epochs), *gain_doubts(signal, done.values())) if len(epochs.x) else (),
         conditioned=tuple(one.described(need) for need, one in done.items()),
+        content=epochs.content,
     )
 
 
@@ -226,3 +229,13 @@ def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -
             f"{len(expert.codes)} epochs{starts}); is it of this night?"
         )
     return placed
+
+
+def expert_doubts(expert: NDArray[np.int32] | None, channel: StagedChannel) -> Iterator[str]:
+    """Yield what speaks against the expert's (epoch,) stages being those of a channel's epochs."""
+    if expert is None:
+        return
+    density = 10 ** (channel.power[: len(expert)].astype(np.float64) / 10)  # dB -> µV²/Hz
+    said = misfit(slow_excess(density, SPECTRUM_HZ), expert)
+    if said:
+        yield said

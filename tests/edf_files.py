@@ -63,3 +63,16 @@ def write_hypnogram(path: Path, *annotations: tuple[float, float | None, str]) -
     )
     edf.write(path)
     return path
+
+
+def stage_later(hypnogram: Path, n_epochs: int, to: Path) -> Path:
+    """Copy an EDF+ hypnogram of Sleep-EDF, every stage `n_epochs` later; what comes before is W."""
+    edf = edfio.read_edf(hypnogram)
+    later = [edfio.EdfAnnotation(one.onset + 30 * n_epochs, one.duration, one.text) for one in edf.annotations]
+    edfio.Edf(
+        [],
+        recording=edfio.Recording(startdate=edf.startdate),
+        starttime=edf.starttime,
+        annotations=[edfio.EdfAnnotation(0, 30 * n_epochs, "Sleep stage W"), *later],
+    ).write(to)
+    return to

@@ -35,6 +35,14 @@ def simulated_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def three_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two nights of Sleep-EDF, simulated, long enough for all stages. Never write to it."""
+    folder = tmp_path_factory.mktemp("three_hours")
+    simulate("sleepedf", folder, [0], hours=3, seed=3)
+    return folder
+
+
 @pytest.fixture
 def raw(simulated_once: Path, tmp_path: Path) -> Callable[[str], Path]:
     """Return a function that copies one data set's simulated recordings to a folder that a test may spoil."""

@@ -257,6 +257,29 @@ def test_records_beyond_the_header_s_count_are_kept(tmp_path):
         opened = open_edf(path)
         assert opened.seconds == whole.seconds == 60
         np.testing.assert_array_equal(opened.read(0, 0, 6000), whole.read(0, 0, 6000))
+        assert opened.notices == (
+            ("the header leaves the number of records open (-1): still being written, or never closed; read as it is",)
+            if count == b"-1      "
+            else ()
+        )
+
+
+@pytest.mark.parametrize("field", ["physical", "digital"])
+def test_a_range_upside_down_is_said_and_read_as_the_header_says(tmp_path, field):
+    units = {"C3": "uV", "C4": "mV", "SaO2": "%"}
+    path = write_edf(tmp_path / "a.edf", [(label, 100, unit, noise(60, 100)) for label, unit in units.items()])
+    upright = open_edf(path)
+    assert upright.notices == ()
+    content = bytearray(path.read_bytes())
+    at = 256 + 3 * (16 + 80 + 8 + (16 if field == "digital" else 0))  # where the minima are; the maxima follow
+    for signal in (0, 2):
+        low, high = (slice(at + 8 * (signal + i), at + 8 * (signal + 1 + i)) for i in (0, 3))
+        content[low], content[high] = content[high], content[low]
+    path.write_bytes(content)
+    opened = open_edf(path)
+    assert opened.notices == ("C3: the header gives it a negative gain; its polarity is as the header says",)
+    turned, c3 = opened.read(0, 0, 6000), upright.read(0, 0, 6000)
+    np.testing.assert_allclose(turned - turned.mean(), c3.mean() - c3, atol=0.01)
 
 
 def test_the_clock_is_kept_even_when_the_date_is_withheld(tmp_path):

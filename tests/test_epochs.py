@@ -141,3 +141,20 @@ def test_an_epoch_is_clipped_from_one_sample_in_a_hundred_on(highest, clipped):
     samples[:highest] = 100
     samples[-1] = 99  # else it is one more
     assert faults(samples) == (False, clipped)
+
+
+# ---- the content ----
+
+
+def test_a_signal_is_known_by_its_content_unless_it_is_flat():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 20, 9000).astype(np.float32)
+    other = samples.copy()
+    other[4000] += 1
+
+    def content(values):
+        return signal_epochs(in_memory(values, 100)).content
+
+    assert content(samples) == content(samples.copy()) != content(other)
+    assert len(content(samples)) == 64
+    assert content(np.zeros(9000, np.float32)) == content(samples[:100]) == ""

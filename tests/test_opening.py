@@ -24,7 +24,7 @@ from recordings.opening import (
     open_recording,
     read_signal,
 )
-from recordings.recording import Mark, Stretch
+from recordings.recording import Mark, Stretch, changed_files
 from tests.edf_files import START, WIDE, noise, with_gap, write_edf
 
 EEG = noise(150, 100)
@@ -337,6 +337,34 @@ def test_a_signal_keeps_what_the_recording_says(tmp_path):
     raw = read_signal(write_edf(tmp_path / "a.edf", [("C3", 100, "mV", noise(60, 100))]), "C3")
     assert (raw.rate, raw.n_samples, raw.n_epochs, raw.seconds) == (100, 6000, 2, 60)
     assert (raw.channel, raw.unit, raw.start, raw.stretches) == ("C3", "mV", START, (Stretch(0, 0, 60),))
+
+
+def test_a_signal_has_the_notices_of_its_recording(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    content = bytearray(path.read_bytes())
+    content[236:244] = b"-1      "
+    path.write_bytes(content)
+    assert read_signal(path, "C3").notices == open_recording(path).notices != ()
+
+
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.bdf", write_bdf), ("a.vhdr", write_brainvision), ("a_raw.fif", write_fif)]
+)
+def test_a_file_that_is_still_written_is_noticed(tmp_path, name, write):
+    path = tmp_path / name
+    write(path)
+    opened = open_recording(path)
+    assert list(changed_files(opened.files)) == []
+    data = path.with_suffix(".eeg") if path.suffix == ".vhdr" else path
+    size = data.stat().st_size
+    with data.open("ab") as file:
+        file.write(bytes(1000))
+    said = (
+        f"{data.name} changed while it was read ({size:,} bytes, now {size + 1000:,}): read it again when it is whole"
+    )
+    assert list(changed_files(opened.files)) == [said]
+    data.unlink()
+    assert list(changed_files(opened.files)) == [f"{data.name} was removed while it was read"]
 
 
 def test_preparation_refuses_gaps_in_time(tmp_path):

@@ -20,7 +20,7 @@ from recordings.datasets import SLEEPEDF, SLEEPEDF_NIGHT_MISSING, read_sleepedf
 from recordings.preparation import drop_then_trim, trim_then_drop
 from recordings.prepare_command import FAILED, PREPARED, Outcome
 from sleepstage import UNKNOWN
-from tests.edf_files import write_hypnogram
+from tests.edf_files import stage_later, write_hypnogram
 
 pytest_plugins = ["tests.raw_recordings"]
 
@@ -241,6 +241,44 @@ def test_one_bad_night_does_not_lose_the_others(raw, tmp_path, capsys):
     assert "SC4001E0-PSG.edf: cut short" in failures[1]
     assert "no hypnogram SC4002E?-Hypnogram.edf" in failures[2]
     assert "SC4011EC-Hypnogram.edf: unknown annotation 'Sleep stage N2'" in failures[3]
+
+
+def test_a_hypnogram_that_is_shifted_against_its_signal_is_said(three_hours, tmp_path, capsys):
+    folder = shutil.copytree(three_hours, tmp_path / "raw")
+    assert prepare(folder, tmp_path) == 0
+    assert "fits the signal" not in capsys.readouterr().out
+    stage_later(three_hours / "SC4001EC-Hypnogram.edf", 8, to=folder / "SC4001EC-Hypnogram.edf")
+    assert prepare(folder, tmp_path, "--overwrite") == 0
+    out = capsys.readouterr().out
+    assert "    the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times" in out
+    assert out.count("fits the signal") == 1
+
+
+def test_what_the_header_says_of_the_file_is_said(raw, tmp_path, capsys):
+    folder = raw("sleepedf")
+    psg = folder / "SC4001E0-PSG.edf"
+    content = bytearray(psg.read_bytes())
+    content[236:244] = b"-1      "
+    at = 256 + 7 * (16 + 80 + 8)  # of seven signals: minima, then maxima
+    content[at : at + 8], content[at + 56 : at + 64] = content[at + 56 : at + 64], content[at : at + 8]
+    psg.write_bytes(content)
+    assert prepare(folder, tmp_path, "--subjects", "0") == 0
+    out = capsys.readouterr().out
+    assert "    the header leaves the number of records open (-1): still being written, or never closed" in out
+    assert "    EEG Fpz-Cz: the header gives it a negative gain; its polarity is as the header says" in out
+
+
+def test_one_signal_under_two_names_is_said(raw, tmp_path, capsys):
+    folder = raw("sleepedf")
+    said = "SC4001E0, SC4011E0: one and the same signal; keep one, or check which file is whose"
+    assert prepare(folder, tmp_path) == 0
+    assert "the same signal" not in capsys.readouterr().out
+    shutil.copy(folder / "SC4001E0-PSG.edf", folder / "SC4011E0-PSG.edf")
+    shutil.copy(folder / "SC4001EC-Hypnogram.edf", folder / "SC4011EC-Hypnogram.edf")
+    assert prepare(folder, tmp_path, "--overwrite") == 0
+    assert said in capsys.readouterr().out.splitlines()
+    assert prepare(folder, tmp_path) == 0  # all are already there
+    assert said in capsys.readouterr().out.splitlines()
 
 
 def test_an_unknown_channel_fails_every_night_with_the_list(raw, tmp_path, capsys):

@@ -17,6 +17,7 @@ from data import load_night
 from prepare_ucddb import RELEASE_ROWS, RELEASE_STAGED, main, nights_in, release_verdict
 from recordings.datasets import DATASETS, read_ucddb
 from recordings.prepare_command import PREPARED, Outcome
+from simulate import simulate
 from sleepstage import UNKNOWN
 
 pytest_plugins = ["tests.raw_recordings"]
@@ -31,6 +32,20 @@ def prepare(raw, tmp_path, *options):
 
 def prepared_nights(tmp_path):
     return {path.stem: load_night(path, 3000, 100) for path in sorted((tmp_path / "out").iterdir())}
+
+
+def test_the_hypnogram_of_another_night_is_said(tmp_path, capsys):
+    folder = tmp_path / "raw"
+    simulate("ucddb", folder, [2, 3], hours=3, seed=0)
+    stages = [folder / f"ucddb00{subject}_stage.txt" for subject in (2, 3)]
+    assert prepare(folder, tmp_path) == 0
+    assert "of this night?" not in capsys.readouterr().out
+    texts = [path.read_text() for path in stages]
+    for path, text in zip(stages, reversed(texts), strict=True):
+        path.write_text(text)
+    assert prepare(folder, tmp_path, "--overwrite") == 0
+    said = "    N3 in the hypnogram has hardly more slow waves than the other stages: is it of this night?"
+    assert capsys.readouterr().out.count(said) == 1  # the other night fits by chance
 
 
 # ---- the real release ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -41,6 +42,36 @@ def test_one_stem_and_nothing_else(night, tmp_path):
 def test_a_folder_that_is_gone_is_the_users_error(night, tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         write_recording(tmp_path / "gone", night)
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"path": Path("elsewhere/night.edf")}, True),  # moved, or a copy: the signal tells
+        ({"path": Path("elsewhere/night.edf"), "channels": "other"}, False),
+        ({"channels": "other"}, True),  # exported again, or another channel
+        ({"channels": "other", "start": datetime(2002, 2, 3)}, False),  # another disk in the same drive
+        ({"path": None, "channels": "other"}, False),
+        ({"path": None}, True),
+    ],
+)
+def test_files_are_overwritten_only_by_the_same_recording(night, tmp_path, changes, same):
+    write_recording(tmp_path, night)
+    if "channels" in changes:
+        changes = {**changes, "channels": (replace(night.channels[0], content="other"),)}
+    if same:
+        write_recording(tmp_path, replace(night, **changes))
+        return
+    with pytest.raises(InputError, match=r"night_summary.json: is of another recording, .*night.edf; choose another"):
+        write_recording(tmp_path, replace(night, **changes))
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", '{"channels": 3}', '{"file": 1, "channels": [null]}'])
+def test_a_summary_that_says_nothing_is_not_overwritten(night, tmp_path, content):
+    (tmp_path / "night_summary.json").write_text(content)
+    with pytest.raises(InputError, match=r"night_summary.json: .*; (remove it or )?choose another output folder"):
+        write_recording(tmp_path, night)
 
 
 # ---- the table ----
@@ -122,6 +153,7 @@ def test_the_summary_says_what_was_done(night, tmp_path):
             "label": "C3-M2",
             "unit_in_file": "mV",
             "rate_in_file_hz": 256.0,
+            "signal_sha256": "a hash",
             "conversions": ["mV to µV", "256 Hz to 100 Hz (polyphase, 25/64)"],
             "conditioning": [],
             "agreement_with_the_whole": 1.0,

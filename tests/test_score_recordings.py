@@ -18,6 +18,7 @@ from scipy.signal import resample_poly
 
 import predict
 from sleepstage import STAGE_NAMES
+from tests.edf_files import stage_later
 from version import __version__
 
 pytest_plugins = ["tests.folds_on_disk", "tests.raw_recordings"]
@@ -128,6 +129,72 @@ def test_the_expert_beside_a_recording_is_compared(score, simulated_once, tmp_pa
     assert json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["lights_off_s"] == 600
 
 
+def test_an_experts_stages_that_are_shifted_against_the_signal_are_warned_of(score, three_hours, tmp_path):
+    psg = three_hours / "SC4001E0-PSG.edf"
+    assert "fits the signal" not in score(psg)[1]
+    stage_later(three_hours / "SC4001EC-Hypnogram.edf", 8, to=tmp_path / "late.edf")
+    status, printed = score(psg, "--hypnogram", tmp_path / "late.edf")
+    said = "the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times of both"
+    assert status == 0 and f"    warning: {said}" in printed
+    assert said in json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["warnings"]
+
+
+def two_nights(tmp_path):
+    """Write recordings of one name into two folders."""
+    for seed, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        write_edf(tmp_path / folder / "night.edf", eeg(3, seed))
+    return tmp_path / "a" / "night.edf", tmp_path / "b" / "night.edf"
+
+
+def test_recordings_of_one_name_keep_their_folders(score, tmp_path):
+    one, other = two_nights(tmp_path)
+    alone = write_edf(tmp_path / "b" / "alone.edf", eeg(3, 7))
+    status, printed = score(one, other, alone, "--report")
+    assert status == 0
+    scored = tmp_path / "scored"
+    assert {path.relative_to(scored).as_posix() for path in scored.rglob("*_summary.json")} == {
+        "a/night_summary.json", "b/night_summary.json", "alone_summary.json",
+    }  # fmt: skip
+    assert "a/night: EEG Fpz-Cz" in printed and "b/night: EEG Fpz-Cz" in printed
+    assert pd.read_csv(scored / "b" / "night_stages.csv")["recording"].unique().tolist() == ["b/night"]
+    assert "b/night" in (scored / "report.html").read_text()
+
+
+def test_a_recording_named_twice_is_scored_once(score, tmp_path):
+    path = write_edf(tmp_path / "night.edf", eeg(3))
+    status, printed = score(path, tmp_path / "." / "night.edf", tmp_path / ".." / tmp_path.name / "night.edf")
+    assert status == 0 and "night.edf is named 3 times: scored once" in printed
+    assert printed.count("night: EEG Fpz-Cz") == 1
+
+
+def test_files_of_another_recording_are_not_overwritten(score, tmp_path, monkeypatch):
+    one, other = two_nights(tmp_path)
+    assert score(one)[0] == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "scored").iterdir()}
+    status, printed = score(other)
+    assert status == 2
+    said = f"night_summary.json: is of another recording, {one}; choose another output folder"
+    assert printed.splitlines()[-1].endswith(said)
+    assert {path: path.read_bytes() for path in (tmp_path / "scored").iterdir()} == before
+    monkeypatch.chdir(one.parent)
+    assert score("night.edf")[0] == 0, "the same file, named otherwise"
+    moved = one.rename(tmp_path / "night.edf")
+    assert score(moved)[0] == 0, "the same recording in another place"
+    write_edf(moved, eeg(3, 5))
+    assert score(moved)[0] == 0, "the same file, exported again"
+
+
+def test_one_night_under_two_names_is_said(score, tmp_path):
+    names = ("one", "other", "third")
+    paths = [write_edf(tmp_path / f"{name}.edf", eeg(3, name == "third")) for name in names]
+    flat = [write_edf(tmp_path / f"flat{i}.edf", np.zeros(9000)) for i in range(2)]
+    status, printed = score(*paths, *flat)
+    assert status == 0
+    assert "one, other: one and the same signal; keep one, or check which file is whose" in printed.splitlines()
+    assert printed.count("one and the same signal") == 1
+
+
 def test_recordings_of_the_other_data_sets_are_read(score, simulated_once):
     isruc, ucddb = simulated_once / "isruc" / "40" / "40.rec", simulated_once / "ucddb" / "ucddb002.rec"
     status, printed = score(isruc, ucddb)
@@ -198,8 +265,8 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
         (["--channel", "C3"], "--channel is an option of recordings: name at least one"),
         (["--list_channels"], "--list_channels is an option of recordings"),
         (
-            ["NIGHT", "elsewhere/night.bdf"],
-            "would be written to the same files, night_…; score each with an --output_dir of its own",
+            ["NIGHT", "SAME_NAME"],
+            "would be written to the same files, night_…; score one of them with another --output_dir",
         ),
         (["nosuch.edf"], "nosuch.edf: no such file"),
     ],
@@ -207,6 +274,7 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
 def test_a_mistake_is_one_line_and_status_2(score, tmp_path, arguments, message):
     given = {name: write_edf(tmp_path / f"{name.lower()}.edf", eeg(3)) for name in ("NIGHT", "OTHER")}
     given["h.csv"] = tmp_path / "h.csv"
+    given["SAME_NAME"] = tmp_path / "night.bdf"
     given["h.csv"].write_text("W\n")
     status, printed = score(*(given.get(word, word) for word in arguments))
     assert status == 2

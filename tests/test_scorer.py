@@ -194,6 +194,15 @@ def test_what_was_in_memory_is_saved_under_its_name(scorer, tmp_path):
     assert summary["file"] is None and summary["format"] == "array"
 
 
+def test_what_is_saved_is_not_overwritten_by_another_of_its_name(scorer, tmp_path):
+    one, other = (scorer.stage(eeg(2, seed), rate=100, name="mine") for seed in (0, 1))
+    one.save(tmp_path)
+    one.save(tmp_path)
+    with pytest.raises(InputError, match=r"mine_summary.json: is of another recording, mine; choose another output"):
+        other.save(tmp_path)
+    other.save(tmp_path / "other")
+
+
 def test_a_folder_that_cannot_be_made_is_the_users_error(night, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot make the folder"):

@@ -57,6 +57,18 @@ def fpz(samples, rate=100, unit="uV"):
     return ("EEG Fpz-Cz", unit, rate, samples)
 
 
+# ---- the file ----
+
+
+def test_a_recording_that_grows_while_it_is_staged_is_warned_of(tmp_path, folds):
+    path = write_edf(tmp_path / "night.edf", [fpz(eeg(6))])
+    assert not any("changed" in said for said in stage_recording(open_recording(path), folds, Request()).warnings)
+    opened = open_recording(path)
+    path.write_bytes(path.read_bytes() + bytes(200))
+    said = stage_recording(opened, folds, Request()).warnings
+    assert any(one.startswith("night.edf changed while it was read (") for one in said)
+
+
 # ---- folds ----
 
 
