@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
+from amplifiers import FAULTS, amplifier
 from recordings import fit
+from recordings.epochs import resample
 from sleepstage import UNKNOWN
 
 pytest_plugins = ["tests.raw_recordings"]
@@ -108,6 +110,19 @@ def real_nights(real):
 def test_no_real_night_is_doubted(real_nights):
     assert {name: said for name, (excess, codes) in real_nights.items() if (said := fit.misfit(excess, codes))} == {}
     assert len(real_nights) == 35
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_fault_of_an_amplifier_makes_a_real_night_doubted(real, fault):
+    with np.load(real / "sc4001_232_epochs_30s.npz") as night:
+        codes, samples = night["y"].astype(np.int32), night["x"].reshape(-1).astype(float)
+    through = amplifier([fault])
+    recorded = through.record(samples, 100)
+    most = through.most(0.0)
+    x = resample(np.clip(recorded.samples, -most, most).astype(np.float32), recorded.rate)
+    excess = fit.slow_waves(x.reshape(-1, 3000))
+    assert fit.misfit(excess, codes) is None
+    assert fault == "flat" or "10 epochs (5 min) earlier" in fit.misfit(excess, moved(codes, 10))
 
 
 @pytest.mark.parametrize(("shift", "at_least"), [(3, 0.9), (5, 0.97), (10, 1.0), (60, 1.0)])
