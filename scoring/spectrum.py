@@ -25,3 +25,11 @@ def spectrum(x: NDArray[np.float32]) -> NDArray[np.float32]:
         _, density = welch(block, TARGET_RATE, nperseg=SPECTRUM_SECONDS * TARGET_RATE, axis=1)
         power[first : first + 100] = density[:, : len(SPECTRUM_HZ)]
     return 10 * np.log10(np.maximum(power, LEAST_POWER))
+
+
+def band_power(power: NDArray[np.float32], band: tuple[float, float]) -> NDArray[np.float32]:
+    """Return the power in a band: `power` (epoch, frequency) dB of µV²/Hz → (epoch,) µV²."""
+    low, high = band
+    within = (low <= SPECTRUM_HZ) & (high >= SPECTRUM_HZ)
+    total: NDArray[np.float32] = (10 ** (power[:, within] / 10)).sum(axis=1) / SPECTRUM_SECONDS
+    return total
