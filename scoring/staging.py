@@ -83,7 +83,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     """
     expert, expert_file = expert_of(opened, request)
     delay = expert.delay(opened.start) if expert else 0.0
-    lights_off, lights_on, marks = lights_of(opened, request.lights_off, request.lights_on)
+    lights = lights_of(opened, request.lights_off, request.lights_on)
     chosen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, chosen, request)
     first_second = grid_start(delay)  # the expert's epochs count
@@ -104,12 +104,12 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         probabilities=probabilities,
         expert=None if expert is None else aligned(opened, expert, delay, len(probabilities)),
         expert_file=expert_file,
-        lights_off=lights_off,
-        lights_on=lights_on,
+        lights_off=lights.off,
+        lights_on=lights.on,
         folds=tuple(chosen),
         simulated=opened.simulated,
-        warnings=(*seen, *stand_ins, *doubts, *night_doubts(probabilities)),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *marks),
+        warnings=(*seen, *stand_ins, *doubts, *night_doubts(probabilities), *lights.warnings),
+        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
 

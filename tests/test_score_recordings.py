@@ -207,7 +207,7 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
         (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is not a supported hypnogram; there are .edf (EDF+) and .txt"),
         (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
         (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),
-        (["NIGHT", "--lights_on", "12:00"], "--lights_on 12:00:00 is not in the recording"),
+        (["NIGHT", "--lights_on", "12:00"], "nothing of the recording, 22:00:00 to 22:01:30, lies between"),
         (["NIGHT", "--data_dir", "data"], "--data_dir is an option of the test nights"),
         (["NIGHT", "--skip_missing"], "--skip_missing is an option of the test nights"),
         (["--channel", "C3"], "--channel is an option of recordings: name at least one"),

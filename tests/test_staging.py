@@ -291,7 +291,7 @@ def test_lights_and_marks_are_those_of_the_recording(stage):
 
 
 def test_lights_outside_the_recording_name_the_file(stage):
-    with pytest.raises(InputError, match=r"night.edf: --lights_off 601.0 is not in the recording"):
+    with pytest.raises(InputError, match=r"night.edf: nothing of the recording, .* lies between lights off"):
         stage([fpz(eeg(20))], lights_off=601.0)
 
 
