@@ -11,10 +11,11 @@ import math
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Annotated, Any
 
 from command import InputError
-from sleepstage import STAGES
+from sleepstage import EPOCH_SECONDS, STAGES
 
 DATA_DIR = "./data"  # prepared nights: one folder a data set
 OUTPUT_DIR = "./output"  # what trainer.py writes: one folder a data set, one a fold
@@ -71,9 +72,22 @@ class Settings(ListsAsTuples):
     n_rnn_layers: Annotated[int, Limits(1), "LSTM layers"] = 1
     n_rnn_units: Annotated[int, Limits(1), "units of an LSTM layer"] = 128
 
+    # Conditioning: what is done to every signal before the network sees it
+    high_pass: Annotated[float, Limits(0, 0.5), "high-pass in Hz, zero-phase; 0: none"] = 0.0
+    amplitude: Annotated[tuple[float, ...], Limits(0), "µV to which a night is brought: one, or a range; 0: none"] = (
+        0.0,
+    )
+
     def __post_init__(self) -> None:
         for setting in described(type(self)):
             setting.check(getattr(self, setting.name))
+        if len(self.amplitude) > 2 or any(low > high for low, high in pairwise(self.amplitude)):
+            raise InputError(f"amplitude is {self.amplitude!r}; it must be one value, or the lowest and the highest")
+        if self.high_pass and self.input_size != EPOCH_SECONDS * self.sampling_rate:
+            raise InputError(
+                f"high_pass is {self.high_pass!r} with input_size {self.input_size}; only whole epochs of "
+                f"{EPOCH_SECONDS} s follow each other, as a high-pass needs: set high_pass to 0"
+            )
         if len(self.class_weights) != len(STAGES):
             raise InputError(
                 f"class_weights has {len(self.class_weights)} values; it needs {len(STAGES)}, one for each stage"

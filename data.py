@@ -6,12 +6,12 @@ import itertools
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +78,19 @@ def save_night(path: Path, night: Night) -> None:
                 np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)
 
 
+class SignalChange(NamedTuple):
+    """What is done to a night's signal as it is read: (epoch, sample) → (epoch, sample). `tag` tells it from others."""
+
+    tag: str
+    apply: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
 def load_night(
-    path: Path, input_size: int | None = None, sampling_rate: int | None = None, on_disk: bool = False
+    path: Path,
+    input_size: int | None = None,
+    sampling_rate: int | None = None,
+    on_disk: bool = False,
+    change: SignalChange | None = None,
 ) -> Night:
     """Read a night that `save_night` or a TinySleepNet-style tool wrote, and check it.
 
@@ -90,13 +101,14 @@ def load_night(
         input_size: samples that an epoch must have; any number when None.
         sampling_rate: rate in Hz that the night must have; any when None.
         on_disk: leave the signal on disk, uncompressed in `memory_map/` beside the night, and read only what is used.
+        change: what is done to the signal.
 
     Raises:
         InputError: no such file, no npz, or its content is not a night; the message names the file and what is wrong.
     """
     with opened_night(path) as archive:
         source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
-        x = signal_on_disk(path, archive) if on_disk else checked_signal(path, archive["x"])
+        x = signal_on_disk(path, archive, change) if on_disk else changed_signal(path, archive, change)
         y = checked_stages(path, archive["y"])
         night = Night(path.stem, x, y, rate_of(archive), channel_of(archive), source)
     check_fits(path, night.x.shape, len(y), night.fs, input_size, sampling_rate)
@@ -128,14 +140,19 @@ class SignalOnDisk:
         return read.reshape(-1, n_samples)
 
 
-def signal_on_disk(path: Path, archive: Any) -> NDArray[np.float32]:
+def changed_signal(path: Path, archive: Any, change: SignalChange | None) -> NDArray[np.float32]:
+    x = checked_signal(path, archive["x"])
+    return change.apply(x) if change else x
+
+
+def signal_on_disk(path: Path, archive: Any, change: SignalChange | None) -> NDArray[np.float32]:
     """Return a night's signal as it lies uncompressed beside it; written first unless it has the night's very time."""
-    stored = path.parent / "memory_map" / f"{path.stem}.npy"
+    stored = path.parent / "memory_map" / f"{path.stem}{f'.{change.tag}' if change else ''}.npy"
     changed = path.stat().st_mtime_ns
     if not stored.exists() or stored.stat().st_mtime_ns != changed:
         writable_folder(stored.parent)
         with written_whole(stored) as partial:
-            np.save(partial, np.ascontiguousarray(checked_signal(path, archive["x"])))
+            np.save(partial, np.ascontiguousarray(changed_signal(path, archive, change)))
             os.utime(partial, ns=(changed, changed))
     return cast("NDArray[np.float32]", SignalOnDisk(stored))  # length, shape and slices are all that a pass needs
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, reason_of
 from files import existing_folder, writable_folder
-from recordings.datasets import DATASETS, UCDDB
+from recordings.datasets import DATASETS, UCDDB, UCDDB_HEADER_MICROVOLTS
 from recordings.preparation import RawNight, Rules, raw_nights
 from recordings.prepare_command import (
     Outcome,
@@ -102,7 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         download(subjects or UCDDB.subjects, writable_folder(options.data_dir))
     data_dir = existing_folder(options.data_dir, "raw UCDDB recordings")
     nights, missing = choose_nights(nights_in(data_dir), subjects, data_dir)
-    rules = Rules(options.select_ch, options.max_mismatch, options.trim_first)
+    rules = Rules(
+        options.select_ch, options.max_mismatch, options.trim_first, header_microvolts=UCDDB_HEADER_MICROVOLTS
+    )
     outcomes = prepare_all(nights, rules, UCDDB.read, options, missing)
     log.info("%s", release_verdict(outcomes))
     return exit_status(outcomes)

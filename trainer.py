@@ -199,8 +199,8 @@ class FoldTraining:
     def load(self, *parts: str) -> list[Night]:
         """Return the nights of some parts of the split."""
         paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
-        size, rate = self.settings.input_size, self.settings.sampling_rate
-        return [load_night(path, size, rate, self.on_disk) for path in paths]
+        size, rate, change = self.settings.input_size, self.settings.sampling_rate, self.run.conditioning.of_nights()
+        return [load_night(path, size, rate, self.on_disk, change) for path in paths]
 
     def test(self) -> None:
         """Score the test nights, once, with the kept checkpoint; this ends the fold.

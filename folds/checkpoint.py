@@ -139,7 +139,16 @@ def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: in
     read = published.load_checkpoint(prefix)
     settings = settings_of(published.SETTINGS)
     subjects = asdict(split_subjects(dataset, number, settings.seed))
-    run = Run(dataset.name, number, settings, subjects, epochs={}, channels=[], versions={"tensorflow": "1"})
+    run = Run(
+        dataset.name,
+        number,
+        settings,
+        subjects,
+        epochs={},
+        channels=[],
+        versions={"tensorflow": "1"},
+        adapted=published.CONDITIONING[dataset.name],
+    )
     return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)
 
 

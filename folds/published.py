@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from command import InputError, reason_of
 from device import import_tensorflow
 from files import shape_differences
+from recordings.conditioning import HIGH_PASS, Conditioning
 
 CELL = "rnn/rnn/multi_rnn_cell/cell_0/lstm_cell"
 
@@ -50,6 +51,27 @@ SETTINGS = {
     "pretrain_on": ("train", "valid", "test"),
 }
 """What is known of how they were trained; the files do not hold it."""
+
+# A night whose signal lies within the amplitudes of the training nights is left as it is; see docs/conditioning.md.
+SLEEPEDF_AMPLITUDE = (3.8, 9.4)
+"""µV, as `recordings.conditioning.rhythm_amplitude` measures it: lowest and highest of 33 nights of Sleep-EDF-20."""
+
+CONDITIONING = {
+    "sleepedf": Conditioning(HIGH_PASS, amplitude=(7.0, 9.0), own=SLEEPEDF_AMPLITUDE),
+    "sleepedfx": Conditioning(HIGH_PASS, amplitude=(7.0, 9.0), own=SLEEPEDF_AMPLITUDE),
+    "isruc": Conditioning(HIGH_PASS, amplitude=(8.0, 8.0), scale=0.05, own=(4.0, 16.0)),
+    "ucddb": Conditioning(HIGH_PASS, amplitude=(8.5, 8.5), scale=0.01, offset=0.55, own=(2.0, 20.0)),
+}
+"""What each family of published weights needs done to a recording, by data set. All of it was measured on recordings of
+other laboratories than those that the weights were trained on, or on few nights; docs/conditioning.md has the figures.
+
+sleepedf, sleepedfx: trained in µV without an offset. From the upper quartile (7.15 µV) to the highest (9.3 µV) of 33
+nights of Sleep-EDF-20, whose median is 5.8: they lose much where a signal is weaker than it should be, and little where
+it is stronger.
+isruc: no recording of that laboratory was at hand. On nights of others these weights do best at 0.03 to 0.06 of the µV,
+where the amplitude becomes 0.26 to 0.5; 0.05 × 8 is in the middle. That its own nights have 4 to 16 µV is assumed.
+ucddb: trained on the numbers in the files' headers, about 0.01 × µV around 0.55; 8.5 µV is the median of 19 nights.
+"""
 
 COPY_AGAIN = "copy the published files again"
 

@@ -13,6 +13,7 @@ from command import InputError
 from config import Settings, settings_of
 from files import load_json, save_json
 from folds.folders import RUN
+from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
 SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
@@ -30,6 +31,8 @@ class Run:
         channels: the channels that the nights name.
         versions: of Python and the libraries.
         init_from: where its first weights came from; None when they were drawn.
+        adapted: what is done to a signal before it reaches weights that were trained on signals as recorded; None: what
+            the settings say, as in training.
     """
 
     db: str
@@ -40,6 +43,15 @@ class Run:
     channels: Sequence[str]
     versions: Mapping[str, str]
     init_from: Origin | None = None
+    adapted: Conditioning | None = None
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """What is done to every signal on its way to these weights."""
+        if self.adapted:
+            return self.adapted
+        low, high = (*self.settings.amplitude, *self.settings.amplitude)[:2]
+        return Conditioning(self.settings.high_pass or None, (low, high) if low else None)
 
     @property
     def seed(self) -> int:
@@ -129,11 +141,20 @@ def load_run(folder: Path) -> Run:
 
 
 def run_of(stored: Mapping[str, Any]) -> Run:
-    values = {name: stored[name] for name in Run.__dataclass_fields__ if name != "init_from"}
+    """Return the run that a config.json holds, and those that its first weights came from."""
+    values = {name: stored[name] for name in Run.__dataclass_fields__ if name not in ("init_from", "adapted")}
+    adapted = stored.get("adapted")
     origin = stored.get("init_from")  # folds of before there was such a thing do not have it
     init_from = Origin(**{**origin, "run": run_of(origin["run"])}) if origin else None
     settings = {name: value for name, value in values["settings"].items() if name not in SETTINGS_OF_OLD}
-    return Run(**{**values, "settings": settings_of(settings), "init_from": init_from})
+    return Run(
+        **{
+            **values,
+            "settings": settings_of(settings),
+            "init_from": init_from,
+            "adapted": Conditioning.from_json(adapted) if adapted else None,
+        }
+    )
 
 
 def check_same_run(folder: Path, run: Run) -> None:

@@ -152,6 +152,10 @@ def read_ucddb(path: Path) -> Hypnogram:
     return read_stage_lines(path, UCDDB_CODES)
 
 
+UCDDB_HEADER_MICROVOLTS = 100.0
+"""What one unit of the files' headers is in µV, about: they have a range of ±4 around an offset of some 0.55, and their
+amplitudes are those of an EEG at 75 to 100 µV a unit. What they call the unit is not to be trusted."""
+
 UCDDB = Study(
     "UCDDB",
     subjects=without(range(2, 29), 4, 16),

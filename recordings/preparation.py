@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from command import InputError
 from data import Night
 from recordings.datasets import Study
-from recordings.epochs import TARGET_RATE, amplitude_notice, signal_epochs
+from recordings.edf import MICROVOLTS
+from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, signal_epochs
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import read_signal
 from recordings.recording import RawSignal
@@ -131,6 +132,7 @@ class Rules:
         trim_first: trim before dropping, not after.
         drop_last: epochs to leave out at the end of the hypnogram.
         may_differ: nights that may differ in length by any number of epochs.
+        header_microvolts: what one unit of a header is in µV, where headers give no true unit; 0 where they do.
     """
 
     select_ch: str
@@ -138,10 +140,16 @@ class Rules:
     trim_first: bool = False
     drop_last: int = 0
     may_differ: tuple[str, ...] = ()
+    header_microvolts: float = 0.0
 
     def settings(self) -> dict[str, str | int | float]:
         """Return those that change a prepared night, as they are stored in it."""
-        return {"select_ch": self.select_ch, "trim_first": int(self.trim_first), "drop_last": self.drop_last}
+        settings: dict[str, str | int | float] = {
+            "select_ch": self.select_ch,
+            "trim_first": int(self.trim_first),
+            "drop_last": self.drop_last,
+        }
+        return settings | ({"header_microvolts": self.header_microvolts} if self.header_microvolts else {})
 
 
 ReadHypnogram = Callable[[Path], Hypnogram]
@@ -190,8 +198,34 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "first_kept_second": epochs.first_second + float(epochs.recorded[shared][kept[0]]) * EPOCH_SECONDS,
         **rules.settings(),
     }
+    if rules.header_microvolts:
+        x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
+        source |= restored
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
     return Prepared(night, tuple(notices_on(night)))
+
+
+def in_microvolts(
+    x: NDArray[np.float32], unit: str, header_microvolts: float
+) -> tuple[NDArray[np.float32], dict[str, float]]:
+    """Bring a signal to µV whose header gives no true unit, and take its offset away; a signal in µV stays as it is.
+
+    Args:
+        x: (epoch, sample), in µV by the header's word.
+        unit: the header's.
+        header_microvolts: what one unit of the header is in truth.
+
+    Returns:
+        (epoch, sample) µV; and what restores the header's values, `header_scale` · x + `header_offset`.
+    """
+    values = x / np.float32(MICROVOLTS[unit.casefold()])
+    if not len(x) or float(np.median(values.std(axis=1))) >= PLAUSIBLE_STD[0]:
+        return x, {"header_scale": 1.0 / MICROVOLTS[unit.casefold()], "header_offset": 0.0}
+    offset = np.median(values[:, ::10])
+    return (values - offset) * np.float32(header_microvolts), {
+        "header_scale": 1 / header_microvolts,
+        "header_offset": float(offset),
+    }
 
 
 def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: float, rules: Rules) -> None:
@@ -222,6 +256,11 @@ def notices_on(night: Night) -> Iterator[str]:
         yield f"channel {source['select_ch']}: using {night.ch_label}"
     if not source["signal_unit"]:
         yield "the file gives no unit; taken as µV"
+    if source.get("header_offset"):
+        yield (
+            f"the header's numbers are no µV: multiplied by {1 / float(source['header_scale']):g}, and their offset of "
+            f"{float(source['header_offset']):.3g} taken away"
+        )
     if source["hypnogram_delay"]:
         yield f"the hypnogram starts {source['hypnogram_delay']:g} s after the signal; aligned on time"
     if (night.y == Stage.W).all():

@@ -146,6 +146,7 @@ class StagedChannel:
         faults: what is wrong → (epoch,) bool; epochs with NO_SIGNAL are among them.
         doubts: what speaks against trusting the signal.
         reason: why the channel cannot be scored; "" where it can.
+        conditioned: what was done to the signal before the weights saw it, as JSON-ready values; usually one.
     """
 
     label: str
@@ -156,6 +157,7 @@ class StagedChannel:
     faults: dict[str, NDArray[np.bool_]]
     doubts: tuple[str, ...]
     reason: str = ""
+    conditioned: tuple[dict[str, Any], ...] = ()
 
     @property
     def conversions(self) -> list[str]:
@@ -216,13 +218,11 @@ class StagedRecording(StagedNight):
         flags = [list(dict.fromkeys(text for text, mask in masks if mask[epoch])) for epoch in range(len(self))]
         return ["; ".join(texts) for texts in flags]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row for each epoch; `stage` is ? where `flags` says why, `clock` and `expert` only if known."""
-        import pandas as pd
-
+    def columns(self) -> dict[str, Any]:
+        """Return the table of all epochs; `stage` is ? where `flags` says why, `clock` and `expert` only if known."""
         epochs = range(len(self))
         columns: dict[str, Any] = {
-            "recording": self.title,
+            "recording": [self.title] * len(self),
             "epoch": epochs,
             "onset_s": [self.onset(epoch) for epoch in epochs],
             "clock": [self.clock(epoch) for epoch in epochs] if self.start else None,
@@ -232,7 +232,13 @@ class StagedRecording(StagedNight):
             "flags": self.flags(),
             "expert": None if self.expert is None else NAMES[self.expert],
         }
-        return pd.DataFrame({name: column for name, column in columns.items() if column is not None})
+        return {name: column for name, column in columns.items() if column is not None}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of `columns`, one row for each epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
 
 
 def time_of(start: datetime | None, second: float) -> str:

@@ -22,10 +22,10 @@ from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import one_channel
 from recordings.recording import Mark, RawSignal, Recording
 from scoring.lights import Lights, lights_of
-from scoring.quality import quality, sampled_reason
+from scoring.quality import CLIPPED_FLAG, quality, sampled_reason
 from scoring.spectrum import spectrum
 from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording
-from scoring.trust import night_doubts, notices_on, signal_doubts
+from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     chosen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, chosen, request)
     first_second = grid_start(delay)  # the expert's epochs count
-    channels = [stage_channel(one_channel(opened, one), first_second, chosen, opened.marks) for one in found]
+    own = DATASETS[folds[0].run.db].subject_of(recorded_night(opened)) is not None
+    channels = [stage_channel(one_channel(opened, one), first_second, chosen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
     if all(one.faults[NO_SIGNAL].all() for one in channels):
         raise InputError(
@@ -114,21 +115,30 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
 
 
 def stage_channel(
-    signal: RawSignal, first_second: float, folds: Sequence[Fold], marks: Sequence[Mark] = ()
+    signal: RawSignal, first_second: float, folds: Sequence[Fold], own: bool, marks: Sequence[Mark] = ()
 ) -> StagedChannel:
-    """Stage one channel with every fold.
+    """Stage one channel with every fold, conditioned as each fold's weights need it.
 
     The network goes from the last epoch before a gap, or before one that cannot be scored, to the first one after it,
-    as it does in training, where epochs that nobody staged are left out.
+    as it does in training, where epochs that nobody staged are left out; what is filtered ends there too.
+
+    Args:
+        signal: the channel.
+        first_second: where the first epoch starts in it.
+        folds: those that stage it.
+        own: the night is of the folds' own data set.
+        marks: the recording's annotations.
     """
     epochs = signal_epochs(signal, first_second)
     power = spectrum(epochs.x)
     judged = quality(epochs, power, marks)
     good = epochs.only(judged.good)
     total = np.zeros((len(good.x), len(STAGES)), np.float32)
-    if len(good.x):
-        for fold in folds:
-            total += stager_of(fold).probabilities(good.x)
+    needs = list(dict.fromkeys(fold.run.conditioning for fold in folds)) if len(good.x) else []
+    clipped = good.clipped > CLIPPED_FLAG
+    done = {need: need.apply(good.x, good.recorded, good.flat, clipped, own) for need in needs}
+    for fold in folds if needs else ():
+        total += stager_of(fold).probabilities(done[fold.run.conditioning].x)
     no_signal = with_gaps(epochs, np.zeros(len(epochs.x), bool), True)
     return StagedChannel(
         label=signal.channel,
@@ -137,8 +147,9 @@ def stage_channel(
         probabilities=with_gaps(good, total / len(folds), np.nan),
         power=with_gaps(good, power[judged.good], np.nan),
         faults={NO_SIGNAL: no_signal, **{name: with_gaps(epochs, mask, False) for name, mask in judged.faults.items()}},
-        doubts=tuple(signal_doubts(signal, epochs, judged)) if len(epochs.x) else (),
+        doubts=(*signal_doubts(signal, epochs, judged), *gain_doubts(signal, done.values())) if len(epochs.x) else (),
         reason=judged.reason,
+        conditioned=tuple(one.described(need) for need, one in done.items()),
     )
 
 
@@ -164,12 +175,17 @@ def mean_of_good(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.flo
 # ---- which folds ----
 
 
+def recorded_night(opened: Recording) -> str:
+    """Return the name that a recording's prepared night has, or would have."""
+    return night_name(opened.path or Path(f"{opened.name}.edf"))
+
+
 def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fold], tuple[str, ...]]:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
     The recording's name tells the subject.
     """
-    name = night_name(opened.path or Path(f"{opened.name}.edf"))
+    name = recorded_night(opened)
     unseen = [fold for fold in folds if not fold.run.has_seen(name)]
     if unseen:
         return unseen, ()

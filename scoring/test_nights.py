@@ -95,7 +95,7 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
 
 def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> TestNight:
     settings = fold.run.settings
-    night = load_night(path, settings.input_size, settings.sampling_rate)
+    night = load_night(path, settings.input_size, settings.sampling_rate, change=fold.run.conditioning.of_nights())
     if night.ch_label and fold.run.channels and night.ch_label not in fold.run.channels:
         trained = " or ".join(fold.run.channels)
         log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recordings.conditioning import Conditioned
 from recordings.epochs import TARGET_RATE, Epochs, amplitude_notice
 from recordings.recording import RawSignal, Recording
 from scoring.quality import AMPLITUDE, Quality
@@ -33,6 +34,19 @@ def signal_doubts(signal: RawSignal, epochs: Epochs, quality: Quality) -> Iterat
             yield f"{signal.channel}: {how_many}, the first at {time_of(signal.start, first)}"
     if signal.rate < TARGET_RATE:
         yield f"{signal.channel}: recorded at {signal.rate:g} Hz; what lies above {signal.rate / 2:g} Hz is missing"
+
+
+MOST_GAIN = 4.0  # a recording that is that much too weak or too strong is doubtful, however it is scaled
+
+
+def gain_doubts(signal: RawSignal, conditioned: Iterable[Conditioned]) -> Iterator[str]:
+    """Yield what speaks against a channel that had to be scaled very much for the weights."""
+    for one in conditioned:
+        if not 1 / MOST_GAIN <= one.factor <= MOST_GAIN:
+            yield (
+                f"{signal.channel}: its amplitude, {one.amplitude:.3g} µV, had to be multiplied by {one.factor:.3g} "
+                "for these weights; check the unit in the file"
+            )
 
 
 def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:

@@ -14,7 +14,11 @@ SHORT = ["--input_size", "100", "--batch_size", "2", "--seq_length", "5", "--n_r
 
 
 def short_nights(
-    folder: Path, subjects: tuple[int, ...] = SUBJECTS, lengths: dict[int, int] | None = None, n_samples: int = 100
+    folder: Path,
+    subjects: tuple[int, ...] = SUBJECTS,
+    lengths: dict[int, int] | None = None,
+    n_samples: int = 100,
+    gain: float = 1.0,
 ) -> Path:
     """Write a night of 20 + subject epochs of 1 s for each subject, or as many as `lengths` says; return the folder.
 
@@ -25,7 +29,7 @@ def short_nights(
     nights.mkdir(parents=True)
     for subject in subjects:
         y = rng.integers(0, 5, (lengths or {}).get(subject, 20 + subject)).astype(np.int32)
-        x = (rng.normal(0, 10, (len(y), n_samples)) * (1 + y[:, np.newaxis])).astype(np.float32)
+        x = (gain * rng.normal(0, 10, (len(y), n_samples)) * (1 + y[:, np.newaxis])).astype(np.float32)
         save_night(nights / f"SC4{subject:02d}1E0.npz", Night(f"SC4{subject:02d}1E0", x, y, 100.0, "EEG Fpz-Cz"))
     return folder
 

@@ -35,6 +35,8 @@ PUBLISHED = {
     "n_rnn_units": 128,
 }
 OURS = {
+    "high_pass": 0.0,
+    "amplitude": (0.0,),
     "pretrain_on": ("train",),
     "patience": 0,
     "pack_nights": False,
@@ -61,6 +63,8 @@ ANOTHER = {  # a valid value of each setting that is not its default
     "input_size": 500,
     "n_rnn_layers": 2,
     "n_rnn_units": 64,
+    "high_pass": 0.2,
+    "amplitude": (7.0, 9.0),
 }
 
 
@@ -222,3 +226,17 @@ def test_a_mistake_in_config_py_is_one_line(tmp_path, value, edited, says):
     program = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert program.returncode == 2
     assert program.stderr.startswith(f"trainer.py: error: {says}") and program.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"amplitude": (9.0, 7.0)}, "it must be one value, or the lowest and the highest"),
+        ({"amplitude": (1.0, 2.0, 3.0)}, "it must be one value, or the lowest and the highest"),
+        ({"high_pass": 0.2, "input_size": 500}, "set high_pass to 0"),
+        ({"high_pass": 0.2, "sampling_rate": 128}, "set high_pass to 0"),
+    ],
+)
+def test_conditioning_that_makes_no_sense_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Settings(**settings)

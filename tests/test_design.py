@@ -30,6 +30,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("folds",),
     ("recordings.prepare_command",),
     ("recordings.preparation",),
+    ("recordings.conditioning",),
     ("recordings.datasets",),
     ("recordings.hypnogram",),
     ("recordings.opening",),

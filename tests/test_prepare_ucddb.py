@@ -63,14 +63,26 @@ def test_a_real_night_in_its_own_unit(real, tmp_path, capsys):
     edfio.Edf([signal], recording=recording, data_record_duration=1).write(tmp_path / "raw" / "ucddb022.rec")
     (tmp_path / "raw" / "ucddb022_stage.txt").write_text("".join(f"{code}\n" for code in codes))
     assert prepare(tmp_path / "raw", tmp_path) == 0
-    assert "implausible amplitude: the median epoch has a standard deviation of 0." in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "the header's numbers are no µV: multiplied by 100, and their offset of 0.5" in printed
+    assert "implausible amplitude" not in printed
     night = prepared_nights(tmp_path)["ucddb022"]
+    assert abs(np.median(night.x)) < 1 and 5 < np.median(night.x.std(axis=1)) < 50, "µV, without the offset"
     kept = slice(round(night.source["first_kept_second"] / 30), None)
     ours = np.array([0, 4, 1, 2, 3, 3])[codes]
     assert night.y.tolist() == ours[kept][: len(night)].tolist()
     # Another way to resample gives the same signal within what a filter's edge at 50 Hz may change.
     other = fourier_resample(samples, len(samples) * 100 // 128).reshape(-1, 3000)[kept][: len(night)]
     assert np.corrcoef(night.x[1:-1].ravel(), other[1:-1].ravel())[0, 1] > 0.99
+    restored = night.source["header_scale"] * night.x + night.source["header_offset"]
+    assert np.median(restored) == pytest.approx(np.median(other), abs=1e-3)
+    assert restored[1:-1].std() == pytest.approx(other[1:-1].std(), rel=0.02)
+
+
+def test_a_night_that_is_in_microvolts_stays_as_it_is(raw, tmp_path):
+    assert prepare(raw("ucddb"), tmp_path) == 0
+    night = prepared_nights(tmp_path)["ucddb002"]
+    assert (night.source["header_scale"], night.source["header_offset"]) == (1.0, 0.0)
 
 
 # ---- files ----

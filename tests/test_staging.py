@@ -13,6 +13,7 @@ from command import InputError
 from config import Settings
 from folds.checkpoint import load_folds
 from folds.folders import find_folds
+from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 from recordings.opening import open_array, open_raw, open_recording
 from scoring.staging import Request, check_fits_recordings, stage_recording, stager_of, unseen_folds
@@ -26,7 +27,8 @@ START = datetime(2001, 2, 3, 23, 50, 0)
 
 
 def eeg(n_epochs, rate=100, std=20.0, seed=0):
-    return np.random.default_rng(seed).normal(0, std, round(n_epochs * 30 * rate))
+    white = np.random.default_rng(seed).normal(0, std, round(n_epochs * 30 * rate))
+    return white + np.convolve(white, np.ones(20), "same") / 4  # its power falls with frequency, as that of an EEG
 
 
 def write_edf(path, signals, annotations=None):
@@ -356,3 +358,47 @@ def test_what_speaks_against_the_whole_night_is_said(stage):
     staged = stage([fpz(eeg(6))])
     unlike = any("no N2 and no N3 at all" in warning for warning in staged.warnings)
     assert unlike == (not np.isin(staged.stages, (2, 3)).any())
+
+
+# ---- conditioning ----
+
+
+@pytest.fixture
+def adapted(folds):
+    """Return the folds as if they wanted recordings high-passed and at 8 µV, and nights of their own as they are."""
+    conditioning = Conditioning(0.2, amplitude=(8.0, 8.0), own=(1.0, 100.0))
+    return [replace(fold, run=replace(fold.run, adapted=conditioning)) for fold in folds]
+
+
+@pytest.mark.parametrize(
+    "disturb",
+    [lambda x: x + 55, lambda x: x * 0.2, lambda x: x * 5 - 300, lambda x: x + np.linspace(-100, 100, len(x))],
+)
+def test_what_an_amplifier_does_leaves_conditioned_stages_as_they_are(stage, adapted, disturb):
+    samples = eeg(20)
+    expected, found = (stage([fpz(x)], chosen=adapted) for x in (samples, disturb(samples)))
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=0.01)
+
+
+def test_without_conditioning_they_do_not(stage):
+    samples = eeg(20)
+    assert np.abs(stage([fpz(samples * 0.2)]).probabilities - stage([fpz(samples)]).probabilities).max() > 0.05
+
+
+def test_what_was_done_is_told(stage, adapted):
+    night = stage([fpz(eeg(6) / 100 + 20)], chosen=adapted)
+    (done,) = night.channels[0].conditioned
+    assert done["needed"] == "high-pass 0.2 Hz, amplitude brought to 8 µV"
+    assert done["offset_removed_uv"] == pytest.approx(20, abs=0.1) and done["multiplied_by"] > 4
+    assert any("had to be multiplied by" in warning for warning in night.warnings)
+    assert not any("multiplied" in warning for warning in stage([fpz(eeg(6))], chosen=adapted).warnings)
+
+
+def test_a_night_of_their_own_data_set_is_left_as_it_is(stage, adapted, folds):
+    own = stage([fpz(eeg(6))], name="SC4411E0-PSG.edf", chosen=adapted)
+    expected = stage([fpz(eeg(6))], name="SC4001E0-PSG.edf", chosen=[adapted[0]])
+    plain = stage([fpz(eeg(6))], name="SC4001E0-PSG.edf", chosen=[folds[0]])
+    np.testing.assert_array_equal(expected.probabilities, plain.probabilities)
+    assert own.channels[0].conditioned[0]["multiplied_by"] != 1, "subject 41 is none of sleepedf's"
+    strange = stage([fpz(eeg(6) + 55)], name="SC4001E0-PSG.edf", chosen=[adapted[0]])
+    assert strange.channels[0].conditioned[0]["multiplied_by"] != 1, "an offset: not as its recorder makes them"

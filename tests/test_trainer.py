@@ -247,6 +247,23 @@ def test_signals_left_on_disk_give_the_same_weights(train, trained, tmp_path):
     )  # training, validation, and at last the test night
 
 
+def test_nights_are_conditioned_as_the_settings_say(train, tmp_path):
+    """Twice as strong nights train to the same weights, from memory and from disk; without conditioning to others."""
+    nights = {gain: short_nights(tmp_path / str(gain), n_samples=500, gain=gain) for gain in (1, 2)}
+    kept = {}
+    for name, gain, more in (
+        ("once", 1, ["--amplitude", "8"]),
+        ("twice", 2, ["--amplitude", "8"]),
+        ("on_disk", 2, ["--amplitude", "8", "--memory_map"]),
+        ("plain", 2, []),
+    ):
+        assert train("--input_size", "500", "--n_epochs", "1", *more, data=nights[gain], output=tmp_path / name)[0] == 0
+        kept[name] = weights(tmp_path / name / "sleepedf" / "0")["conv_1/kernel"]
+    np.testing.assert_allclose(kept["twice"], kept["once"], atol=2e-5)
+    np.testing.assert_array_equal(kept["on_disk"], kept["twice"])
+    assert np.abs(kept["plain"] - kept["twice"]).max() > 1e-4
+
+
 @pytest.mark.parametrize("more", [[], ["--restart", "--seed", "53"]])
 def test_two_trainers_do_not_share_a_fold(train, trained, tmp_path, more):
     shutil.copytree(trained, tmp_path / "output")

@@ -1,0 +1,306 @@
+"""What is done to a channel before a network sees it, so that the amplifier's offset, drift and gain do not matter.
+
+The network has no bias before its LSTM: it reads amplitudes as they are. A recording in epochs at 100 Hz is freed of
+offset and drift by a high-pass, its amplitude is brought into the range that the weights know, and it is written in
+their unit. Weights trained on signals as they were recorded get none of it.
+
+Lengths are in samples at 100 Hz, amplitudes in µV, frequencies in Hz.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data import SignalChange
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
+
+RATE = TARGET_RATE
+FLAT_RANGE = 1.0  # µV from the lowest to the highest sample of an epoch in a prepared night
+HIGHEST_CUTOFF = 0.5  # Hz; the baseline that is taken away has 4 values a second
+
+Signal = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+# ---- what is done ----
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What is done to every recording, in this order; the default is nothing at all.
+
+    Attributes:
+        high_pass: cut-off in Hz (where half the amplitude is left); None: offset and drift stay.
+        amplitude: lowest and highest amplitude in µV, as `rhythm_amplitude` measures it; a recording outside is scaled
+            to the nearer one. Twice the same value: every recording gets it. None: as recorded.
+        scale, offset: then x becomes scale · x + offset, for weights that were trained in another unit than µV.
+        own: lowest and highest amplitude in µV of the nights that the weights were trained on, as they were recorded. A
+            night of the same data set that lies within, without an offset, is left as it is, and only written in the
+            weights' unit, unless it is in that unit already. None: no night is left.
+    """
+
+    high_pass: float | None = None
+    amplitude: tuple[float, float] | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    own: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.high_pass is not None and not 0 < self.high_pass <= HIGHEST_CUTOFF:
+            raise ValueError(f"high_pass is {self.high_pass!r}; it must be above 0 and at most {HIGHEST_CUTOFF:g} Hz")
+        if self.amplitude is not None and not 0 < self.amplitude[0] <= self.amplitude[1] < math.inf:
+            raise ValueError(f"amplitude is {self.amplitude!r}; it must be two values above 0 µV, the lower one first")
+        if not (0 < self.scale < math.inf and math.isfinite(self.offset)):
+            raise ValueError(f"scale {self.scale!r}, offset {self.offset!r}: they must be finite, the scale above 0")
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Conditioning:
+        """Return what `dataclasses.asdict` made of one, after it went through JSON."""
+        values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in stored.items()}
+        return cls(**values)
+
+    def apply(
+        self,
+        x: Signal,
+        recorded: NDArray[np.intp] | None = None,
+        flat: Mask | None = None,
+        clipped: Mask | None = None,
+        own: bool = False,
+    ) -> Conditioned:
+        """Condition one channel of a whole recording; `x` itself stays as it is.
+
+        Args:
+            x: (recorded epoch, sample) µV at 100 Hz; for a high-pass epochs have 3000 samples.
+            recorded: (recorded epoch,) which epochs of the grid these are; None: all, without a gap.
+            flat: (recorded epoch,) epochs without a signal; None: there are none.
+            clipped: (recorded epoch,) epochs that were driven too far; like flat ones they do not count for the
+                amplitude.
+            own: the night is of the data set that the weights were trained on.
+        """
+        if x.ndim != 2 or x.shape[1] % WINDOW or (self.high_pass is not None and x.shape[1] != EPOCH_SAMPLES):
+            raise ValueError(f"x has shape {x.shape}; it must be (epoch, {EPOCH_SAMPLES})")
+        recorded = np.arange(len(x)) if recorded is None else recorded
+        flat = np.zeros(len(x), bool) if flat is None else flat
+        good = without(flat if clipped is None else flat | clipped, x)
+        if own and self.own and (left := self.left_as_it_is(x, good)):
+            return left
+        removed, measured, factor = 0.0, math.nan, 1.0
+        if self.high_pass is not None:
+            removed = middle(good)
+            x = high_passed(x, stretches(recorded, flat), self.high_pass)
+        if self.amplitude is not None:
+            measured = rhythm_amplitude(without(flat if clipped is None else flat | clipped, x))
+            if measured > 0:
+                factor = float(np.clip(measured, *self.amplitude)) / measured
+        return Conditioned(rescaled(x, factor * self.scale, self.offset), factor, removed, measured)
+
+    def left_as_it_is(self, x: Signal, good: Signal) -> Conditioned | None:
+        """Return a night of the data set itself without a change but that of the unit; None if it is a stranger."""
+        assert self.own
+        measured, offset = rhythm_amplitude(good), middle(good)
+        low, high = self.own
+        if low * self.scale <= measured <= high * self.scale and abs(offset - self.offset) <= OWN_OFFSET * self.scale:
+            return Conditioned(x, 1.0, 0.0, measured)
+        if low <= measured <= high and abs(offset) <= OWN_OFFSET:
+            return Conditioned(rescaled(x, self.scale, self.offset), 1.0, 0.0, measured)
+        return None
+
+    def of_nights(self) -> SignalChange | None:
+        """Return what is done to prepared nights of the data set as they are read; None for nothing."""
+        if self == Conditioning():
+            return None
+        tag = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
+        return SignalChange(tag, lambda x: self.apply(x, flat=np.ptp(x, axis=1) < FLAT_RANGE, own=True).x)
+
+    def in_words(self) -> str:
+        """Return what is done to a recording, for people."""
+        parts = [] if self.high_pass is None else [f"high-pass {self.high_pass:g} Hz"]
+        if self.amplitude is not None:
+            low, high = self.amplitude
+            goal = f"{low:g} µV" if low == high else f"{low:g} to {high:g} µV"
+            parts.append(f"amplitude brought to {goal}")
+        if self.scale != 1 or self.offset:
+            parts.append(f"then × {self.scale:g}{f' + {self.offset:g}' if self.offset else ''}")
+        return ", ".join(parts) or "as recorded"
+
+
+OWN_OFFSET = 5.0  # µV; the nights of Sleep-EDF, high-passed in the recorder, have less than 1
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioned:
+    """A conditioned channel, and what was done to it.
+
+    Attributes:
+        x: (recorded epoch, 3000) float32, in the unit that the weights expect.
+        factor: what its amplitude was multiplied by; 1 for as recorded.
+        removed: µV, the offset that the high-pass removed (the median); 0 without one.
+        amplitude: µV, as measured; nan where it was not, or where every epoch is flat or clipped.
+    """
+
+    x: Signal
+    factor: float
+    removed: float
+    amplitude: float
+
+    def described(self, need: Conditioning) -> dict[str, Any]:
+        """Return what was done, and why, as JSON-ready values."""
+        return {
+            "needed": need.in_words(),
+            "amplitude_uv": None if math.isnan(self.amplitude) else round(self.amplitude, 3),
+            "multiplied_by": round(self.factor, 4),
+            "offset_removed_uv": round(self.removed, 2),
+        }
+
+
+def rescaled(x: Signal, scale: float, offset: float) -> Signal:
+    """Return scale · x + offset, and `x` itself where that is the same."""
+    if scale != 1:
+        x = x * np.float32(scale)
+    return x + np.float32(offset) if offset else x
+
+
+def middle(x: Signal) -> float:
+    """Return the median of (epoch, sample), 0 of none, from ten samples a second: it is only reported."""
+    return float(np.median(x[:, :: RATE // 10])) if len(x) else 0.0
+
+
+def without(faulty: Mask, x: Signal) -> Signal:
+    return x[~faulty] if faulty.any() else x
+
+
+# ---- without gaps ----
+
+
+def stretches(recorded: NDArray[np.intp], flat: Mask) -> Iterator[slice]:
+    """Yield runs of epochs that follow each other and are all flat or all not.
+
+    Where an electrode comes off, an offset of millivolts jumps to nothing; a filter across the jump would ring into the
+    epochs beside it.
+    """
+    breaks = np.flatnonzero((np.diff(recorded) != 1) | (flat[1:] != flat[:-1])) + 1
+    for first, last in pairwise([0, *breaks.tolist(), len(recorded)]):
+        if last > first:
+            yield slice(first, last)
+
+
+# ---- high-pass ----
+
+HIGH_PASS = 0.2
+"""Hz, for weights that were trained without one on Sleep-EDF, which was recorded with a high-pass of 0.5 Hz: its own
+signals hardly change. On a night of another laboratory the published weights score best from 0.1 to 0.5 Hz, those in
+the box up to 0.2 Hz."""
+
+ORDER = 2  # of the Butterworth filter that goes over the signal twice
+KNOT = 25  # samples from one value of the baseline to the next: 4 Hz
+
+
+def high_passed(x: Signal, parts: Iterable[slice], cutoff: float) -> Signal:
+    """Return (epoch, sample) less its slow baseline, each part by itself; zero phase.
+
+    The baseline is a Butterworth low-pass, forwards and backwards. What is left over is a Butterworth high-pass of the
+    same order, forwards and backwards: 1 − 1/(1 + f⁴) = f⁴/(1 + f⁴), f in cut-offs. The baseline has nothing fast in
+    it, so that it is worked out at 4 Hz, in a tenth of the time and to 1 %.
+    """
+    out = np.empty_like(x)
+    for part in parts:
+        blocks = x[part].reshape(-1, KNOT)  # (epoch, sample) -> (block, sample): no copy
+        baseline = smoothed(knots_of(blocks), cutoff)
+        ends = np.stack([baseline[:-1], baseline[1:]], axis=1)  # (block, its first and its second knot)
+        between = np.einsum("bk,ks->bs", ends, RAMPS)  # not @, whose threads wait for each other on a busy machine
+        np.subtract(blocks, between, out=out[part].reshape(-1, KNOT))
+    return out
+
+
+RISING = ((np.arange(KNOT) + 0.5) / KNOT).astype(np.float32)  # (sample,) from one knot to the next
+RAMPS = np.stack([1 - RISING, RISING])  # (knot, sample): how much of each sample is the knot's before and after it
+
+
+def knots_of(blocks: Signal) -> NDArray[np.float64]:
+    """Return (knot,) averages under triangles, which lie at the borders of (block, sample)."""
+    halves = np.einsum("bs,ks->bk", blocks, RAMPS).astype(np.float64) / (KNOT / 2)  # (block, knot before and after)
+    inner = (halves[1:, 0] + halves[:-1, 1]) / 2
+    return np.concatenate([halves[:1, 0], inner, halves[-1:, 1]])
+
+
+def smoothed(knots: NDArray[np.float64], cutoff: float) -> Signal:
+    """Low-pass (knot,), mirrored in its end points: an offset or a steady drift goes on beyond them as it is."""
+    from scipy.signal import butter, sosfiltfilt
+
+    low_pass = butter(ORDER, cutoff, fs=RATE / KNOT, output="sos")
+    beyond = min(len(knots) - 1, math.ceil(SETTLED / cutoff * RATE / KNOT))
+    slow: NDArray[np.float64] = sosfiltfilt(low_pass, knots, padtype="odd", padlen=beyond)
+    return slow.astype(np.float32)
+
+
+SETTLED = 2.0  # periods of the cut-off; after them a step has left less than a thousandth
+
+
+class StreamHighPass:
+    """The same filter for a signal that is still being recorded: it sees the past only.
+
+    It is the Butterworth high-pass twice forwards, so that its amplitude response is that of `high_passed`; its delay
+    is not 0. What it has seen is carried from call to call: how a stream is cut makes no difference.
+    """
+
+    def __init__(self, cutoff: float) -> None:
+        from scipy.signal import butter
+
+        self.sections = np.tile(butter(ORDER, cutoff, "highpass", fs=RATE, output="sos"), (2, 1))
+        self.state: NDArray[np.float64] | None = None
+
+    def __call__(self, samples: Signal) -> Signal:
+        """Return (sample,), the next of the stream, filtered."""
+        from scipy.signal import sosfilt, sosfilt_zi
+
+        if not len(samples):
+            return samples
+        if self.state is None:  # as if the first sample had been there for ever: an offset leaves nothing
+            self.state = sosfilt_zi(self.sections) * float(samples[0])
+        filtered, self.state = sosfilt(self.sections, samples.astype(np.float64), zi=self.state)
+        return filtered.astype(np.float32)  # type: ignore[no-any-return]
+
+
+# ---- amplitude ----
+
+WINDOW = 5 * RATE  # long enough for 1 Hz, short enough that a spindle or a slow wave fills a part of it
+RHYTHMS = ((1, 4), (4, 8), (11, 16))  # Hz: delta, theta and sigma, the rhythms of sleep that is not REM
+STRONG = 0.8  # quantile over windows
+AT_A_TIME = 600  # windows, which fit into a processor's cache
+
+
+def rhythm_amplitude(x: Signal) -> float:
+    """Return the amplitude in µV of the strong windows of (epoch, sample); nan where there is nothing.
+
+    A window's amplitude is the geometric mean of the root mean squares of its three rhythms; the 80 % quantile over all
+    windows of 5 s is returned. Wakefulness has eye movements and muscles, but little sigma; a window where all three
+    are strong is NREM sleep, which every night has, so that the rest of a recording hardly counts. Hum, and what a
+    recorder filters out above 30 Hz, lie outside all three.
+    """
+    windows = x.reshape(-1, WINDOW)  # (epoch, sample) -> (window, sample)
+    parts = [window_amplitudes(windows[first : first + AT_A_TIME]) for first in range(0, len(windows), AT_A_TIME)]
+    amplitudes = np.concatenate([np.zeros(0), *parts])
+    amplitudes = amplitudes[amplitudes > 0]
+    return float(np.quantile(amplitudes, STRONG)) if len(amplitudes) else math.nan
+
+
+def window_amplitudes(windows: Signal) -> NDArray[np.float64]:
+    """Return (window,) µV: the geometric mean of the root mean squares of the rhythms in (window, sample) µV."""
+    from scipy.fft import rfft
+
+    hann = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
+    spectrum = rfft(windows * hann, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2  # (window, frequency)
+    seconds = WINDOW // RATE
+    bands = [power[:, low * seconds : high * seconds].sum(axis=1, dtype=np.float64) for low, high in RHYTHMS]
+    whole = 2 / (WINDOW * float((hann**2).sum()))  # Parseval: sum over the positive frequencies -> mean square
+    mean_squares: NDArray[np.float64] = np.prod(bands, axis=0) ** (1 / len(RHYTHMS)) * whole
+    return np.sqrt(mean_squares)
