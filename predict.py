@@ -339,9 +339,12 @@ def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path |
 
 
 def outcome_line(outcome: Outcome) -> str:
+    """Return a row of the closing table: figures, or why there are none."""
     night = outcome.night
     if night is None:
         return f"{outcome.shown:<28} failed: {outcome.error}"
+    if night.reason:
+        return f"{night.title:<28} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
     values = (night.statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
     cells = " ".join(metrics.number(math.nan if value is None else value, 7) for value in values)
     hours, unsure = len(night) * EPOCH_SECONDS / 3600, 100 * night.unsure.mean()

@@ -34,6 +34,7 @@ from recordings.datasets import dataset_named
 from recordings.epochs import EPOCH_SAMPLES, faults, resampling, signal_epochs
 from recordings.opening import one_channel, open_recording
 from scoring import plots
+from scoring.quality import CLIPPED_FLAG
 from scoring.staging import stager_of
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def score_rows(
     for name, disturb in disturbances():
         x = disturb(night.x)
         n_epochs = len(x)  # other rates may cost the last one
-        flat, clipped = np.transpose([faults(epoch) for epoch in x])
+        found = [faults(epoch) for epoch in x]
+        flat, clipped = np.array([one for one, _ in found]), np.array([share > CLIPPED_FLAG for _, share in found])
         rows = []
         for number, conditioning in enumerate(conditionings):
             done = conditioning.apply(x, night.recorded[:n_epochs], flat, clipped)

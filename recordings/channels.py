@@ -99,25 +99,28 @@ def nearest_names(wanted: str, labels: Sequence[str]) -> list[str]:
     return [by_plain[name] for name in difflib.get_close_matches(plain_label(wanted), by_plain, 3, cutoff=0.4)]
 
 
-def trained_or_stand_in(trained: Sequence[str], labels: Sequence[str]) -> Channel:
-    """Return the channel that a network was trained on, or else its nearest stand-in.
+def trained_and_stand_ins(trained: Sequence[str], labels: Sequence[str]) -> Iterator[Channel]:
+    """Yield the channel that a network was trained on, if it is there, then what stands in for it, the nearest first.
 
     Args:
-        trained: the names that the network's nights give the channel; the first that is there is taken.
+        trained: the names that the network's nights give the channel; the first that is there comes first.
         labels: the names of a file's signals.
 
     Raises:
-        InputError: neither is there.
+        InputError: there is none, or the next name could mean several channels.
     """
     stand_ins = [name for wanted in trained for name in STAND_INS.get(plain_label(wanted), ())]
+    there = set()
     for name in (*trained, *stand_ins):
         found = find_channel(name, labels)
-        if found:
-            return found
-    raise InputError(
-        f"no channel {' or '.join(trained)}, and nothing that stands in for it; there are "
-        f"{', '.join(labels) or 'none'}; name one with --channel"
-    )
+        if found and found not in there:
+            there.add(found)
+            yield found
+    if not there:
+        raise InputError(
+            f"no channel {' or '.join(trained)}, and nothing that stands in for it; there are "
+            f"{', '.join(labels) or 'none'}; name one with --channel"
+        )
 
 
 def same_channel(one: str, other: str) -> bool:

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import SignalChange
-from recordings.epochs import EPOCH_SAMPLES, FLAT_RANGE, TARGET_RATE
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
 
 RATE = TARGET_RATE
+FLAT_RANGE = 1.0  # µV from the lowest to the highest sample of an epoch in a prepared night
 HIGHEST_CUTOFF = 0.5  # Hz; the baseline that is taken away has 4 values a second
 
 Signal = NDArray[np.float32]

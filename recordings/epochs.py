@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -49,7 +49,8 @@ class Epochs:
         x: (recorded epoch, sample) float32, µV at 100 Hz.
         recorded: (recorded epoch,) which epochs of the grid these are.
         n_epochs: epochs of the grid, up to the last one that is recorded.
-        flat, clipped: (recorded epoch,) bool.
+        flat: (recorded epoch,) bool, for half of it or longer.
+        clipped: (recorded epoch,) float32, the share of its samples that are clipped.
         first_second: where the grid starts in the recording.
     """
 
@@ -57,7 +58,7 @@ class Epochs:
     recorded: NDArray[np.intp]
     n_epochs: int
     flat: NDArray[np.bool_]
-    clipped: NDArray[np.bool_]
+    clipped: NDArray[np.float32]
     first_second: float
 
     @property
@@ -65,13 +66,20 @@ class Epochs:
         """The SHA-256 of the signal, the same for the same night under two names; empty where all of it is flat."""
         return "" if self.flat.all() else hashlib.sha256(np.ascontiguousarray(self.x).data).hexdigest()
 
+    def only(self, kept: NDArray[np.bool_]) -> Epochs:
+        """Return the epochs where `kept`, (recorded epoch,), is True, on the same grid."""
+        if kept.all():
+            return self  # the signal of a night is not copied without need
+        parts = {name: getattr(self, name)[kept] for name in ("x", "recorded", "flat", "clipped")}
+        return replace(self, **parts)
+
 
 def signal_epochs(signal: RawSignal, first_second: float = 0.0) -> Epochs:
     """Cut a channel into whole epochs at 100 Hz from `first_second` on; what reaches into a gap is left out."""
     blocks = [block for part in signal.stretches for block in plan_blocks(signal, part, first_second)]
     n_recorded = sum(block.n_epochs for block in blocks)
     x = np.empty((n_recorded, EPOCH_SAMPLES), np.float32)
-    flat, clipped = np.zeros(n_recorded, bool), np.zeros(n_recorded, bool)
+    flat, clipped = np.zeros(n_recorded, bool), np.zeros(n_recorded, np.float32)
     recorded = np.concatenate([np.arange(0), *(np.arange(one.n_epochs) + one.first_epoch for one in blocks)])
     done = 0
     for block in blocks:
@@ -83,9 +91,8 @@ def signal_epochs(signal: RawSignal, first_second: float = 0.0) -> Epochs:
         done = into.stop
     n_epochs = int(recorded[-1]) + 1 if n_recorded else 0
     finite = np.isfinite(x.sum(axis=1, dtype=np.float64))
-    if not finite.all():  # formats of floating-point numbers write "not a number" where there is no signal
-        x, recorded, flat, clipped = x[finite], recorded[finite], flat[finite], clipped[finite]
-    return Epochs(x, recorded, n_epochs, flat, clipped, first_second)
+    # Formats of floating-point numbers write "not a number" where there is no signal.
+    return Epochs(x, recorded, n_epochs, flat, clipped, first_second).only(finite)
 
 
 @dataclass(frozen=True)
@@ -147,18 +154,25 @@ def same_signals(contents: Iterable[tuple[str, str]]) -> Iterator[str]:
 # ---- faults ----
 
 PLAUSIBLE_STD = (1.0, 500.0)  # µV; the median epoch of a scalp EEG lies well inside
-FLAT_RANGE = 1.0  # µV from the lowest to the highest sample of an epoch
-CLIPPED_SHARE = 0.01  # of an epoch's samples at exactly its highest, or exactly its lowest value
+FLAT_VALUES = 3  # in a second; a channel that is dead stays at one value, or one step of the converter beside it
+FLAT_SAMPLES = 10  # at the least, to say so: a longer piece than a second where the rate is lower
 CLIPPED_RANGE = 50.0  # µV; with less, many equal samples mean a coarse converter, not one that is driven too far
 
 
-def faults(samples: NDArray[np.float32]) -> tuple[bool, bool]:
-    """Say whether an epoch of (sample,) µV is flat, and whether it is clipped."""
+def faults(samples: NDArray[np.float32]) -> tuple[bool, float]:
+    """Say whether an epoch of (sample,) µV is flat, and which share of it is clipped.
+
+    An epoch is flat when half of its seconds or more are. Clipped are the samples at exactly its highest value, or
+    exactly its lowest, whichever are more.
+    """
+    n_pieces = max(1, min(EPOCH_SECONDS, len(samples) // FLAT_SAMPLES))
+    pieces = np.sort(samples[: len(samples) // n_pieces * n_pieces].reshape(n_pieces, -1), axis=1)  # (second, sample)
+    values = 1 + np.count_nonzero(np.diff(pieces, axis=1), axis=1)
+    if 2 * np.count_nonzero(values <= FLAT_VALUES) >= n_pieces:
+        return True, 0.0
     low, high = samples.min(), samples.max()
-    if high - low < FLAT_RANGE:
-        return True, False
     at_limit = max(np.count_nonzero(samples == low), np.count_nonzero(samples == high))
-    return False, bool(high - low >= CLIPPED_RANGE and at_limit >= CLIPPED_SHARE * len(samples))
+    return False, at_limit / len(samples) if high - low >= CLIPPED_RANGE else 0.0
 
 
 def amplitude_notice(x: NDArray[np.float32]) -> str | None:

@@ -27,6 +27,7 @@ from sleepstage import EPOCH_SECONDS
 if TYPE_CHECKING:
     from mne.io import BaseRaw
 
+BOUNDARY = "boundary"  # EEGLAB's mark where signal was cut out
 LONGEST_DAYS = 31  # a recording that seems longer has a wrong clock somewhere
 
 
@@ -152,7 +153,7 @@ def mne_stretches(seconds: float, marks: tuple[Mark, ...]) -> tuple[Stretch, ...
 
 
 def boundary_notice(marks: tuple[Mark, ...]) -> tuple[str, ...]:
-    cuts = sum(mark.text.casefold() == "boundary" for mark in marks)
+    cuts = sum(mark.text.casefold() == BOUNDARY for mark in marks)
     return (f"signal was cut out in {cuts} places (boundary marks); epochs run across them",) if cuts else ()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from command import InputError, duration_in_words
 from files import load_json, save_json, written_whole
@@ -145,6 +146,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "epochs": len(staged),
         "lights_off_s": staged.lights_off,
         "lights_on_s": staged.lights_on,
+        "reason": staged.reason or None,
         "statistics": {name: value and round(value, 2) for name, value in staged.statistics.items()},
         "confidence": confidence(staged),
         "expert_file": str(staged.expert_file) if staged.expert_file else None,
@@ -161,7 +163,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
 def confidence(staged: StagedRecording) -> dict[str, Any]:
     """Return how sure the model is, and which runs of epochs are worth a look, as JSON-ready values."""
     return {
-        "mean": round(float(np.nanmean(staged.confidence)), 4),
+        "mean": mean_or_none(staged.confidence[staged.stages != UNKNOWN]),
         "low_below": LOW_CONFIDENCE,
         "low_epochs": int(np.count_nonzero(staged.unsure)),
         "worth_a_look": [
@@ -178,8 +180,9 @@ def confidence(staged: StagedRecording) -> dict[str, Any]:
 
 def describe_channel(staged: StagedRecording, channel: StagedChannel) -> dict[str, Any]:
     """Return what a channel was, what was done to it, and how far it agrees with all channels together."""
-    n_epochs, staged_epochs = len(staged), staged.stages != UNKNOWN
-    same = channel.probabilities[:n_epochs].argmax(axis=1) == staged.stages
+    probabilities = channel.probabilities[: len(staged)]
+    both = np.isfinite(probabilities[:, 0])
+    same = probabilities[both].argmax(axis=1) == staged.stages[both]
     return {
         "label": channel.label,
         "unit_in_file": channel.unit,
@@ -187,8 +190,13 @@ def describe_channel(staged: StagedRecording, channel: StagedChannel) -> dict[st
         "signal_sha256": channel.content,
         "conversions": channel.conversions,
         "conditioning": list(channel.conditioned),
-        "agreement_with_the_whole": round(float(same[staged_epochs].mean()), 4),
+        "agreement_with_the_whole": mean_or_none(same),
+        "reason": channel.reason or None,
     }
+
+
+def mean_or_none(values: NDArray[Any]) -> float | None:
+    return round(float(values.mean()), 4) if len(values) else None
 
 
 def picture_title(staged: StagedRecording) -> str:
@@ -198,6 +206,8 @@ def picture_title(staged: StagedRecording) -> str:
     if staged.statistics:
         asleep = duration_in_words(60 * (staged.statistics["TST_min"] or 0))
         figures.append(f"TST {asleep}, sleep efficiency {staged.statistics['SE_percent'] or 0:.0f} %")
+    if staged.reason:
+        figures.append("not scored: see the warnings")
     if staged.agreement:
         figures.append(f"expert: {metrics.in_words(staged.agreement)}")
     return "\n".join((f"{staged.title}, {channels}", "; ".join(figures)))

@@ -111,7 +111,7 @@ def statistics_html(staged: StagedRecording) -> str:
     """Return the tables of the sleep statistics, of the lights and of each stage."""
     statistics = staged.statistics
     if not statistics:
-        return "<p>No epoch lies between lights off and lights on.</p>"
+        return f"<p>No statistics: {escape(staged.reason)}.</p>"
     ends = {"Lights off": staged.lights_off, "Lights on": staged.lights_on}
     rows = [
         *((text, "not given" if second is None else time_of(staged.start, second)) for text, second in ends.items()),

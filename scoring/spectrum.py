@@ -30,3 +30,11 @@ def spectrum(x: NDArray[np.float32]) -> NDArray[np.float32]:
     power *= 2 / (TARGET_RATE * np.sum(hann**2))  # each frequency but 0 stands for its mirror image too
     power[:, 0] /= 2
     return 10 * np.log10(np.maximum(power, LEAST_POWER))
+
+
+def band_power(power: NDArray[np.float32], band: tuple[float, float]) -> NDArray[np.float32]:
+    """Return the power in a band: `power` (epoch, frequency) dB of µV²/Hz → (epoch,) µV²."""
+    low, high = band
+    within = (low <= SPECTRUM_HZ) & (high >= SPECTRUM_HZ)
+    total: NDArray[np.float32] = (10 ** (power[:, within] / 10)).sum(axis=1) / SPECTRUM_SECONDS
+    return total

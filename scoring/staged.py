@@ -27,6 +27,8 @@ real EEG: of the 9 below it 5 were staged wrong, of the 223 others 8."""
 
 SHORTEST_DOUBT = 4  # epochs; a shorter run of low confidence is not listed
 
+NO_SIGNAL = "no signal"  # what is wrong with an epoch that reaches into a gap
+
 NAMES = np.array([*STAGE_NAMES, "?"])
 """The name of each code; the last one is that of UNKNOWN, -1."""
 
@@ -46,7 +48,7 @@ class StagedNight:
 
     Attributes:
         name: the night's name, or that of the recording's file without its suffix.
-        probabilities: (epoch, stage) float32, the model's; nan where there is no signal.
+        probabilities: (epoch, stage) float32, the model's; nan where there is no signal, or none that can be scored.
         expert: (epoch,) codes, UNKNOWN where the expert has none; None without an expert.
         simulated: True when the file says that it was generated.
         start: when the recording starts, on its own clock; None when unknown.
@@ -79,13 +81,13 @@ class StagedNight:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """(epoch,) the probability of the most probable stage; nan where there is no signal."""
+        """(epoch,) the probability of the most probable stage; nan where there is none."""
         most: NDArray[np.float32] = self.probabilities.max(axis=1)
         return most
 
     @property
     def stages(self) -> NDArray[np.int32]:
-        """(epoch,) the most probable stage; UNKNOWN where there is no signal."""
+        """(epoch,) the most probable stage; UNKNOWN where nothing could be scored."""
         return np.where(np.isfinite(self.confidence), self.probabilities.argmax(axis=1), UNKNOWN).astype(np.int32)
 
     @property
@@ -110,9 +112,9 @@ class StagedNight:
 
     @cached_property
     def statistics(self) -> Statistics:
-        """The sleep statistics between lights off and lights on; empty when there is no epoch in between."""
+        """The sleep statistics between lights off and lights on; empty when no epoch in between has a stage."""
         stages = self.stages[self.in_bed]
-        return sleep_statistics(stages) if len(stages) else {}
+        return sleep_statistics(stages) if (stages != UNKNOWN).any() else {}
 
     @cached_property
     def agreement(self) -> Scores | None:
@@ -139,10 +141,11 @@ class StagedChannel:
 
     Attributes:
         label, unit, rate: its name, and what its unit and its rate in Hz are in the file.
-        probabilities: (epoch, stage) float32, the mean over folds; nan where there is no signal.
-        power: (epoch, frequency) float32, dB of µV²/Hz at the frequencies SPECTRUM_HZ; nan where there is no signal.
-        flat, clipped: (epoch,) bool.
+        probabilities: (epoch, stage) float32, the mean over folds; nan where nothing could be scored.
+        power: (epoch, frequency) float32, dB of µV²/Hz at the frequencies SPECTRUM_HZ; nan where it was not.
+        faults: what is wrong → (epoch,) bool; epochs with NO_SIGNAL are among them.
         doubts: what speaks against trusting the signal.
+        reason: why the channel cannot be scored; "" where it can.
         conditioned: what was done to the signal before the weights saw it, as JSON-ready values; usually one.
         content: the SHA-256 of the signal; empty where all of it is flat.
     """
@@ -152,9 +155,9 @@ class StagedChannel:
     rate: float
     probabilities: NDArray[np.float32]
     power: NDArray[np.float32]
-    flat: NDArray[np.bool_]
-    clipped: NDArray[np.bool_]
+    faults: dict[str, NDArray[np.bool_]]
     doubts: tuple[str, ...]
+    reason: str = ""
     conditioned: tuple[dict[str, Any], ...] = ()
     content: str = ""
 
@@ -201,22 +204,24 @@ class StagedRecording(StagedNight):
         """(epoch, frequency) dB of µV²/Hz at the frequencies SPECTRUM_HZ, of the first channel."""
         return self.channels[0].power[: len(self)]
 
-    def any_channel(self, what: str) -> NDArray[np.bool_]:
-        """Return (epoch,) whether any channel is `flat` or `clipped`."""
-        anywhere: NDArray[np.bool_] = np.any([getattr(one, what)[: len(self)] for one in self.channels], axis=0)
-        return anywhere
+    @property
+    def reason(self) -> str:
+        """Why there are no statistics; "" where there are."""
+        if self.statistics:
+            return ""
+        reasons = [f"{channel.label}: {channel.reason}" for channel in self.channels if channel.reason]
+        if len(reasons) == len(self.channels):
+            return "; ".join(reasons)
+        return "no epoch between lights off and lights on has a stage"
 
     def flags(self) -> list[str]:
-        """Return what is wrong with each epoch, in words."""
-        masks = {
-            "no signal": self.stages == UNKNOWN,
-            "low confidence": self.unsure,
-            **{what: self.any_channel(what) for what in ("flat", "clipped")},
-        }
-        return ["; ".join(text for text, mask in masks.items() if mask[epoch]) for epoch in range(len(self))]
+        """Return what is wrong with each epoch of any channel, in words."""
+        masks = [("low confidence", self.unsure), *(pair for one in self.channels for pair in one.faults.items())]
+        flags = [list(dict.fromkeys(text for text, mask in masks if mask[epoch])) for epoch in range(len(self))]
+        return ["; ".join(texts) for texts in flags]
 
     def columns(self) -> dict[str, Any]:
-        """Return the table of all epochs; `stage` is ? where there is no signal, `clock` and `expert` only if known."""
+        """Return the table of all epochs; `stage` is ? where `flags` says why, `clock` and `expert` only if known."""
         epochs = range(len(self))
         columns: dict[str, Any] = {
             "recording": [self.title] * len(self),

@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 from command import InputError
 from folds.checkpoint import Fold
-from recordings.channels import Channel, resolve_channel, same_channel, trained_or_stand_in
+from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
 from recordings.datasets import DATASETS, hypnogram_beside, night_name, read_hypnogram
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, signal_epochs
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import one_channel
-from recordings.recording import RawSignal, Recording, changed_files
+from recordings.recording import Mark, RawSignal, Recording, changed_files
 from scoring.lights import Lights, lights_of
+from scoring.quality import CLIPPED_FLAG, quality, sampled_reason
 from scoring.spectrum import SPECTRUM_HZ, spectrum
-from scoring.staged import StagedChannel, StagedRecording
+from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording
 from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
 
@@ -83,19 +84,18 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     """
     expert, expert_file = expert_of(opened, request)
     delay = expert.delay(opened.start) if expert else 0.0
-    lights_off, lights_on, marks = lights_of(opened, request.lights_off, request.lights_on)
+    lights = lights_of(opened, request.lights_off, request.lights_on)
     chosen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, chosen, request)
     first_second = grid_start(delay)  # the expert's epochs count
     own = DATASETS[folds[0].run.db].subject_of(recorded_night(opened)) is not None
-    channels = [stage_channel(one_channel(opened, one), first_second, chosen, own) for one in found]
-    n_epochs = min(len(one.probabilities) for one in channels)
-    probabilities = np.mean([one.probabilities[:n_epochs] for one in channels], axis=0)
-    if not np.isfinite(probabilities).any():
+    channels = [stage_channel(one_channel(opened, one), first_second, chosen, own, opened.marks) for one in found]
+    probabilities = mean_of_good([one.probabilities for one in channels])
+    if all(one.faults[NO_SIGNAL].all() for one in channels):
         raise InputError(
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
-    placed = None if expert is None else aligned(opened, expert, delay, n_epochs)
+    placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
     doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
     return StagedRecording(
         name=opened.name,
@@ -107,46 +107,79 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         probabilities=probabilities,
         expert=placed,
         expert_file=expert_file,
-        lights_off=lights_off,
-        lights_on=lights_on,
+        lights_off=lights.off,
+        lights_on=lights.on,
         folds=tuple(chosen),
         simulated=opened.simulated,
-        warnings=(*seen, *stand_ins, *doubts, *night_doubts(probabilities), *expert_doubts(placed, channels[0])),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *marks),
+        warnings=(
+            *seen,
+            *stand_ins,
+            *doubts,
+            *night_doubts(probabilities),
+            *expert_doubts(placed, channels[0]),
+            *lights.warnings,
+        ),
+        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
 
-def stage_channel(signal: RawSignal, first_second: float, folds: Sequence[Fold], own: bool) -> StagedChannel:
+def stage_channel(
+    signal: RawSignal, first_second: float, folds: Sequence[Fold], own: bool, marks: Sequence[Mark] = ()
+) -> StagedChannel:
     """Stage one channel with every fold, conditioned as each fold's weights need it.
 
-    The network goes from the last epoch before a gap to the first one after it, as it does in training, where epochs
-    that nobody staged are left out. `own` says that the night is of the folds' own data set.
+    The network goes from the last epoch before a gap, or before one that cannot be scored, to the first one after it,
+    as it does in training, where epochs that nobody staged are left out; what is filtered ends there too.
+
+    Args:
+        signal: the channel.
+        first_second: where the first epoch starts in it.
+        folds: those that stage it.
+        own: the night is of the folds' own data set.
+        marks: the recording's annotations.
     """
     epochs = signal_epochs(signal, first_second)
-    total = np.zeros((len(epochs.x), len(STAGES)), np.float32)
-    needs = list(dict.fromkeys(fold.run.conditioning for fold in folds)) if len(epochs.x) else []
-    done = {need: need.apply(epochs.x, epochs.recorded, epochs.flat, epochs.clipped, own) for need in needs}
+    power = spectrum(epochs.x)
+    judged = quality(epochs, power, marks)
+    good = epochs.only(judged.good)
+    total = np.zeros((len(good.x), len(STAGES)), np.float32)
+    needs = list(dict.fromkeys(fold.run.conditioning for fold in folds)) if len(good.x) else []
+    clipped = good.clipped > CLIPPED_FLAG
+    done = {need: need.apply(good.x, good.recorded, good.flat, clipped, own) for need in needs}
     for fold in folds if needs else ():
         total += stager_of(fold).probabilities(done[fold.run.conditioning].x)
+    no_signal = with_gaps(epochs, np.zeros(len(epochs.x), bool), True)
     return StagedChannel(
         label=signal.channel,
         unit=signal.unit,
         rate=signal.rate,
-        probabilities=with_gaps(epochs, total / len(folds), np.nan),
-        power=with_gaps(epochs, spectrum(epochs.x), np.nan),
-        flat=with_gaps(epochs, epochs.flat, False),
-        clipped=with_gaps(epochs, epochs.clipped, False),
-        doubts=(*signal_doubts(signal, epochs), *gain_doubts(signal, done.values())) if len(epochs.x) else (),
+        probabilities=with_gaps(good, total / len(folds), np.nan),
+        power=with_gaps(good, power[judged.good], np.nan),
+        faults={NO_SIGNAL: no_signal, **{name: with_gaps(epochs, mask, False) for name, mask in judged.faults.items()}},
+        doubts=(*signal_doubts(signal, epochs, judged), *gain_doubts(signal, done.values())) if len(epochs.x) else (),
+        reason=judged.reason,
         conditioned=tuple(one.described(need) for need, one in done.items()),
         content=epochs.content,
     )
 
 
 def with_gaps(epochs: Epochs, values: NDArray[Any], missing: Any) -> NDArray[Any]:
-    """(recorded epoch, …) -> (epoch, …), with `missing` for an epoch without a signal."""
+    """(recorded epoch, …) -> (epoch, …), with `missing` for an epoch that is not among `epochs`."""
     placed = np.full((epochs.n_epochs, *values.shape[1:]), missing, values.dtype)
     placed[epochs.recorded] = values
     return placed
+
+
+def mean_of_good(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the mean over channels of (epoch, stage) probabilities; an epoch is nan where it is nan in every channel.
+
+    It has as many epochs as the shortest channel.
+    """
+    n_epochs = min(map(len, probabilities))
+    every = np.stack([one[:n_epochs] for one in probabilities])  # (channel, epoch, stage)
+    n_good = np.isfinite(every).sum(axis=0)
+    mean: NDArray[np.float32] = np.nansum(every, axis=0) / np.where(n_good, n_good, np.nan)
+    return mean.astype(np.float32)
 
 
 # ---- which folds ----
@@ -182,22 +215,49 @@ def chosen_channels(
     trained = list(
         dict.fromkeys(name for fold in folds for name in (fold.run.channels or [DATASETS[fold.run.db].channel]) if name)
     )
+    passed_over: tuple[str, ...] = ()
     try:
         if request.channels:
             found = list(dict.fromkeys(resolve_channel(name, opened.labels) for name in request.channels))
         elif opened.labels == ("",):  # a prepared night or an array that names no channel
             found = [Channel("(no name)", 0)]
         else:
-            found = [trained_or_stand_in(trained, opened.labels)]
+            first, passed_over = first_alive(opened, trained)
+            found = [first]
     except InputError as error:
         raise InputError(f"{opened.place}: {error}") from error
     wanted = " or ".join(trained)
-    return found, tuple(
+    return found, passed_over + tuple(
         f"channel {one.label} {'is not' if request.channels else 'stands in for'} {wanted}, "
         "on which the checkpoint was trained: expect more errors"
         for one in found
         if not any(same_channel(one.label, name) for name in trained)
     )
+
+
+def first_alive(opened: Recording, trained: Sequence[str]) -> tuple[Channel, tuple[str, ...]]:
+    """Return the nearest channel that can be scored, and a warning for each that was passed over; else the nearest.
+
+    Raises:
+        InputError: there is none, or its name could mean several channels.
+    """
+    there: list[Channel] = []
+    passed_over: list[str] = []
+    for channel in trained_and_stand_ins(trained, opened.labels):
+        there.append(channel)
+        reason = why_not(opened, channel)
+        if not reason:
+            return channel, tuple(passed_over)
+        passed_over.append(f"channel {channel.label} was passed over: {reason}")
+    return there[0], ()  # which will say itself why it cannot be scored
+
+
+def why_not(opened: Recording, channel: Channel) -> str:
+    """Say why a channel cannot be scored, read here and there; "" where nothing speaks against it."""
+    try:
+        return sampled_reason(one_channel(opened, channel))
+    except InputError as error:
+        return str(error).removeprefix(f"{opened.place}: ")
 
 
 # ---- the expert ----

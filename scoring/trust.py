@@ -10,21 +10,27 @@ from numpy.typing import NDArray
 from recordings.conditioning import Conditioned
 from recordings.epochs import TARGET_RATE, Epochs, amplitude_notice
 from recordings.recording import RawSignal, Recording
-from scoring.staged import LOW_CONFIDENCE, StagedChannel, time_of
+from scoring.quality import AMPLITUDE, Quality
+from scoring.staged import LOW_CONFIDENCE, NO_SIGNAL, StagedChannel, time_of
 from sleepstage import EPOCH_SECONDS, Stage
 
-FAULTY_SHARE = 0.01  # of epochs flat or clipped; fewer are movements, which the table flags and nobody needs to be told
+FAULTY_SHARE = 0.01  # of epochs with a fault; fewer are movements, which the table flags and nobody needs to be told
+UNSCORED_SHARE = 0.05  # of epochs; with more, the time asleep is a good deal shorter than it was
 
 
-def signal_doubts(signal: RawSignal, epochs: Epochs) -> Iterator[str]:
-    """Yield what speaks against trusting a channel."""
-    amplitude = amplitude_notice(epochs.x)
+def signal_doubts(signal: RawSignal, epochs: Epochs, quality: Quality) -> Iterator[str]:
+    """Yield what speaks against trusting a channel; of one that cannot be scored, only why."""
+    if quality.reason:
+        yield f"{signal.channel}: not scored: {quality.reason}"
+        return
+    amplitude = amplitude_notice(epochs.only(quality.good).x)
     if amplitude:
         yield f"{signal.channel}: {amplitude}"
-    for what, mask in (("flat", epochs.flat), ("clipped", epochs.clipped)):
+    for what, mask in quality.faults.items():
         if mask.mean() > FAULTY_SHARE:
             first = epochs.first_second + EPOCH_SECONDS * int(epochs.recorded[mask.argmax()])
-            how_many = f"{np.count_nonzero(mask)} of {len(mask)} epochs are {what}"
+            verb = "have an" if what == AMPLITUDE else "are"
+            how_many = f"{np.count_nonzero(mask)} of {len(mask)} epochs {verb} {what}"
             yield f"{signal.channel}: {how_many}, the first at {time_of(signal.start, first)}"
     if signal.rate < TARGET_RATE:
         yield f"{signal.channel}: recorded at {signal.rate:g} Hz; what lies above {signal.rate / 2:g} Hz is missing"
@@ -46,6 +52,11 @@ def gain_doubts(signal: RawSignal, conditioned: Iterable[Conditioned]) -> Iterat
 def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:
     """Yield what speaks against trusting (epoch, stage) probabilities."""
     staged = probabilities[np.isfinite(probabilities[:, 0])]
+    if not len(staged):
+        return
+    if len(probabilities) - len(staged) > UNSCORED_SHARE * len(probabilities):
+        missing = f"{len(probabilities) - len(staged)} of {len(probabilities)} epochs have no stage"
+        yield f"{missing}: they count as time in bed, but not as sleep"
     if not np.isin(staged.argmax(axis=1), (Stage.N2, Stage.N3)).any():
         yield "no N2 and no N3 at all: unlike a night's sleep"
     unsure = np.count_nonzero(staged.max(axis=1) < LOW_CONFIDENCE)
@@ -60,7 +71,8 @@ def notices_on(
     for one in channels:
         if not one.unit:
             yield f"{one.label}: the file gives no unit; taken as µV"
-    missing = np.count_nonzero(np.isnan(probabilities[:, 0]))
+    lost = [one.faults[NO_SIGNAL][: len(probabilities)] for one in channels]
+    missing = np.count_nonzero(np.all(lost, axis=0)) if lost else 0
     if missing:
         yield f"{missing} epochs reach into gaps of the recording and are not staged"
     left = opened.seconds - first_second - len(probabilities) * EPOCH_SECONDS

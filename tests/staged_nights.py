@@ -37,11 +37,8 @@ def staged_night(tmp_path: Path, **changes) -> ScoredNight:
     probabilities[100:102] = np.nan
     power = rng.normal(0, 5, (N_EPOCHS, len(SPECTRUM_HZ))).astype(np.float32)
     power[100:102] = np.nan
-    flat = np.zeros(N_EPOCHS, bool)
-    flat[7] = True
-    channel = StagedChannel(
-        "C3-M2", "mV", 256.0, probabilities, power, flat, np.zeros(N_EPOCHS, bool), (), content="a hash"
-    )
+    faults = {"no signal": np.isnan(probabilities[:, 0]), "clipped": np.arange(N_EPOCHS) == 7}
+    channel = StagedChannel("C3-M2", "mV", 256.0, probabilities, power, faults, (), content="a hash")
     night = ScoredNight(
         name="night",
         path=tmp_path / "night.edf",
@@ -55,6 +52,16 @@ def staged_night(tmp_path: Path, **changes) -> ScoredNight:
         notices=("by the way",),
     )
     return replace(night, **changes)
+
+
+def refused_night(tmp_path: Path, reason: str = "200 of 200 epochs are flat") -> ScoredNight:
+    """Return a recording of 200 epochs whose only channel cannot be scored."""
+    night = staged_night(tmp_path)
+    nothing = np.full((N_EPOCHS, 5), np.nan, np.float32)
+    faults = {name: np.ones(N_EPOCHS, bool) for name in ("flat", "no EEG")}
+    power = np.full((N_EPOCHS, len(SPECTRUM_HZ)), np.nan, np.float32)
+    channel = replace(night.channels[0], probabilities=nothing, power=power, faults=faults, reason=reason)
+    return replace(night, channels=(channel,), probabilities=nothing)
 
 
 def a_tested_night(name: str, subject: int, seed: int, *, n: int = 200) -> TestNight:

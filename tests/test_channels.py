@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from command import InputError
-from recordings.channels import nearest_names, resolve_channel, same_channel, trained_or_stand_in
+from recordings.channels import nearest_names, resolve_channel, same_channel, trained_and_stand_ins
 
 ISRUC_A = ["LOC-A2", "ROC-A1", "F3-A2", "C3-A2", "O1-A2", "C4-A1", "X1", "SaO2"]
 ISRUC_M = ["E1-M2", "E2-M1", "F3-M2", "C3-M2", "O1-M2", "C4-M1", "X1", "SpO2"]
@@ -89,12 +89,24 @@ def test_the_nearest_names_come_first():
     ],
 )
 def test_the_trained_channel_or_its_nearest_stand_in(trained, labels, used):
-    assert trained_or_stand_in(trained, labels).label == used
+    assert next(trained_and_stand_ins(trained, labels)).label == used
+
+
+def test_stand_ins_follow_from_the_nearest_on_each_of_them_once():
+    found = trained_and_stand_ins(["EEG Fpz-Cz"], ["C3-M2", "F4-M1", "Fpz", "EOG", "Cz", "EEG Fpz-Cz"])
+    assert [channel.label for channel in found] == ["EEG Fpz-Cz", "F4-M1", "C3-M2", "Fpz", "Cz"]
+
+
+def test_a_stand_in_of_two_meanings_is_no_matter_until_it_is_reached():
+    found = trained_and_stand_ins(["EEG Fpz-Cz"], ["F4-M1", "C3-M2", "C3:A2"])
+    assert next(found).label == "F4-M1"
+    with pytest.raises(InputError, match="could be any of"):
+        next(found)
 
 
 def test_no_stand_in_lists_the_channels():
     with pytest.raises(InputError, match=r"no channel EEG Fpz-Cz, and nothing that stands in.*EOG, ECG.*--channel"):
-        trained_or_stand_in(["EEG Fpz-Cz"], ["EOG", "ECG"])
+        list(trained_and_stand_ins(["EEG Fpz-Cz"], ["EOG", "ECG"]))
 
 
 def test_one_channel_under_many_names():

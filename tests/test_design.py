@@ -21,6 +21,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("scoring.staging",),
     ("scoring.trust", "scoring.lights"),
     ("scoring.staged",),
+    ("scoring.quality",),
     ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum"),
     ("folds.planning", "folds.history"),
     ("folds.checkpoint",),

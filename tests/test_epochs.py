@@ -132,15 +132,37 @@ def test_flat_and_clipped_epochs_are_found():
     samples[9000:12000] = np.round(samples[9000:12000] / 100)  # a coarse converter
     epochs = signal_epochs(in_memory(samples, 100.0))
     assert epochs.flat.tolist() == [False, True, False, False, False]
-    assert epochs.clipped.tolist() == [False, False, True, False, False]
+    assert (epochs.clipped > 0.01).tolist() == [False, False, True, False, False]
 
 
-@pytest.mark.parametrize(("highest", "clipped"), [(29, False), (30, True)])
-def test_an_epoch_is_clipped_from_one_sample_in_a_hundred_on(highest, clipped):
-    samples = np.linspace(-100, 100, 3000).astype(np.float32)
+@pytest.mark.parametrize(("highest", "lowest"), [(29, 1), (1, 300), (40, 30)])
+def test_an_epoch_is_clipped_as_far_as_at_its_worse_limit(highest, lowest):
+    samples = 99 * np.sin(np.arange(3000)).astype(np.float32)
     samples[:highest] = 100
-    samples[-1] = 99  # else it is one more
-    assert faults(samples) == (False, clipped)
+    samples[-lowest:] = -100
+    assert faults(samples) == (False, pytest.approx(max(highest, lowest) / 3000))
+
+
+@pytest.mark.parametrize(("dead_seconds", "flat"), [(14, False), (15, True), (30, True)])
+@pytest.mark.parametrize("rate", [1, 100, 256])
+def test_an_epoch_is_flat_when_half_of_it_is(dead_seconds, flat, rate):
+    samples = noise(30, rate).astype(np.float32)
+    dead = samples[: dead_seconds * rate]
+    dead[:] = 1e-3 * np.random.default_rng(1).integers(-1, 2, len(dead))  # a step of the converter to either side
+    assert faults(samples)[0] == (flat if rate > 1 else dead_seconds == 30)  # at 1 Hz, of three pieces of 10 s
+
+
+@pytest.mark.parametrize("scale", [1, 1e-6, 1e6])
+def test_what_is_flat_does_not_depend_on_the_unit(scale):
+    assert not faults(scale * noise(30, 100).astype(np.float32))[0]
+    assert faults(np.full(3000, 7 * scale, np.float32))[0]
+
+
+def test_some_epochs_stay_where_they_are_on_the_grid():
+    epochs = signal_epochs(in_memory(np.repeat(np.arange(4, dtype=np.float32), 3000), 100.0))
+    some = epochs.only(np.array([True, False, False, True]))
+    assert some.x[:, 0].tolist() == [0, 3] and some.recorded.tolist() == [0, 3] and some.n_epochs == 4
+    assert len(some.flat) == len(some.clipped) == 2
 
 
 # ---- the content ----

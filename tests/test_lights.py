@@ -33,6 +33,10 @@ def lights(opened, off=None, on=None):
     return lights_of(opened, parse_lights(off, "--lights_off"), parse_lights(on, "--lights_on"))
 
 
+def marked(*marks, minutes=10):
+    return recording(minutes, marks=[(onset, None, text) for onset, text in marks])
+
+
 @pytest.mark.parametrize(
     ("off", "on", "expected"),
     [
@@ -42,7 +46,7 @@ def lights(opened, off=None, on=None):
     ],
 )  # fmt: skip
 def test_lights_are_clock_times_or_seconds(off, on, expected):
-    assert lights(recording(), off, on) == (*expected, ())
+    assert lights(recording(), off, on) == (*expected, (), ())
 
 
 def test_lights_on_come_after_lights_off_if_need_be_a_day_later():
@@ -59,28 +63,135 @@ def test_lights_that_are_no_time_are_refused(text):
 @pytest.mark.parametrize(
     ("off", "on", "message"),
     [
-        (timedelta(hours=12), None, "12:00:00 is not in the recording, which lasts from 23:50:00 to 00:00:00"),
-        (601.0, None, "--lights_off 601.0 is not in the recording"),
-        (200.0, 100.0, "lights on at 100 s is not after lights off at 200 s"),
-        (None, 0.0, "lights on at 0 s is not after lights off at 0 s"),
+        (
+            timedelta(hours=11),
+            None,
+            "lies between lights off at 11:00:00 and lights on at 00:00:00; give other --lights",
+        ),
+        (601.0, None, "nothing of the recording, 23:50:00 to 00:00:00, lies between lights off at 00:00:01"),
+        (200.0, 100.0, "between lights off at 23:53:20 and lights on at 23:51:40"),
+        (None, 0.0, "between lights off at 23:50:00 and lights on at 23:50:00"),
+        (None, timedelta(hours=23), "between lights off at 23:50:00 and lights on at 23:00:00"),
     ],
 )
-def test_lights_outside_the_recording_are_refused(off, on, message):
+def test_lights_that_leave_nothing_of_the_recording_are_refused(off, on, message):
     with pytest.raises(InputError, match=message):
         lights_of(recording(10), off, on)
 
 
+@pytest.mark.parametrize(
+    ("off", "on", "expected", "said"),
+    [
+        ("22:30", None, (0, None), "off 22:30:00 is before the recording, which starts at 23:50:00"),
+        (None, "07:00", (None, 600), "on 07:00:00 is after the recording, which ends at 00:00:00"),
+        (None, 601, (None, 600), "on 00:00:01 is after the recording, which ends at 00:00:00"),
+    ],
+)
+def test_lights_outside_the_recording_are_those_of_its_start_and_end(off, on, expected, said):
+    assert lights(recording(10), off, on) == (*expected, (), (f"lights {said}: taken as that",))
+
+
+def test_marks_outside_the_recording_are_those_of_its_start_and_end():
+    assert lights(marked((-60, "Lights off"), (660, "Lights on")))[:2] == (0, 600)
+
+
 def test_a_clock_time_needs_a_recording_with_a_clock():
-    assert lights(recording(start=None), "60", "600") == (60, 600, ())
+    assert lights(recording(start=None), "60", "600") == (60, 600, (), ())
     with pytest.raises(InputError, match="night: has no clock; give --lights_on in seconds from its start"):
         lights(recording(start=None), "60", "23:55")
 
 
+# ---- marks in the file ----
+
+
 def test_marks_in_the_file_count_unless_the_user_says_otherwise():
-    marked = recording(10, marks=[(60, None, "Lights Off"), (300, None, " lights on (alarm)")])
-    assert lights(marked) == (
-        60, 300, ("lights off 23:51:00: marked in the file", "lights on 23:55:00: marked in the file"),
+    both = marked((60, "Lights Off"), (300, " lights on (alarm)"))
+    off, on = "lights off 23:51:00: marked in the file", "lights on 23:55:00: marked in the file"
+    assert lights(both) == (60, 300, (), (off, on))
+    assert lights(both, off="90") == (90, 300, (), (on,))
+    assert lights(both, off="90", on="200") == (90, 200, (), ())
+
+
+OFF = (
+    "lights off", "Lights Out", "LIGHT OFF", "light-off", "Lights_Off", "lights:out", "LIGHTSOFF", "L OFF", "LOUT",
+    "L-OUT", "Licht aus", "Licht uit", "Lumière éteinte", "lumieres eteintes", "Extinction des lumières",
+    "Luces apagadas", "luz apagada", "Luzes apagadas", "luci spente", "Lights off, patient tired",
+)  # fmt: skip
+ON = (
+    "lights on", "Light On", "lights-on", "LIGHTS_ON", "Lights: On", "L ON", "LON", "l_on", "Licht an", "Licht aan",
+    "Lumière allumée", "lumières allumées", "Luces encendidas", "luz encendida", "Luzes acesas", "luci accese",
+)  # fmt: skip
+NEITHER = (
+    "lights only dim", "lights", "all lights off", "lights offered", "L on chin loose", "Lonely", "lout snoring",
+    "Licht anders", "lights outside the door", "Lumière",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", OFF)
+def test_lights_off_is_understood(text):
+    assert lights(marked((60, text)))[:2] == (60, None)
+
+
+@pytest.mark.parametrize("text", ON)
+def test_lights_on_is_understood(text):
+    assert lights(marked((60, text)))[:2] == (None, 60)
+
+
+@pytest.mark.parametrize("text", NEITHER)
+def test_what_only_sounds_like_lights_is_none_and_is_listed(text):
+    assert lights(marked((60, text))) == (None, None, (), (f"annotations not used: {text} (1)",))
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [("Lights off", "no lights on after it: statistics end"), ("LON", "no lights off: statistics s")],
+)
+def test_one_mark_without_the_other_is_warned_of(text, missing):
+    (warning,) = lights(marked((60, text))).warnings
+    assert f"is marked in the file, and {missing}" in warning
+    assert lights(marked((60, text)), off="30", on="90").warnings == ()
+
+
+def test_the_first_lights_off_and_the_last_lights_on_count():
+    night = marked((10, "Lights on"), (60, "Lights off"), (200, "L ON"), (230, "L OFF"), (500, "lights on"))
+    assert lights(night) == (
+        60, 500, (),
+        (
+            "lights off 23:51:00: marked in the file, the first of 2 marks",
+            "lights on 23:58:20: marked in the file, the last of 2 marks",
+        ),
     )  # fmt: skip
-    assert lights(marked, off="90") == (90, 300, ("lights on 23:55:00: marked in the file",))
-    assert lights(marked, off="90", on="200") == (90, 200, ())
-    assert lights(recording(10, marks=[(60, None, "all lights off")])) == (None, None, ()), "some other text"
+    early = lights(marked((10, "Lights on"), (60, "Lights off")))
+    assert early[:2] == (60, None) and "no lights on after it" in early.warnings[0]
+
+
+def test_the_recordings_own_start_and_stop_count_where_no_lights_are_marked():
+    whole = marked((30, "Recording Start"), (540, "Stop recording"))
+    assert lights(whole) == (
+        30, 540, (),
+        (
+            "lights off 23:50:30: marked as Recording Start in the file",
+            "lights on 23:59:00: marked as Stop recording in the file",
+        ),
+    )  # fmt: skip
+    assert lights(marked((30, "recording started"), (60, "Lights off"), (540, "Recording ends")))[:2] == (60, 540)
+
+
+# ---- other annotations ----
+
+
+def test_what_was_not_understood_is_listed_the_most_frequent_first():
+    texts = [*["Snoring"] * 3, *["Obstructive apnea"] * 2, "x" * 60]
+    assert lights(marked(*((9, text) for text in texts))).notices == (
+        f"annotations not used: Snoring (3), Obstructive apnea (2), {'x' * 40} (1)",
+    )
+    (notice,) = lights(marked(*((9, f"text {number}") for number in range(14)))).notices
+    assert notice.endswith("text 9 (1) and 4 other texts") and notice.count("(1)") == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Sleep stage W", "Sleep stage ?", "Sleep stage 4", "N2", "REM", "W", "Movement time", "BAD_sweat", "boundary", ""],
+)
+def test_stages_and_marks_that_mean_something_are_not_listed(text):
+    assert lights(marked((60, text))).notices == ()

@@ -19,7 +19,7 @@ from scoring import plots
 from scoring.recording_files import cells, summarize, write_recording
 from scoring.spectrum import SPECTRUM_HZ
 from sleepstage import STAGE_NAMES, UNKNOWN
-from tests.staged_nights import N_EPOCHS, STAGES, staged_night, texts
+from tests.staged_nights import N_EPOCHS, STAGES, refused_night, staged_night, texts
 from version import __version__
 
 
@@ -94,7 +94,7 @@ def test_the_table_is_read_back_by_pandas(night, tmp_path):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=3e-4)
     np.testing.assert_allclose(probabilities.max(axis=1), there["confidence"])
     flags = table["flags"].fillna("")
-    assert flags[7] == "flat" and flags[90] == "low confidence" and flags[100] == "no signal"
+    assert flags[7] == "clipped" and flags[90] == "low confidence" and flags[100] == "no signal"
     assert (flags != "").sum() == 1 + 6 + 2
     assert table["p_W"].isna().sum() == 2
 
@@ -157,6 +157,7 @@ def test_the_summary_says_what_was_done(night, tmp_path):
             "conversions": ["mV to µV", "256 Hz to 100 Hz (polyphase, 25/64)"],
             "conditioning": [],
             "agreement_with_the_whole": 1.0,
+            "reason": None,
         }
     ]
     assert summary["confidence"]["low_epochs"] == 6
@@ -181,6 +182,27 @@ def test_the_summary_compares_with_the_expert_where_both_staged(tmp_path):
 def test_lights_that_leave_no_epoch_leave_no_statistics(tmp_path):
     summary = summarize(staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0))
     assert summary["statistics"] == {}
+
+
+def test_a_channel_that_cannot_be_scored_leaves_its_files_and_a_reason(tmp_path):
+    write_recording(tmp_path, refused_night(tmp_path), svg=True)
+    summary = json.loads((tmp_path / "night_summary.json").read_text())
+    assert summary["reason"] == "C3-M2: 200 of 200 epochs are flat" and summary["statistics"] == {}
+    assert summary["confidence"] == {"mean": None, "low_below": 0.6, "low_epochs": 0, "worth_a_look": []}
+    assert summary["channels"][0]["agreement_with_the_whole"] is None
+    assert summary["channels"][0]["reason"] == "200 of 200 epochs are flat"
+    table = pd.read_csv(tmp_path / "night_stages.csv")
+    assert set(table["stage"]) == {"?"} and set(table["flags"]) == {"flat; no EEG"} and table["confidence"].isna().all()
+    assert set(mne.read_annotations(tmp_path / "night_stages.edf").description) == {"Sleep stage ?"}
+    assert "not scored: see the warnings" in texts(tmp_path / "night_hypnogram.svg")
+
+
+def test_of_two_channels_one_that_cannot_be_scored_agrees_with_nothing(tmp_path):
+    refused = refused_night(tmp_path)
+    night = staged_night(tmp_path, channels=(*refused.channels, *staged_night(tmp_path).channels))
+    summary = summarize(night)
+    assert summary["reason"] is None and summary["statistics"]["TST_min"]
+    assert [one["agreement_with_the_whole"] for one in summary["channels"]] == [None, 1.0]
 
 
 # ---- pictures ----

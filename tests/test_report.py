@@ -11,7 +11,7 @@ from command import InputError
 from folds.run import Origin
 from scoring.recording_files import write_recording
 from scoring.report import trained_on, write_report
-from tests.staged_nights import STAGES, a_fold, staged_night
+from tests.staged_nights import STAGES, a_fold, refused_night, staged_night
 
 
 def report_on(tmp_path, *nights, failed=None):
@@ -55,7 +55,15 @@ def test_every_fold_that_staged_something_is_named_once(tmp_path):
 
 def test_lights_that_leave_no_epoch_are_said_in_words(tmp_path):
     page = report_on(tmp_path, staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0))
-    assert "No epoch lies between lights off and lights on." in page and "Total sleep time" not in page
+    assert (
+        "No statistics: no epoch between lights off and lights on has a stage." in page
+        and "Total sleep time" not in page
+    )
+
+
+def test_a_channel_that_cannot_be_scored_has_its_reason_in_the_report(tmp_path):
+    page = report_on(tmp_path, refused_night(tmp_path))
+    assert "No statistics: C3-M2: 200 of 200 epochs are flat." in page and "Total sleep time" not in page
 
 
 def test_all_that_the_weights_have_learned_from_is_named_the_first_one_first():

@@ -106,6 +106,19 @@ def test_one_fold_may_be_chosen(score, tmp_path):
     assert status == 2 and "--fold 7: there are folds 0, 4" in printed
 
 
+def test_a_channel_that_is_dead_has_files_and_a_reason_but_no_figures(score, simulated_once, tmp_path):
+    night = simulated_once / "sleepedf" / "SC4001E0-PSG.edf"
+    status, printed = score(night, "--channel", "EOG horizontal", "--report")
+    assert status == 0
+    assert "(W 0, N1 0, N2 0, N3 0, REM 0)" in printed
+    assert "SC4001E0-PSG (SIMULATED)         0.5 not scored: EOG horizontal: 60 of 60 epochs are flat" in printed
+    summary = json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())
+    assert summary["statistics"] == {} and summary["reason"] == "EOG horizontal: 60 of 60 epochs are flat"
+    assert set(pd.read_csv(tmp_path / "scored" / "SC4001E0-PSG_stages.csv")["stage"]) == {"?"}
+    assert set(mne.read_annotations(tmp_path / "scored" / "SC4001E0-PSG_stages.edf").description) == {"Sleep stage ?"}
+    assert "60 of 60 epochs are flat" in (tmp_path / "scored" / "report.html").read_text()
+
+
 def test_the_others_go_on_when_one_fails(score, tmp_path):
     good = [write_edf(tmp_path / f"{name}.edf", eeg(3)) for name in ("first", "last")]
     (tmp_path / "bad.edf").write_bytes(b"no EDF")
@@ -199,7 +212,9 @@ def test_recordings_of_the_other_data_sets_are_read(score, simulated_once):
     isruc, ucddb = simulated_once / "isruc" / "40" / "40.rec", simulated_once / "ucddb" / "ucddb002.rec"
     status, printed = score(isruc, ucddb)
     assert status == 0
-    assert "40 (SIMULATED): F4 - A1 (200 Hz)" in printed
+    assert "40 (SIMULATED): C3 - A2 (200 Hz)" in printed
+    assert "channel F4 - A1 was passed over: 40 of 40 epochs are flat" in printed
+    assert "channel F3 - A2 was passed over: no EEG by its spectrum" in printed, "A2 alone is noise"
     assert "ucddb002 (SIMULATED): C3A2 (128 Hz)" in printed
     assert "stands in for EEG Fpz-Cz" in printed and "expert ucddb002_stage.txt" in printed
 
@@ -259,7 +274,7 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
         (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is not a supported hypnogram; there are .edf (EDF+) and .txt"),
         (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
         (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),
-        (["NIGHT", "--lights_on", "12:00"], "--lights_on 12:00:00 is not in the recording"),
+        (["NIGHT", "--lights_on", "12:00"], "nothing of the recording, 22:00:00 to 22:01:30, lies between"),
         (["NIGHT", "--data_dir", "data"], "--data_dir is an option of the test nights"),
         (["NIGHT", "--skip_missing"], "--skip_missing is an option of the test nights"),
         (["--channel", "C3"], "--channel is an option of recordings: name at least one"),

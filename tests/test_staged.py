@@ -89,12 +89,12 @@ def test_the_table_has_a_clock_and_an_expert_only_if_there_is_one(tmp_path):
 
 def test_the_flags_of_an_epoch_are_what_is_wrong_with_any_channel(tmp_path):
     night = staged_night(tmp_path)
-    clipped = np.zeros(N_EPOCHS + 3, bool)  # this channel is longer than the other
-    clipped[[7, 9, 92, N_EPOCHS]] = True
-    longer = replace(night.channels[0], flat=np.zeros(N_EPOCHS + 3, bool), clipped=clipped)
+    flat = np.zeros(N_EPOCHS + 3, bool)  # this channel is longer than the other
+    flat[[7, 9, 92, N_EPOCHS]] = True
+    longer = replace(night.channels[0], faults={"flat": flat, "clipped": flat[::-1]})
     flags = replace(night, channels=(night.channels[0], longer)).flags()
     assert len(flags) == N_EPOCHS
-    assert (flags[7], flags[9], flags[92]) == ("flat; clipped", "clipped", "low confidence; clipped")
+    assert (flags[7], flags[9], flags[92]) == ("clipped; flat", "flat", "low confidence; flat")
     assert (flags[100], flags[0]) == ("no signal", "")
 
 

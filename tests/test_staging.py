@@ -15,7 +15,7 @@ from folds.checkpoint import load_folds
 from folds.folders import find_folds
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
-from recordings.opening import open_array, open_recording
+from recordings.opening import open_array, open_raw, open_recording
 from scoring.staging import Request, check_fits_recordings, stage_recording, stager_of, unseen_folds
 from sleepstage import UNKNOWN
 from tests import edf_files
@@ -27,7 +27,8 @@ START = datetime(2001, 2, 3, 23, 50, 0)
 
 
 def eeg(n_epochs, rate=100, std=20.0, seed=0):
-    return np.random.default_rng(seed).normal(0, std, round(n_epochs * 30 * rate))
+    white = np.random.default_rng(seed).normal(0, std, round(n_epochs * 30 * rate))
+    return white + np.convolve(white, np.ones(20), "same") / 4  # its power falls with frequency, as that of an EEG
 
 
 def write_edf(path, signals, annotations=None):
@@ -156,6 +157,92 @@ def test_a_channel_that_was_asked_for_is_said_to_be_another(stage):
     assert not any("channel" in warning for warning in stage([fpz(eeg(2))], channels=("fpz cz",)).warnings)
 
 
+# ---- what cannot be scored ----
+
+
+def test_an_epoch_that_cannot_be_scored_is_skipped_by_the_network(folds):
+    samples = eeg(9)
+    without = np.delete(samples.reshape(9, 3000), [3, 4], axis=0).ravel()
+    samples[3 * 3000 : 5 * 3000] = 0
+    staged = stage_recording(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
+    assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [3, 4]
+    assert np.isnan(staged.probabilities[3:5]).all() and np.isnan(staged.power[3:5]).all()
+    assert [flag for flag in staged.flags() if "flat" in flag] == ["flat", "flat"]
+    expected = stage_recording(open_array(without, 100, "EEG Fpz-Cz"), folds, Request()).probabilities
+    np.testing.assert_allclose(np.delete(staged.probabilities, [3, 4], axis=0), expected, atol=1e-6)
+    assert staged.statistics["unscored_min"] == 1 and not any("gaps" in notice for notice in staged.notices)
+
+
+def test_what_is_marked_bad_in_the_file_is_not_scored(stage):
+    marks = [(65, 30, "BAD_movement"), (155, None, "bad_electrode")]
+    staged = stage([fpz(eeg(8))], annotations=marks)
+    assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [2, 3, 5]
+    assert [staged.flags()[epoch] for epoch in (2, 3, 5)] == ["marked bad"] * 3
+    assert any("3 of 8 epochs are marked bad, the first at 23:51:00" in warning for warning in staged.warnings)
+
+
+def test_marks_of_mne_count_too(folds):
+    mne = pytest.importorskip("mne")
+    raw = mne.io.RawArray(eeg(5)[np.newaxis] * 1e-6, mne.create_info(["Fpz-Cz"], 100.0, "eeg"), verbose="ERROR")
+    raw.set_annotations(mne.Annotations([35.0], [2.0], ["BAD_sweat"]))
+    staged = stage_recording(open_raw(raw), folds, Request())
+    assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [1]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e3])
+def test_a_unit_that_is_wrong_by_far_gives_a_reason_and_no_figures(stage, scale):
+    unit = "uV" if scale < 1 else "V"
+    staged = stage([fpz(eeg(6) * scale, unit=unit)])
+    assert (staged.stages == UNKNOWN).all() and staged.statistics == {}
+    assert staged.reason.startswith("EEG Fpz-Cz: implausible amplitude in 6 of 6 epochs")
+    assert f"EEG Fpz-Cz: not scored: {staged.reason.removeprefix('EEG Fpz-Cz: ')}" in staged.warnings
+
+
+def test_the_mean_is_over_the_channels_that_are_good(stage):
+    one, other = eeg(6), eeg(6, seed=1)
+    one[3000:9000] = 0
+    other[6000:12000] = 0
+    signals = [fpz(one), ("C3-A2", "uV", 100, other)]
+    both = stage(signals, channels=("EEG Fpz-Cz", "C3-A2"))
+    first, second = (stage(signals, channels=(name,)).probabilities for name in ("EEG Fpz-Cz", "C3-A2"))
+    np.testing.assert_allclose(both.probabilities[1], second[1], atol=1e-6)
+    np.testing.assert_allclose(both.probabilities[3], first[3], atol=1e-6)
+    np.testing.assert_allclose(both.probabilities[0], (first[0] + second[0]) / 2, atol=1e-6)
+    assert np.flatnonzero(both.stages == UNKNOWN).tolist() == [2] and both.reason == ""
+
+
+def test_a_channel_that_cannot_be_scored_takes_no_part_in_the_mean(stage):
+    signals = [fpz(eeg(6)), ("C3-A2", "uV", 100, np.zeros(6 * 3000))]
+    both = stage(signals, channels=("EEG Fpz-Cz", "C3-A2"))
+    np.testing.assert_allclose(both.probabilities, stage(signals).probabilities, atol=1e-6)
+    assert both.reason == "" and "C3-A2: not scored: 6 of 6 epochs are flat" in both.warnings
+
+
+# ---- stand-ins ----
+
+
+def test_a_stand_in_that_is_dead_is_passed_over(stage):
+    signals = [("F4-M1", "uV", 100, np.zeros(6 * 3000)), ("F3-M2", "degC", 100, eeg(6)), ("C4-M1", "uV", 100, eeg(6))]
+    staged = stage(signals)
+    assert [channel.label for channel in staged.channels] == ["C4-M1"]
+    assert "channel F4-M1 was passed over: 5 of 5 epochs are flat" in staged.warnings
+    assert "channel F3-M2 was passed over: F3-M2 is in degC, not in volts; select another channel" in staged.warnings
+    assert any("channel C4-M1 stands in for EEG Fpz-Cz" in warning for warning in staged.warnings)
+    assert [one.label for one in stage(signals, channels=("F4-M1",)).channels] == ["F4-M1"], "who asks for it gets it"
+
+
+def test_the_trained_channel_is_passed_over_too_when_it_is_dead(stage):
+    staged = stage([fpz(np.zeros(6 * 3000)), ("C4-M1", "uV", 100, eeg(6))])
+    assert [channel.label for channel in staged.channels] == ["C4-M1"]
+    assert "channel EEG Fpz-Cz was passed over: 5 of 5 epochs are flat" in staged.warnings
+
+
+def test_where_every_channel_is_dead_the_nearest_says_why(stage):
+    staged = stage([("C4-M1", "uV", 100, np.zeros(6 * 3000)), ("F4-M1", "uV", 100, np.zeros(6 * 3000))])
+    assert staged.reason == "F4-M1: 6 of 6 epochs are flat"
+    assert not any("passed over" in warning for warning in staged.warnings)
+
+
 def test_the_same_channel_twice_counts_once(stage):
     assert len(stage([fpz(eeg(2))], channels=("EEG Fpz-Cz", "fpzcz")).channels) == 1
 
@@ -218,7 +305,7 @@ def test_lights_and_marks_are_those_of_the_recording(stage):
 
 
 def test_lights_outside_the_recording_name_the_file(stage):
-    with pytest.raises(InputError, match=r"night.edf: --lights_off 601.0 is not in the recording"):
+    with pytest.raises(InputError, match=r"night.edf: nothing of the recording, .* lies between lights off"):
         stage([fpz(eeg(20))], lights_off=601.0)
 
 

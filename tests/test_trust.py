@@ -11,19 +11,22 @@ import pytest
 from recordings.channels import Channel
 from recordings.epochs import signal_epochs
 from recordings.opening import one_channel, open_array
-from scoring.spectrum import SPECTRUM_HZ
+from scoring.quality import quality
+from scoring.spectrum import SPECTRUM_HZ, spectrum
 from scoring.staged import StagedChannel
 from scoring.trust import night_doubts, notices_on, signal_doubts
 
 
 def eeg(n_epochs, rate=100, std=20.0):
-    return np.random.default_rng(0).normal(0, std, round(n_epochs * 30 * rate))
+    white = np.random.default_rng(0).normal(0, std, round(n_epochs * 30 * rate))
+    return white + np.convolve(white, np.ones(20), "same") / 4  # its power falls with frequency
 
 
 def doubts(samples, rate=100):
     opened = replace(open_array(samples, rate, "EEG Fpz-Cz"), start=datetime(2001, 2, 3, 23, 50, 0))
     signal = one_channel(opened, Channel("EEG Fpz-Cz", 0))
-    return list(signal_doubts(signal, signal_epochs(signal)))
+    epochs = signal_epochs(signal)
+    return list(signal_doubts(signal, epochs, quality(epochs, spectrum(epochs.x))))
 
 
 def stages(*codes, probability=0.9):
@@ -46,9 +49,9 @@ def test_flat_epochs_are_counted_and_the_first_has_its_time():
 
 
 def test_clipped_epochs_are_counted():
-    assert doubts(np.clip(eeg(3, std=100), -100, 100)) == [
-        "EEG Fpz-Cz: 3 of 3 epochs are clipped, the first at 23:50:00"
-    ]
+    samples = eeg(3, std=100)
+    low, high = np.quantile(samples, (0.02, 0.98))
+    assert doubts(np.clip(samples, low, high)) == ["EEG Fpz-Cz: 3 of 3 epochs are clipped, the first at 23:50:00"]
 
 
 def test_a_fault_in_one_epoch_of_a_hundred_is_a_movement():
@@ -61,8 +64,21 @@ def test_a_fault_in_one_epoch_of_a_hundred_is_a_movement():
 
 @pytest.mark.parametrize("std", [0.02, 2000.0])
 def test_an_amplitude_that_no_eeg_has_is_said(std):
-    said, *_ = doubts(eeg(3, std=std))
-    assert said.startswith("EEG Fpz-Cz: implausible amplitude") and "check the unit in the file" in said
+    said = doubts(eeg(3, std=std))
+    assert len(said) == 1 and said[0].startswith("EEG Fpz-Cz: implausible amplitude: the median epoch has")
+    assert "check the unit in the file" in said[0]
+
+
+@pytest.mark.parametrize("std", [20e-6, 20e6])
+def test_of_a_channel_that_cannot_be_scored_only_the_reason_is_said(std):
+    said = doubts(eeg(3, 64, std=std), 64)
+    assert len(said) == 1 and said[0].startswith("EEG Fpz-Cz: not scored: implausible amplitude in 3 of 3 epochs (a st")
+
+
+def test_a_few_epochs_of_an_implausible_amplitude_are_counted():
+    samples = eeg(12)
+    samples[:3000] *= 1000
+    assert doubts(samples) == ["EEG Fpz-Cz: 1 of 12 epochs have an implausible amplitude, the first at 23:50:00"]
 
 
 # ---- the night ----
@@ -76,10 +92,19 @@ def test_a_night_without_n2_and_n3_is_unlike_sleep(codes, unlike):
 def test_many_epochs_of_low_confidence_are_said():
     sure, unsure = stages(*[2] * 6), stages(2, 2, probability=0.5)
     gap = np.full((1, 5), np.nan, np.float32)
-    assert list(night_doubts(np.concatenate([sure, unsure, gap]))) == []  # a quarter
-    assert list(night_doubts(np.concatenate([sure[1:], unsure, gap]))) == [
+    assert list(night_doubts(np.concatenate([sure, unsure]))) == []  # a quarter
+    assert list(night_doubts(np.concatenate([sure[1:], unsure, gap])))[1:] == [
         "2 of 7 epochs are of low confidence (below 0.6)"
     ]
+
+
+def test_a_night_of_which_much_is_not_scored_is_said_to_sleep_too_little():
+    gap = np.full((1, 5), np.nan, np.float32)
+    assert list(night_doubts(np.concatenate([stages(*[2] * 19), gap]))) == []  # one in twenty
+    assert list(night_doubts(np.concatenate([stages(*[2] * 18), gap]))) == [
+        "1 of 19 epochs have no stage: they count as time in bed, but not as sleep"
+    ]
+    assert list(night_doubts(gap)) == [], "its channels say why"
 
 
 # ---- notices ----
@@ -90,7 +115,8 @@ def test_what_was_left_out_is_said():
     probabilities = stages(2, 2, 2)
     probabilities[1] = np.nan
     blank = np.zeros((3, len(SPECTRUM_HZ)), np.float32)
-    channel = StagedChannel("C3", "", 100.0, probabilities, blank, np.zeros(3, bool), np.zeros(3, bool), ())
+    faults = {"no signal": np.isnan(probabilities[:, 0]), "flat": np.array([False, False, True])}
+    channel = StagedChannel("C3", "", 100.0, probabilities, blank, faults, ())
     assert list(notices_on(opened, [channel], probabilities, 0.0)) == [
         "C3: the file gives no unit; taken as µV",
         "1 epochs reach into gaps of the recording and are not staged",
