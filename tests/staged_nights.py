@@ -39,7 +39,9 @@ def staged_night(tmp_path: Path, **changes) -> ScoredNight:
     power[100:102] = np.nan
     flat = np.zeros(N_EPOCHS, bool)
     flat[7] = True
-    channel = StagedChannel("C3-M2", "mV", 256.0, probabilities, power, flat, np.zeros(N_EPOCHS, bool), (), "a hash")
+    channel = StagedChannel(
+        "C3-M2", "mV", 256.0, probabilities, power, flat, np.zeros(N_EPOCHS, bool), (), content="a hash"
+    )
     night = ScoredNight(
         name="night",
         path=tmp_path / "night.edf",
