@@ -50,6 +50,36 @@ def test_a_log_level_of_the_user_s_is_kept(monkeypatch, level, then):
     assert os.environ[device.TF_LOG_LEVEL] == then
 
 
+# ---- quickly ----
+
+AFTER_TENSORFLOW = """
+import gc, sys
+from device import IF_INSTALLED, import_tensorflow
+import_tensorflow()
+print(sorted(set(IF_INSTALLED) & sys.modules.keys()), gc.isenabled())
+import matplotlib.pyplot, pandas, sklearn
+import keras
+keras.Sequential([keras.layers.Dense(1)]).compile("adam", "mse")
+"""
+
+
+def test_tensorflow_comes_without_what_only_keras_wraps_and_that_can_be_imported_afterwards():
+    done = subprocess.run(
+        [sys.executable, "-c", AFTER_TENSORFLOW], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[] True\n" and done.returncode == 0, done.stderr
+
+
+def test_a_library_that_is_imported_already_stays():
+    import json
+
+    with device.without_libraries(("json", "no_such_library")):
+        assert sys.modules["json"] is json
+        with pytest.raises(ImportError):
+            import no_such_library  # noqa: F401
+    assert "no_such_library" not in sys.modules
+
+
 # ---- the device ----
 
 
