@@ -27,7 +27,7 @@ from folds.checkpoint import load_folds
 from folds.folders import datasets_in, find_folds
 from folds.split import prepared_nights
 from recordings.datasets import DATASETS, Dataset, dataset_named
-from recordings.opening import open_recording
+from recordings.opening import open_recording, opener_of
 from scoring import metrics
 from scoring.lights import parse_lights
 from scoring.recording_files import write_recording
@@ -36,7 +36,7 @@ from scoring.staging import Request
 from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_folds
 from sleepstage import EPOCH_SECONDS
 
-FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report")
+FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report", "svg")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
 SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     add("--lights_off", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics start here")
     add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
     add("--report", action="store_true", help="also write report.html over all recordings")
+    add("--svg", action="store_true", help="also write each picture as a drawing, to edit or to print")
     return parser
 
 
@@ -187,25 +188,48 @@ class Outcome:
 def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
     """Stage every recording, write its files, and return 1 when one of several failed."""
     request = request_of(paths, options)
+    refused = refused_names(paths)
     alone = len(paths) == 1
     if alone:
-        open_recording(paths[0])  # a mistyped name is found before anything heavy is imported
+        open_recording(paths[0])  # what is wrong with it is found before anything heavy is imported
     scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
     output_dir = writable_folder(options.output_dir or SCORED_DIR)
     numbers = ", ".join(str(fold.run.fold) for fold in scorer.folds)
-    log.info("%s, folds %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
-    for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
-        log.info("signals for these weights: %s", words)
+    if len(refused) < len(paths):
+        log.info("%s, folds %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
+        for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
+            log.info("signals for these weights: %s", words)
     with logging_redirect_tqdm([log]), tqdm(paths, unit="recording", leave=False, disable=alone or None) as bar:
-        outcomes = [score_recording(path, scorer, request, output_dir, alone) for path in bar]
+        outcomes = [
+            refused.get(path) or score_recording(path, scorer, request, output_dir, options.svg, alone) for path in bar
+        ]
     scored = [outcome.night for outcome in outcomes if outcome.night]
     report = output_dir / "report.html" if options.report and scored else None
     if report:
         from scoring.report import write_report
 
         write_report(report, scored, {outcome.path.name: outcome.error for outcome in outcomes if outcome.error})
-    print_outcomes(outcomes, output_dir, report)
+    print_outcomes(outcomes, output_dir, report, options.svg)
     return int(any(outcome.error for outcome in outcomes))
+
+
+def refused_names(paths: Sequence[Path]) -> dict[Path, Outcome]:
+    """Return those of several files that are not there or of no known format; a single one is opened instead.
+
+    It takes no time, and a mistyped name is shown before the minutes that the others may take.
+    """
+    outcomes = [named_outcome(path) for path in paths if len(paths) > 1]
+    return {outcome.path: outcome for outcome in outcomes if outcome}
+
+
+def named_outcome(path: Path) -> Outcome | None:
+    """Return the outcome of a file that cannot be a recording, by its name."""
+    try:
+        opener_of(path)
+    except InputError as error:
+        log.info("%s: failed: %s", path.name, error)
+        return Outcome(path, None, str(error))
+    return None
 
 
 def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
@@ -228,11 +252,11 @@ def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
     )
 
 
-def score_recording(path: Path, scorer: Scorer, request: Request, output_dir: Path, alone: bool) -> Outcome:
+def score_recording(path: Path, scorer: Scorer, request: Request, output_dir: Path, svg: bool, alone: bool) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
     try:
         night = scorer.stage_opened(open_recording(path), request)
-        write_recording(output_dir, night)
+        write_recording(output_dir, night, svg)
     except InputError as error:
         if alone:
             raise
@@ -261,7 +285,7 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
         yield f"    worth a look, low confidence: {shown}{more}"
 
 
-def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path | None) -> None:
+def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path | None, svg: bool) -> None:
     """Print the closing table, and what failed and why."""
     log.info("")
     log.info("%-28s %7s %7s %7s %7s %7s  %s", "recording", "hours", "TST min", "SE %", "REM min", "unsure", "warnings")
@@ -270,7 +294,8 @@ def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path |
     simulated = sum(outcome.night is not None and outcome.night.simulated for outcome in outcomes)
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
-    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, _hypnogram.png and .svg of each", output_dir)
+    pictures = "_hypnogram.png and .svg" if svg else "_hypnogram.png"
+    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s of each", output_dir, pictures)
     if report:
         log.info("report over all: %s", report)
 

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 LONGEST_DAYS = 31  # a recording that seems longer has a wrong clock somewhere
 
 
-def open_recording(path: Path) -> Recording:
-    """Open a recording by its suffix; its samples stay on disk.
+Opener = Callable[[Path], Recording]
+
+
+def opener_of(path: Path) -> Opener:
+    """Return what opens a recording, by its suffix; nothing is read yet.
 
     Raises:
-        InputError: no such file, another format, damaged, cut short, or without a signal; the message names the file.
+        InputError: no such file, or of another format; the message names the file.
     """
     opener = OPENERS.get(path.suffix.casefold())
     if path.is_dir():
@@ -46,7 +49,16 @@ def open_recording(path: Path) -> Recording:
             f"{path}: {path.suffix or 'no suffix'} is not a supported format; there are {', '.join(OPENERS)} "
             "(BrainVision: give the .vhdr; EEGLAB: the .set)"
         )
-    opened = opener(path)
+    return opener
+
+
+def open_recording(path: Path) -> Recording:
+    """Open a recording; its samples stay on disk.
+
+    Raises:
+        InputError: as `opener_of`, or damaged, cut short, or without a signal; the message names the file.
+    """
+    opened = opener_of(path)(path)
     if not opened.headers:
         raise InputError(f"{path}: holds no signal ({len(opened.marks)} annotations); give the recording itself")
     if opened.seconds > LONGEST_DAYS * 86_400:
@@ -205,7 +217,7 @@ def open_array(samples: ArrayLike, rate: float, channel: str = "", name: str = "
     )
 
 
-OPENERS: dict[str, Callable[[Path], Recording]] = {
+OPENERS: dict[str, Opener] = {
     **dict.fromkeys((".edf", ".rec", ".bdf"), open_edf),
     **dict.fromkeys(MNE_FORMATS, open_with_mne),
     ".npz": open_prepared,

@@ -70,13 +70,11 @@ def count_confusion(expert: ArrayLike, model: ArrayLike) -> NDArray[np.int64]:
     Raises:
         ValueError: as `scores`.
     """
-    from sklearn.metrics import confusion_matrix
-
     expert, model = checked_hypnogram("expert", expert), checked_hypnogram("model", model)
     if len(expert) != len(model):
         raise ValueError(f"{len(expert)} epochs staged by the expert, {len(model)} by the model; they must be the same")
-    counted: NDArray[np.int64] = confusion_matrix(expert, model, labels=range(N_STAGES)).astype(np.int64)
-    return counted
+    pairs = np.bincount(N_STAGES * expert + model, minlength=N_STAGES**2)
+    return pairs.reshape(N_STAGES, N_STAGES).astype(np.int64)  # (expert · model,) -> (expert, model)
 
 
 def checked_hypnogram(whose: str, stages: ArrayLike) -> NDArray[np.int64]:
@@ -86,7 +84,7 @@ def checked_hypnogram(whose: str, stages: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(
             f"{whose}: {hypnogram.dtype} of shape {hypnogram.shape}; a hypnogram is one or more whole numbers, (epoch,)"
         )
-    # confusion_matrix would leave such an epoch out without a word.
+    # Such an epoch would count as another pair of stages without a word.
     bad = np.flatnonzero((hypnogram < 0) | (hypnogram >= N_STAGES))
     if len(bad):
         raise ValueError(f"{whose}: stage {hypnogram[bad[0]]} at epoch {bad[0]}; stages are 0 to {N_STAGES - 1}")

@@ -166,7 +166,7 @@ def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any],
     """Draw (epoch,) stage codes as a stair between the edges `hours`, (epoch + 1,), with REM as a thick line."""
     level = np.full(len(STAGES) + 1, np.nan)  # the last one is that of UNKNOWN, -1: no line
     level[list(FROM_THE_TOP)] = range(len(STAGES))  # 0 is the top: the axis is turned over below
-    axes.stairs(level[stages], hours, baseline=None, color=INK, linewidth=0.7)
+    add_stairs(axes, level[stages], hours, baseline=None, fill=False, edgecolor=INK, linewidth=0.7)
     starts, ends = runs_of(stages == Stage.REM)
     axes.hlines(
         np.full(len(starts), level[Stage.REM]), hours[starts], hours[ends], color=COLOURS[Stage.REM], linewidth=3.5
@@ -177,8 +177,15 @@ def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any],
     axes.set_ylabel(label)
 
 
+def add_stairs(axes: Axes, values: NDArray[np.float64], edges: NDArray[np.float64], **how: Any) -> None:
+    """Draw what `axes.stairs` draws, without its search for limits, which are set elsewhere: it looks at every step."""
+    from matplotlib.patches import StepPatch
+
+    axes.add_artist(StepPatch(values, edges, **how))
+
+
 def draw_strip(axes: Axes, hours: NDArray[np.float64], mask: NDArray[np.bool_], label: str) -> None:
-    axes.stairs(mask.astype(np.float64), hours, fill=True, color=INK)
+    add_stairs(axes, mask.astype(np.float64), hours, baseline=0, fill=True, color=INK, linewidth=0)
     axes.set_ylim(0, 1)
     axes.set_yticks([0.5], [label])
     axes.tick_params(axis="y", length=0)
@@ -194,7 +201,8 @@ def draw_hypnodensity(axes: Axes, hours: NDArray[np.float64], probabilities: NDA
     for stage, top in zip(upwards, tops.T, strict=True):
         # Without colour REM and N2 are alike, and they touch where N1 is improbable: REM is hatched.
         hatch: Any = {"hatch": "/////", "edgecolor": "white"} if stage is Stage.REM else {}
-        axes.stairs(top, hours, baseline=bottom, fill=True, facecolor=COLOURS[stage], lw=0, label=stage.name, **hatch)
+        style: Any = {"facecolor": COLOURS[stage], "linewidth": 0, "label": stage.name, **hatch}
+        add_stairs(axes, top, hours, baseline=bottom, fill=True, **style)
         bottom = top
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1])

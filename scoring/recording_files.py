@@ -3,11 +3,14 @@
 NAME_stages.csv      one row for each epoch: time, stage, probabilities, confidence
 NAME_stages.edf      the stages as EDF+ annotations
 NAME_summary.json    sleep statistics, agreement, model, channels, warnings
-NAME_hypnogram.png   and .svg: hypnogram, hypnodensity and spectrogram
+NAME_hypnogram.png   hypnogram, hypnodensity and spectrogram
+NAME_hypnogram.svg   the same as a drawing, if it is asked for
 """
 
 from __future__ import annotations
 
+import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +25,51 @@ from scoring.staged import LOW_CONFIDENCE, StagedChannel, StagedRecording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 from version import versions
 
-ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png", "_hypnogram.svg")
+ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png")
+DRAWING = "_hypnogram.svg"
 
 
-def write_recording(folder: Path, staged: StagedRecording) -> list[Path]:
+def write_recording(folder: Path, staged: StagedRecording, svg: bool = False) -> list[Path]:
     """Write all files of one recording, each whole or not at all, and return their paths.
+
+    Args:
+        folder: gets them.
+        staged: the recording.
+        svg: write its picture as a drawing too.
 
     Raises:
         InputError: a file cannot be written.
     """
-    paths = [folder / f"{staged.name}{ending}" for ending in ENDINGS]
+    paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
-    with written_whole(table) as partial:
-        staged.to_frame().to_csv(partial, index=False)
+    write_table(table, staged)
     write_annotations(annotations, staged)
     save_json(summary, summarize(staged))
     plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
     return paths
+
+
+# ---- the table ----
+
+
+def write_table(path: Path, staged: StagedRecording) -> None:
+    """Write one row for each epoch, as `to_frame().to_csv` would; importing pandas takes longer than staging the night.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    columns = staged.columns()
+    with written_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator=os.linesep)
+        writer.writerow(columns)
+        writer.writerows(zip(*map(cells, columns.values()), strict=True))
+
+
+def cells(column: Any) -> list[Any]:
+    """Return a column's values for a file: numbers in as few digits as tell them apart, nothing for nan."""
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        return ["" if number == "nan" else number for number in column.astype(str)]
+    return list(column)
 
 
 # ---- annotations ----

@@ -213,13 +213,11 @@ class StagedRecording(StagedNight):
         }
         return ["; ".join(text for text, mask in masks.items() if mask[epoch]) for epoch in range(len(self))]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row for each epoch; `stage` is ? where there is no signal, `clock` and `expert` only if known."""
-        import pandas as pd
-
+    def columns(self) -> dict[str, Any]:
+        """Return the table of all epochs; `stage` is ? where there is no signal, `clock` and `expert` only if known."""
         epochs = range(len(self))
         columns: dict[str, Any] = {
-            "recording": self.title,
+            "recording": [self.title] * len(self),
             "epoch": epochs,
             "onset_s": [self.onset(epoch) for epoch in epochs],
             "clock": [self.clock(epoch) for epoch in epochs] if self.start else None,
@@ -229,7 +227,13 @@ class StagedRecording(StagedNight):
             "flags": self.flags(),
             "expert": None if self.expert is None else NAMES[self.expert],
         }
-        return pd.DataFrame({name: column for name, column in columns.items() if column is not None})
+        return {name: column for name, column in columns.items() if column is not None}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of `columns`, one row for each epoch."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns())
 
 
 def time_of(start: datetime | None, second: float) -> str:

@@ -47,4 +47,4 @@ def test_its_files_are_those_of_predict(after):
     folder, names = after
     stem = names["night"].name
     found = {path.name.removeprefix(stem) for path in (folder / "scored").iterdir()}
-    assert found == {"_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png", "_hypnogram.svg"}
+    assert found == {"_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png"}

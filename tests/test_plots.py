@@ -7,6 +7,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -88,6 +90,21 @@ def test_a_recording_has_a_line_for_the_expert_only_if_there_is_one(tmp_path):
 def stairs(axes, number=0):
     """Return the values, edges and baseline of one of the stairs that were drawn."""
     return axes.patches[number].get_data()
+
+
+@pytest.mark.parametrize("how", [{"baseline": None, "fill": False}, {"baseline": 0, "fill": True, "facecolor": "k"}])
+def test_stairs_look_as_matplotlib_draws_them(how):
+    values, edges = random.integers(0, 5, 100).astype(np.float64), np.arange(101) / 100
+    values[50:60] = np.nan
+    pictures = []
+    for draw_on in (plots.add_stairs, Axes.stairs):
+        canvas = FigureCanvasAgg(Figure())
+        axes = canvas.figure.add_subplot(xlim=(0, 1), ylim=(-1, 5))
+        draw_on(axes, values, edges, edgecolor="k", linewidth=0.7, **how)
+        canvas.draw()
+        pictures.append(np.asarray(canvas.buffer_rgba()))
+    np.testing.assert_array_equal(*pictures)
+    assert (pictures[0] == 0).any(axis=-1).sum() > 1000
 
 
 def drawn_hypnogram(stages: list[int]):

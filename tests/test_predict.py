@@ -295,3 +295,14 @@ def test_a_mistyped_name_is_found_before_tensorflow_is_imported(tmp_path):
     assert done.stdout.splitlines()[-1].startswith("status 2 ") and done.stdout.endswith("loaded False\n")
     assert done.stderr == "predict.py: error: night.efd: no such file; check the name\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_mistyped_names_of_several_are_found_before_tensorflow_is_imported(tmp_path):
+    weights = str(PREDICT.parent / "pretrained_model")
+    done = in_a_fresh_process(REPORT_STATE, "night.efd", "other.edf", "--dir", weights, "--gpu", "-1", cwd=tmp_path)
+    printed = done.stdout.splitlines()
+    assert printed[:2] == [
+        "night.efd: failed: night.efd: no such file; check the name",
+        "other.edf: failed: other.edf: no such file; check the name",
+    ]
+    assert printed[-1] == "status 1 sees -1 loaded False", done.stderr

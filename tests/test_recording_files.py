@@ -15,7 +15,7 @@ from PIL import Image
 from command import InputError
 from recordings.hypnogram import AASM_CODES, read_annotations
 from scoring import plots
-from scoring.recording_files import summarize, write_recording
+from scoring.recording_files import cells, summarize, write_recording
 from scoring.spectrum import SPECTRUM_HZ
 from sleepstage import STAGE_NAMES, UNKNOWN
 from tests.staged_nights import N_EPOCHS, STAGES, staged_night, texts
@@ -31,11 +31,11 @@ def night(tmp_path):
 
 
 def test_one_stem_and_nothing_else(night, tmp_path):
-    written = write_recording(tmp_path, night)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
-    assert {path.name for path in written} == {
-        "night_stages.csv", "night_stages.edf", "night_summary.json", "night_hypnogram.png", "night_hypnogram.svg",
-    }  # fmt: skip
+    names = {"night_stages.csv", "night_stages.edf", "night_summary.json", "night_hypnogram.png"}
+    for svg in (False, True):
+        written = write_recording(tmp_path, night, svg)
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
+        assert {path.name for path in written} == names | ({"night_hypnogram.svg"} if svg else set())
 
 
 def test_a_folder_that_is_gone_is_the_users_error(night, tmp_path):
@@ -66,6 +66,21 @@ def test_the_table_is_read_back_by_pandas(night, tmp_path):
     assert flags[7] == "flat" and flags[90] == "low confidence" and flags[100] == "no signal"
     assert (flags != "").sum() == 1 + 6 + 2
     assert table["p_W"].isna().sum() == 2
+
+
+@pytest.mark.parametrize("start", [None, datetime(2001, 2, 3, 23, 10, 30)])
+def test_the_table_is_the_one_that_pandas_writes(tmp_path, start):
+    expert = STAGES.astype(np.int32)
+    expert[3] = UNKNOWN
+    night = staged_night(tmp_path, name='a "night", of mine', start=start, first_second=0.1, expert=expert)
+    write_recording(tmp_path, night)
+    table = (tmp_path / f"{night.name}_stages.csv").read_bytes()
+    assert table == night.to_frame().to_csv(index=False).encode()
+
+
+def test_probabilities_are_written_as_pandas_does():
+    shares = (np.arange(10_001) / 10_000).astype(np.float32).round(4)
+    assert cells(shares) == pd.DataFrame(shares).to_csv(index=False, header=False).split()
 
 
 # ---- annotations ----
@@ -140,7 +155,7 @@ def test_lights_that_leave_no_epoch_leave_no_statistics(tmp_path):
 
 
 def test_the_picture_shows_the_night(night, tmp_path):
-    write_recording(tmp_path, night)
+    write_recording(tmp_path, night, svg=True)
     shown = texts(tmp_path / "night_hypnogram.svg")
     for text in ("Model", "Unsure", "Probability", "Frequency (Hz)", "Clock time", "lights off", "night, C3-M2"):
         assert text in shown
@@ -152,7 +167,7 @@ def test_the_picture_shows_the_night(night, tmp_path):
 
 def test_the_expert_has_a_line_of_its_own(tmp_path):
     night = staged_night(tmp_path, expert=STAGES.astype(np.int32), expert_file=tmp_path / "h.edf", start=None)
-    write_recording(tmp_path, night)
+    write_recording(tmp_path, night, svg=True)
     shown = texts(tmp_path / "night_hypnogram.svg")
     assert "Expert" in shown and "Differ" in shown and "Time (hours)" in shown
     assert any("expert: accuracy 100.0 %, macro-F1 100.0 %, kappa 1.000" in text for text in shown)
@@ -172,7 +187,7 @@ def test_an_epoch_or_two_days_are_drawn(tmp_path, n_epochs):
 
 def test_everything_of_a_simulated_recording_says_so(tmp_path):
     night = staged_night(tmp_path, simulated=True)
-    write_recording(tmp_path, night)
+    write_recording(tmp_path, night, svg=True)
     assert (pd.read_csv(tmp_path / "night_stages.csv")["recording"] == "night (SIMULATED)").all()
     summary = json.loads((tmp_path / "night_summary.json").read_text())
     assert summary["simulated"] is True and "SIMULATED" in summary["recording"]

@@ -178,7 +178,7 @@ def test_its_picture_is_a_figure(night):
 
 
 def test_it_saves_the_files_of_predict(night, by_predict, tmp_path):
-    written = night.save(tmp_path / "new" / "folder")
+    written = night.save(tmp_path / "new" / "folder", svg=True)
     assert [path.name for path in written] == [
         "night_stages.csv", "night_stages.edf", "night_summary.json", "night_hypnogram.png", "night_hypnogram.svg",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.signal import welch
 
 from scoring.spectrum import SPECTRUM_HZ, spectrum
 
@@ -19,5 +20,7 @@ def test_a_night_of_many_blocks_has_the_spectrum_of_its_epochs():
     x = np.random.default_rng(0).normal(0, 20, (205, 3000)).astype(np.float32)
     whole = spectrum(x)
     assert whole.shape == (205, len(SPECTRUM_HZ)) and whole.dtype == np.float32
-    for epoch in (0, 99, 100, 204):
+    _, density = welch(x, 100, nperseg=400, axis=1)
+    np.testing.assert_allclose(whole, 10 * np.log10(density[:, : len(SPECTRUM_HZ)]), atol=1e-3)
+    for epoch in (0, 49, 99, 100, 204):
         np.testing.assert_allclose(whole[epoch], spectrum(x[epoch : epoch + 1])[0], atol=1e-3)
