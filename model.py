@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -219,8 +219,8 @@ class Training:
         self.trained = list(self.network.named_weights().values())
         self.pretrain_adam = adam(settings, self.pretrained)
         self.train_adam = adam(settings, self.trained, settings.clip_grad_value)
-        self.compiled_pretrain = tf.function(self.pretrain_graph, jit_compile=True)
-        self.compiled_train = tf.function(self.train_graph, jit_compile=True)
+        self.compiled_pretrain = compiled(self.pretrain_graph)
+        self.compiled_train = compiled(self.train_graph)
 
     def compile(self) -> None:
         """Compile both steps by taking each once, on nothing; what that does to the weights, `restart` undoes."""
@@ -330,7 +330,7 @@ class Stager:
 
     def __init__(self, network: RecSleepNet) -> None:
         self.network = network
-        self.compiled = tf.function(network.call, jit_compile=True)
+        self.compiled = compiled(network.call)
 
     def compile(self) -> None:
         """Compile by staging one epoch of nothing."""
@@ -355,6 +355,14 @@ class Stager:
 
 
 # ---- compiled once a process ----
+
+
+def compiled(steps: Callable[..., Any]) -> Any:
+    """Return a function of tensors compiled by XLA, without AutoGraph, which would take longer than the compiler.
+
+    AutoGraph rewrites Python's `if` and `for` for values that only tensors know. Here there are none.
+    """
+    return tf.function(steps, jit_compile=True, autograph=False)
 
 
 def compiled_stager(settings: Settings) -> Stager:
