@@ -271,7 +271,8 @@ def low_passed(knots: NDArray[np.float64], cutoff: float) -> NDArray[np.float64]
             (last + from_last[-1] * y1 + from_second[-1] * y2, second + from_last[-2] * y1 + from_second[-2] * y2)
         )
     y += np.einsum("gs,sk->gk", np.array(before), np.stack([from_last, from_second]))
-    return y.reshape(-1)[: len(knots)]
+    filtered: NDArray[np.float64] = y.reshape(-1)[: len(knots)]
+    return filtered
 
 
 class StreamHighPass:
@@ -325,7 +326,8 @@ def rhythm_amplitude(x: Signal) -> float:
 def window_amplitudes(windows: Signal) -> NDArray[np.float64]:
     """Return (window,) µV: the geometric mean of the root mean squares of the rhythms in (window, sample) µV."""
     hann = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
-    spectrum = np.fft.rfft(windows * hann, axis=1)
+    from scipy.fft import rfft
+    spectrum = rfft(windows * hann, axis=1)
     power = spectrum.real**2 + spectrum.imag**2  # (window, frequency)
     seconds = WINDOW // RATE
     bands = [power[:, low * seconds : high * seconds].sum(axis=1, dtype=np.float64) for low, high in RHYTHMS]
