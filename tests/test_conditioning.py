@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import butter, freqz_sos, sosfiltfilt
+from scipy.signal import butter, freqz_sos, sosfilt, sosfilt_zi, sosfiltfilt
 
 from folds.published import CONDITIONING as PUBLISHED
 from recordings.conditioning import (
+    KNOT,
     RATE,
     Conditioning,
     StreamHighPass,
     high_passed,
+    low_passed,
     rhythm_amplitude,
     stretches,
 )
@@ -190,6 +192,15 @@ def test_a_single_epoch():
 
 
 # ---- the filter ----
+
+
+@pytest.mark.parametrize("n_knots", [1, 2, 3, 63, 64, 65, 5000])
+def test_the_low_pass_is_that_of_scipy(n_knots):
+    knots = np.cumsum(np.random.default_rng(0).normal(0, 10, n_knots)) + 3000
+    sections = butter(2, 0.2, fs=RATE / KNOT, output="sos")
+    expected, _ = sosfilt(sections, knots, zi=sosfilt_zi(sections) * knots[0])
+    np.testing.assert_allclose(low_passed(knots, 0.2), expected, rtol=1e-10)
+
 
 
 def test_the_high_pass_is_a_butterworth_forwards_and_backwards():
