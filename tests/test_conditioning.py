@@ -202,7 +202,6 @@ def test_the_low_pass_is_that_of_scipy(n_knots):
     np.testing.assert_allclose(low_passed(knots, 0.2), expected, rtol=1e-10)
 
 
-
 def test_the_high_pass_is_a_butterworth_forwards_and_backwards():
     x = night(40)
     sections = butter(2, 0.2, "highpass", fs=RATE, output="sos")
