@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import SignalChange
-from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts
 
 RATE = TARGET_RATE
 FLAT_RANGE = 1.0  # µV from the lowest to the highest sample of an epoch in a prepared night
@@ -89,28 +89,41 @@ class Conditioning:
             raise ValueError(f"x has shape {x.shape}; it must be (epoch, {EPOCH_SAMPLES})")
         recorded = np.arange(len(x)) if recorded is None else recorded
         flat = np.zeros(len(x), bool) if flat is None else flat
-        good = without(flat if clipped is None else flat | clipped, x)
-        if own and self.own and (left := self.left_as_it_is(x, good)):
+        share = np.zeros(len(x), np.float32) if clipped is None else clipped.astype(np.float32)
+        whole = Epochs(x, recorded, len(x), flat, share, 0.0)
+        plan = self.plan(lambda: [whole], own)
+        return Conditioned(plan.factor, plan.removed, plan.amplitude, plan.condition(x))
+
+    def plan(self, parts: Parts, own: bool = False) -> Plan:
+        """Return what is done to one channel of a whole recording, of which only a part is in memory at a time.
+
+        Args:
+            parts: the channel's epochs; what `apply` says of them.
+            own: the night is of the data set that the weights were trained on.
+        """
+        left = self.left_as_it_is(parts) if own else None
+        if left:
             return left
-        removed, measured, factor = 0.0, math.nan, 1.0
+        removed, measured, factor, ends = 0.0, math.nan, 1.0, None
         if self.high_pass is not None:
-            removed = middle(good)
-            x = high_passed(x, stretches(recorded, flat), self.high_pass)
+            removed = middle(parts)
+            ends = baseline_ends(parts, self.high_pass)
         if self.amplitude is not None:
-            measured = rhythm_amplitude(without(flat if clipped is None else flat | clipped, x))
+            measured = rhythm_amplitude(good(part, filtered) for part, filtered in without_baseline(parts, ends))
             if measured > 0:
                 factor = float(np.clip(measured, *self.amplitude)) / measured
-        return Conditioned(rescaled(x, factor * self.scale, self.offset), factor, removed, measured)
+        return Plan(factor, removed, measured, factor * self.scale, self.offset, ends)
 
-    def left_as_it_is(self, x: Signal, good: Signal) -> Conditioned | None:
+    def left_as_it_is(self, parts: Parts) -> Plan | None:
         """Return a night of the data set itself without a change but that of the unit; None if it is a stranger."""
-        assert self.own
-        measured, offset = rhythm_amplitude(good), middle(good)
+        if not self.own:
+            return None
+        measured, offset = rhythm_amplitude(good(part, part.x) for part in parts()), middle(parts)
         low, high = self.own
         if low * self.scale <= measured <= high * self.scale and abs(offset - self.offset) <= OWN_OFFSET * self.scale:
-            return Conditioned(x, 1.0, 0.0, measured)
+            return Plan(1.0, 0.0, measured)
         if low <= measured <= high and abs(offset) <= OWN_OFFSET:
-            return Conditioned(rescaled(x, self.scale, self.offset), 1.0, 0.0, measured)
+            return Plan(1.0, 0.0, measured, self.scale, self.offset)
         return None
 
     def of_nights(self) -> SignalChange | None:
@@ -136,17 +149,15 @@ OWN_OFFSET = 5.0  # µV; the nights of Sleep-EDF, high-passed in the recorder, h
 
 
 @dataclass(frozen=True, eq=False)
-class Conditioned:
-    """A conditioned channel, and what was done to it.
+class Measured:
+    """What was measured of a channel, and what its amplitude was multiplied by.
 
     Attributes:
-        x: (recorded epoch, 3000) float32, in the unit that the weights expect.
         factor: what its amplitude was multiplied by; 1 for as recorded.
         removed: µV, the offset that the high-pass removed (the median); 0 without one.
         amplitude: µV, as measured; nan where it was not, or where every epoch is flat or clipped.
     """
 
-    x: Signal
     factor: float
     removed: float
     amplitude: float
@@ -161,6 +172,30 @@ class Conditioned:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Conditioned(Measured):
+    """A conditioned channel: `x` (recorded epoch, 3000) float32, in the unit that the weights expect."""
+
+    x: Signal
+
+
+@dataclass(frozen=True, eq=False)
+class Plan(Measured):
+    """What is done to the epochs of one channel: x less its baseline becomes scale · x + offset.
+
+    Attributes:
+        ends: (block, 2) µV, the slow baseline where each block of KNOT samples begins and ends; None: it stays.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    ends: Signal | None = None
+
+    def condition(self, x: Signal, first: int = 0) -> Signal:
+        """Return (epoch, sample) in the unit that the weights expect; `first` is the number of the first one."""
+        return rescaled(less_baseline(x, self.ends, first), self.scale, self.offset)
+
+
 def rescaled(x: Signal, scale: float, offset: float) -> Signal:
     """Return scale · x + offset, and `x` itself where that is the same."""
     if scale != 1:
@@ -168,12 +203,16 @@ def rescaled(x: Signal, scale: float, offset: float) -> Signal:
     return x + np.float32(offset) if offset else x
 
 
-def middle(x: Signal) -> float:
-    """Return the median of (epoch, sample), 0 of none, from ten samples a second: it is only reported."""
-    return float(np.median(x[:, :: RATE // 10])) if len(x) else 0.0
+def middle(parts: Parts) -> float:
+    """Return the median of the good epochs, 0 of none, from ten samples a second: it is only reported."""
+    some = [good(part, part.x)[:, :: RATE // 10].reshape(-1) for part in parts()]
+    values = np.concatenate([np.zeros(0, np.float32), *some])
+    return float(np.median(values)) if len(values) else 0.0
 
 
-def without(faulty: Mask, x: Signal) -> Signal:
+def good(part: Epochs, x: Signal) -> Signal:
+    """Return (epoch, sample) of a part without the epochs that are flat or clipped."""
+    faulty = part.flat | (part.clipped > 0)
     return x[~faulty] if faulty.any() else x
 
 
@@ -210,25 +249,63 @@ def high_passed(x: Signal, parts: Iterable[slice], cutoff: float) -> Signal:
     same order, forwards and backwards: 1 − 1/(1 + f⁴) = f⁴/(1 + f⁴), f in cut-offs. The baseline has nothing fast in
     it, so that it is worked out at 4 Hz, in a tenth of the time and to 1 %.
     """
-    out = np.empty_like(x)
+    return less_baseline(x, ends_of(halves_of(x), parts, cutoff))
+
+
+def baseline_ends(parts: Parts, cutoff: float) -> Signal:
+    """Return the baseline of a channel, (block, 2), each stretch without gaps by itself."""
+    seen = [(halves_of(part.x), part.recorded, part.flat) for part in parts()]
+    if not seen:
+        return np.zeros((0, 2), np.float32)
+    halves, recorded, flat = (np.concatenate(one) for one in zip(*seen, strict=True))
+    del seen
+    return ends_of(halves, stretches(recorded, flat), cutoff)
+
+
+def ends_of(halves: Signal, parts: Iterable[slice], cutoff: float) -> Signal:
+    """Return the baseline where each block begins and ends, (block, 2), from its weighted sums, (block, 2)."""
+    ends = np.empty_like(halves)
     for part in parts:
-        blocks = x[part].reshape(-1, KNOT)  # (epoch, sample) -> (block, sample): no copy
-        baseline = smoothed(knots_of(blocks), cutoff)
-        ends = np.stack([baseline[:-1], baseline[1:]], axis=1)  # (block, its first and its second knot)
-        between = np.einsum("bk,ks->bs", ends, RAMPS)  # not @, whose threads wait for each other on a busy machine
-        np.subtract(blocks, between, out=out[part].reshape(-1, KNOT))
-    return out
+        blocks = slice(part.start * BLOCKS, part.stop * BLOCKS)
+        baseline = smoothed(knots_of(halves[blocks]), cutoff)
+        ends[blocks, 0], ends[blocks, 1] = baseline[:-1], baseline[1:]
+    return ends
 
 
+def without_baseline(parts: Parts, ends: Signal | None) -> Iterator[tuple[Epochs, Signal]]:
+    """Yield each part, and its (epoch, sample) less the baseline."""
+    first = 0
+    for part in parts():
+        yield part, less_baseline(part.x, ends, first)
+        first += len(part.x)
+
+
+def less_baseline(x: Signal, ends: Signal | None, first: int = 0) -> Signal:
+    """Return (epoch, sample) less the baseline of the epochs from `first` on; `x` itself where there is none."""
+    if ends is None:
+        return x
+    blocks = x.reshape(-1, KNOT)  # (epoch, sample) -> (block, sample): no copy
+    # Not @, whose threads wait for each other on a busy machine.
+    between: Signal = np.einsum("bk,ks->bs", ends[first * BLOCKS :][: len(blocks)], RAMPS)
+    return np.subtract(blocks, between, out=between).reshape(x.shape)
+
+
+BLOCKS = EPOCH_SAMPLES // KNOT  # of an epoch
 RISING = ((np.arange(KNOT) + 0.5) / KNOT).astype(np.float32)  # (sample,) from one knot to the next
 RAMPS = np.stack([1 - RISING, RISING])  # (knot, sample): how much of each sample is the knot's before and after it
 
 
-def knots_of(blocks: Signal) -> NDArray[np.float64]:
-    """Return (knot,) averages under triangles, which lie at the borders of (block, sample)."""
-    halves = np.einsum("bs,ks->bk", blocks, RAMPS).astype(np.float64) / (KNOT / 2)  # (block, knot before and after)
-    inner = (halves[1:, 0] + halves[:-1, 1]) / 2
-    return np.concatenate([halves[:1, 0], inner, halves[-1:, 1]])
+def halves_of(x: Signal) -> Signal:
+    """Return the sums under the two halves of a triangle over each block, (block, knot before and after)."""
+    halves: Signal = np.einsum("bs,ks->bk", x.reshape(-1, KNOT), RAMPS)
+    return halves
+
+
+def knots_of(halves: Signal) -> NDArray[np.float64]:
+    """Return (knot,) averages under triangles, which lie at the borders of blocks; `halves` is (block, 2)."""
+    means = halves.astype(np.float64) / (KNOT / 2)
+    inner = (means[1:, 0] + means[:-1, 1]) / 2
+    return np.concatenate([means[:1, 0], inner, means[-1:, 1]])
 
 
 def smoothed(knots: NDArray[np.float64], cutoff: float) -> Signal:
@@ -309,22 +386,26 @@ STRONG = 0.8  # quantile over windows
 AT_A_TIME = 600  # windows, which fit into a processor's cache
 
 
-def rhythm_amplitude(x: Signal) -> float:
-    """Return the amplitude in µV of the strong windows of (epoch, sample); nan where there is nothing.
+def rhythm_amplitude(parts: Iterable[Signal]) -> float:
+    """Return the amplitude in µV of the strong windows of all (epoch, sample); nan where there is nothing.
 
     A window's amplitude is the geometric mean of the root mean squares of its three rhythms; the 80 % quantile over all
     windows of 5 s is returned. Wakefulness has eye movements and muscles, but little sigma; a window where all three
     are strong is NREM sleep, which every night has, so that the rest of a recording hardly counts. Hum, and what a
     recorder filters out above 30 Hz, lie outside all three.
     """
-    windows = x.reshape(-1, WINDOW)  # (epoch, sample) -> (window, sample)
-    parts = [window_amplitudes(windows[first : first + AT_A_TIME]) for first in range(0, len(windows), AT_A_TIME)]
-    amplitudes = np.concatenate([np.zeros(0), *parts])
+    amplitudes = np.concatenate([np.zeros(0), *(window_amplitudes(x.reshape(-1, WINDOW)) for x in parts)])
     amplitudes = amplitudes[amplitudes > 0]
     return float(np.quantile(amplitudes, STRONG)) if len(amplitudes) else math.nan
 
 
 def window_amplitudes(windows: Signal) -> NDArray[np.float64]:
+    """Return (window,) µV of (window, sample) µV, some at a time."""
+    firsts = range(0, len(windows), AT_A_TIME)
+    return np.concatenate([np.zeros(0), *(amplitudes_of(windows[first : first + AT_A_TIME]) for first in firsts)])
+
+
+def amplitudes_of(windows: Signal) -> NDArray[np.float64]:
     """Return (window,) µV: the geometric mean of the root mean squares of the rhythms in (window, sample) µV."""
     hann = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
     from scipy.fft import rfft

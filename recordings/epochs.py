@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from sleepstage import EPOCH_SECONDS
 TARGET_RATE = 100  # Hz, of every prepared night
 EPOCH_SAMPLES = TARGET_RATE * EPOCH_SECONDS
 SAMPLES_AT_A_TIME = 4_000_000
+EPOCHS_KEPT = 2880  # a day, 35 MB; of what is longer a part is in memory at a time
 
 # ---- resampling ----
 
@@ -70,13 +72,49 @@ class Epochs:
         """Return the epochs where `kept`, (recorded epoch,), is True, on the same grid."""
         if kept.all():
             return self  # the signal of a night is not copied without need
-        parts = {name: getattr(self, name)[kept] for name in ("x", "recorded", "flat", "clipped")}
+        parts = {name: getattr(self, name)[kept] for name in ARRAYS}
         return replace(self, **parts)
+
+
+ARRAYS = ("x", "recorded", "flat", "clipped")  # of the recorded epochs
 
 
 def signal_epochs(signal: RawSignal, first_second: float = 0.0) -> Epochs:
     """Cut a channel into whole epochs at 100 Hz from `first_second` on; what reaches into a gap is left out."""
-    blocks = [block for part in signal.stretches for block in plan_blocks(signal, part, first_second)]
+    return epochs_of(signal, planned(signal, first_second), first_second)
+
+
+Parts = Callable[[], Iterable[Epochs]]
+"""Returns a channel's epochs in their order, some at a time, from its beginning at every call."""
+
+
+def epochs_in_parts(signal: RawSignal, first_second: float = 0.0) -> Parts:
+    """Return what yields the epochs of `signal_epochs`: all of a day or less, else as many as are read at a time.
+
+    Of a longer recording no more than that is ever in memory, and every call reads it again.
+    """
+    blocks = planned(signal, first_second)
+    if sum(block.n_epochs for block in blocks) <= EPOCHS_KEPT:
+        whole = epochs_of(signal, blocks, first_second)
+        return lambda: [whole]
+    return lambda: (epochs_of(signal, [block], first_second) for block in blocks)
+
+
+def without_samples(parts: Iterable[Epochs]) -> Epochs:
+    """Return all parts of a channel as one, less the samples: `x` is (recorded epoch, 0)."""
+    every = [replace(part, x=part.x[:, :0].copy()) for part in parts]
+    if not every:
+        return Epochs(np.zeros((0, 0), np.float32), np.arange(0), 0, np.zeros(0, bool), np.zeros(0, np.float32), 0.0)
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in every]) for name in ARRAYS}
+    return replace(every[-1], n_epochs=max(one.n_epochs for one in every), **arrays)
+
+
+def planned(signal: RawSignal, first_second: float) -> list[Block]:
+    return [block for part in signal.stretches for block in plan_blocks(signal, part, first_second)]
+
+
+def epochs_of(signal: RawSignal, blocks: Sequence[Block], first_second: float) -> Epochs:
+    """Read blocks of a channel, and cut them into epochs."""
     n_recorded = sum(block.n_epochs for block in blocks)
     x = np.empty((n_recorded, EPOCH_SAMPLES), np.float32)
     flat, clipped = np.zeros(n_recorded, bool), np.zeros(n_recorded, np.float32)
@@ -175,9 +213,14 @@ def faults(samples: NDArray[np.float32]) -> tuple[bool, float]:
     return False, at_limit / len(samples) if high - low >= CLIPPED_RANGE else 0.0
 
 
-def amplitude_notice(x: NDArray[np.float32]) -> str | None:
-    """Say so when the median standard deviation of (epoch, sample) µV is not that of a scalp EEG."""
-    std = float(np.median([one.std() for one in x]))  # one at a time: all at once would copy the signal
+def epoch_std(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the standard deviation of every epoch: (epoch, sample) µV → (epoch,)."""
+    return np.array([one.std() for one in x], np.float32)  # one at a time: all at once would copy the signal
+
+
+def amplitude_notice(stds: NDArray[np.float32]) -> str | None:
+    """Say so when the median of the epochs' standard deviations, (epoch,) µV, is not that of a scalp EEG."""
+    std = float(np.median(stds))
     low, high = PLAUSIBLE_STD
     if low <= std <= high:
         return None

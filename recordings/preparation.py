@@ -18,7 +18,7 @@ from command import InputError
 from data import Night
 from recordings.datasets import Study
 from recordings.edf import MICROVOLTS
-from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, signal_epochs
+from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, epoch_std, signal_epochs
 from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import read_signal
@@ -269,6 +269,6 @@ def notices_on(night: Night) -> Iterator[str]:
         yield f"the hypnogram starts {source['hypnogram_delay']:g} s after the signal; aligned on time"
     if (night.y == Stage.W).all():
         yield "nothing but W in it, so nothing was trimmed"
-    amplitude = amplitude_notice(night.x)
+    amplitude = amplitude_notice(epoch_std(night.x))
     if amplitude:
         yield amplitude

@@ -212,7 +212,7 @@ def draw_hypnodensity(axes: Axes, hours: NDArray[np.float64], probabilities: NDA
 
 def draw_spectrogram(figure: Figure, axes: Axes, hours: NDArray[np.float64], power: NDArray[np.float32]) -> None:
     """Draw (epoch, frequency) dB. The map is one that the colour-blind read alike, and that grows lighter evenly."""
-    shown = power[:, 1:]  # without 0 Hz, which amplifiers take away
+    hours, shown = in_fewer_columns(hours, power[:, 1:])  # without 0 Hz, which amplifiers take away
     low, high = np.nanpercentile(shown, (5, 98)) if np.isfinite(shown).any() else (0, 1)
     step = SPECTRUM_HZ[1]
     edges = np.arange(shown.shape[1] + 1) * step + step / 2  # (frequency + 1,) Hz
@@ -224,6 +224,28 @@ def draw_spectrogram(figure: Figure, axes: Axes, hours: NDArray[np.float64], pow
     bar.set_label("dB (µV²/Hz)", fontsize=7)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
+
+
+MOST_COLUMNS = 2880  # of the spectrogram, a day: two a pixel
+
+
+def in_fewer_columns(
+    hours: NDArray[np.float64], power: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return edges and dB of the mean of some epochs each, where there are more than a picture can show.
+
+    A column has no signal, nan, only where none of its epochs has one.
+    """
+    together = -(-len(power) // MOST_COLUMNS)
+    if together <= 1:
+        return hours, power
+    firsts = np.arange(0, len(power), together)
+    present = np.isfinite(power)
+    sums = np.add.reduceat(np.where(present, power, 0), firsts, axis=0)  # (epoch, frequency) -> (column, frequency)
+    counts = np.add.reduceat(present, firsts, axis=0, dtype=np.float32)
+    means = np.full_like(sums, np.nan)
+    np.divide(sums, counts, out=means, where=counts > 0)
+    return np.append(hours[firsts], hours[-1]), means
 
 
 def mark_gaps(panels: NDArray[Any], hours: NDArray[np.float64], missing: NDArray[np.bool_]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, Epochs, signal_epochs
+from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, Epochs, Parts, epoch_std, epochs_in_parts, without_samples
 from recordings.recording import Mark, RawSignal, Stretch
-from scoring.spectrum import band_power, spectrum
+from scoring.spectrum import SPECTRUM_HZ, band_power, spectrum
 from sleepstage import EPOCH_SECONDS
 
 # ---- limits ----
@@ -70,14 +71,66 @@ class Quality:
     reason: str
 
 
-def quality(epochs: Epochs, power: NDArray[np.float32], marks: Sequence[Mark] = ()) -> Quality:
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What one look at a channel leaves of it.
+
+    Attributes:
+        epochs: without samples.
+        stds: (recorded epoch,) float32, their standard deviations in µV.
+        power: (recorded epoch, frequency) float32, their spectrum.
+        content: the SHA-256 of the signal, as `Epochs.content`.
+    """
+
+    epochs: Epochs
+    stds: NDArray[np.float32]
+    power: NDArray[np.float32]
+    content: str
+
+
+def look_at(parts: Parts) -> Seen:
+    """Go through a channel once."""
+    digest, stds, power = hashlib.sha256(), [np.zeros(0, np.float32)], [np.zeros((0, len(SPECTRUM_HZ)), np.float32)]
+
+    def looked_at() -> Iterator[Epochs]:
+        for part in parts():
+            digest.update(np.ascontiguousarray(part.x).data)
+            stds.append(epoch_std(part.x))
+            power.append(spectrum(part.x))
+            yield part
+
+    epochs = without_samples(looked_at())
+    content = "" if epochs.flat.all() else digest.hexdigest()
+    return Seen(epochs, np.concatenate(stds), np.concatenate(power), content)
+
+
+def chosen(parts: Parts, good: NDArray[np.bool_]) -> Parts:
+    """Return the epochs of a channel that can be scored; those that are clipped too little to be flagged, as whole.
+
+    Args:
+        parts: all of its epochs.
+        good: (recorded epoch,) bool.
+    """
+
+    def of_each() -> Iterator[Epochs]:
+        first = 0
+        for part in parts():
+            kept = part.only(good[first : first + len(part.x)])
+            first += len(part.x)
+            yield replace(kept, clipped=np.where(kept.clipped > CLIPPED_FLAG, kept.clipped, np.float32(0)))
+
+    return of_each
+
+
+def quality(parts: Parts, seen: Seen, marks: Sequence[Mark] = ()) -> Quality:
     """Judge the epochs of a channel, and the channel as a whole.
 
     Args:
-        epochs: the channel's.
-        power: (recorded epoch, frequency) their spectrum.
+        parts: its epochs.
+        seen: what a look at them has left.
         marks: the recording's annotations.
     """
+    epochs, power = seen.epochs, seen.power
     std = np.sqrt(band_power(power, BROAD_BAND))
     faults = {
         "flat": epochs.flat,
@@ -87,7 +140,7 @@ def quality(epochs: Epochs, power: NDArray[np.float32], marks: Sequence[Mark] = 
     }
     unusable = faults | {"clipped": epochs.clipped >= CLIPPED_LIMIT}
     bad = np.any(list(unusable.values()), axis=0)
-    reason = dead(epochs, unusable, bad) or no_eeg(epochs.only(~bad).x, power[~bad])
+    reason = dead(seen.stds, unusable, bad) or no_eeg(chosen(parts, ~bad), power[~bad])
     if reason:
         faults["no EEG"] = np.ones(len(bad), bool)
     return Quality(faults, ~bad & (not reason), reason)
@@ -131,7 +184,7 @@ def is_bad_mark(text: str) -> bool:
 # ---- the channel as a whole ----
 
 
-def dead(epochs: Epochs, faults: dict[str, NDArray[np.bool_]], bad: NDArray[np.bool_]) -> str:
+def dead(stds: NDArray[np.float32], faults: dict[str, NDArray[np.bool_]], bad: NDArray[np.bool_]) -> str:
     """Say why hardly any epoch of a channel is good, by the most frequent of their faults; "" where enough are."""
     if not len(bad) or np.mean(~bad) >= LEAST_GOOD:
         return ""
@@ -140,21 +193,21 @@ def dead(epochs: Epochs, faults: dict[str, NDArray[np.bool_]], bad: NDArray[np.b
     if worst != AMPLITUDE:
         return f"{share} are {worst}"
     low, high = PLAUSIBLE_STD
-    typical = np.median([one.std() for one in epochs.x[faults[worst]]])
+    typical = np.median(stds[faults[worst]])
     return (
         f"{AMPLITUDE} in {share} (a standard deviation of {typical:.3g} µV, an EEG has {low:g} to {high:g}); "
         "check the unit in the file"
     )
 
 
-def no_eeg(x: NDArray[np.float32], power: NDArray[np.float32]) -> str:
+def no_eeg(parts: Parts, power: NDArray[np.float32]) -> str:
     """Say why the good epochs of a channel are no EEG; "" where nothing speaks against it, or there are too few.
 
     Args:
-        x: (epoch, sample) µV.
+        parts: the epochs.
         power: (epoch, frequency) their spectrum.
     """
-    if len(x) < LEAST_JUDGED:
+    if len(power) < LEAST_JUDGED:
         return ""
     slow, fast, faster, broad = (band_power(power, band) for band in (SLOW, FAST, FASTER, BROAD_BAND))
     per_hz = (SLOW[1] - SLOW[0]) / (FAST[1] - FAST[0])
@@ -162,9 +215,14 @@ def no_eeg(x: NDArray[np.float32], power: NDArray[np.float32]) -> str:
         return "no EEG by its spectrum, which does not fall with frequency: noise, hum or EMG?"
     if np.median(faster / broad) < FASTER_SHARE:
         return f"no EEG by its spectrum, with hardly anything above {FASTER[0]:g} Hz: respiration or temperature?"
-    if np.median(np.sqrt(broad)) > HEART_STD and np.percentile(kurtosis(x), 10) > HEART_KURTOSIS:
+    if np.median(np.sqrt(broad)) > HEART_STD and spikes(parts) > HEART_KURTOSIS:
         return "no EEG by its shape, large spikes in nearly every epoch: ECG?"
     return ""
+
+
+def spikes(parts: Parts) -> float:
+    """Return the excess kurtosis that nine epochs in ten exceed."""
+    return float(np.percentile(np.concatenate([kurtosis(part.x) for part in parts()]), 10))
 
 
 def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -180,8 +238,8 @@ def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def sampled_reason(signal: RawSignal) -> str:
     """Say why a channel cannot be scored, judged by epochs here and there; "" where nothing speaks against it."""
-    epochs = signal_epochs(replace(signal, stretches=tuple(sampled(signal.stretches))))
-    return quality(epochs, spectrum(epochs.x)).reason
+    parts = epochs_in_parts(replace(signal, stretches=tuple(sampled(signal.stretches))))
+    return quality(parts, look_at(parts)).reason
 
 
 def sampled(stretches: Sequence[Stretch]) -> Iterator[Stretch]:

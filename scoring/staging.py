@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from command import InputError
 from folds.checkpoint import Fold
 from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
+from recordings.conditioning import Plan
 from recordings.datasets import DATASETS, hypnogram_beside, night_name, read_hypnogram
-from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, signal_epochs
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import one_channel
 from recordings.recording import Mark, RawSignal, Recording, changed_files
 from scoring.lights import Lights, lights_of
-from scoring.quality import CLIPPED_FLAG, quality, sampled_reason
-from scoring.spectrum import SPECTRUM_HZ, spectrum
+from scoring.quality import chosen, look_at, quality, sampled_reason
+from scoring.spectrum import SPECTRUM_HZ
 from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording
 from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
@@ -138,29 +139,61 @@ def stage_channel(
         own: the night is of the folds' own data set.
         marks: the recording's annotations.
     """
-    epochs = signal_epochs(signal, first_second)
-    power = spectrum(epochs.x)
-    judged = quality(epochs, power, marks)
+    parts = epochs_in_parts(signal, first_second)
+    seen = look_at(parts)
+    judged = quality(parts, seen, marks)
+    epochs, good_parts = seen.epochs, chosen(parts, judged.good)
     good = epochs.only(judged.good)
-    total = np.zeros((len(good.x), len(STAGES)), np.float32)
-    needs = list(dict.fromkeys(fold.run.conditioning for fold in folds)) if len(good.x) else []
-    clipped = good.clipped > CLIPPED_FLAG
-    done = {need: need.apply(good.x, good.recorded, good.flat, clipped, own) for need in needs}
-    for fold in folds if needs else ():
-        total += stager_of(fold).probabilities(done[fold.run.conditioning].x)
+    needs = list(dict.fromkeys(fold.run.conditioning for fold in folds)) if judged.good.any() else []
+    plans = {need: need.plan(good_parts, own) for need in needs}
+    probabilities = mean_probabilities(good_parts, [(fold, plans[fold.run.conditioning]) for fold in folds if plans])
     no_signal = with_gaps(epochs, np.zeros(len(epochs.x), bool), True)
     return StagedChannel(
         label=signal.channel,
         unit=signal.unit,
         rate=signal.rate,
-        probabilities=with_gaps(good, total / len(folds), np.nan),
-        power=with_gaps(good, power[judged.good], np.nan),
+        probabilities=with_gaps(good, probabilities, np.nan),
+        power=with_gaps(good, seen.power[judged.good], np.nan),
         faults={NO_SIGNAL: no_signal, **{name: with_gaps(epochs, mask, False) for name, mask in judged.faults.items()}},
-        doubts=(*signal_doubts(signal, epochs, judged), *gain_doubts(signal, done.values())) if len(epochs.x) else (),
+        doubts=(*signal_doubts(signal, seen, judged), *gain_doubts(signal, plans.values())) if len(epochs.x) else (),
         reason=judged.reason,
-        conditioned=tuple(one.described(need) for need, one in done.items()),
-        content=epochs.content,
+        conditioned=tuple(one.described(need) for need, one in plans.items()),
+        content=seen.content,
     )
+
+
+def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan]]) -> NDArray[np.float32]:
+    """Return the mean probability of each stage over the folds, (recorded epoch, stage).
+
+    It goes through the channel once, with the LSTM of every fold at the same place, and only a part in memory.
+    """
+    means = [np.zeros((0, len(STAGES)), np.float32)]
+    states: list[Any] = [None] * len(folds)
+    first = 0
+    for x in regrouped(parts, EPOCHS_AT_A_TIME) if folds else ():
+        total = np.zeros((len(x), len(STAGES)), np.float32)
+        for number, (fold, plan) in enumerate(folds):
+            probabilities, states[number] = stager_of(fold).probabilities_on(plan.condition(x, first), states[number])
+            total += probabilities
+        first += len(x)
+        means.append(total / np.float32(len(folds)))
+    return np.concatenate(means)
+
+
+EPOCHS_AT_A_TIME = 500  # what a fold stages before the next one's weights take its place; a multiple of BLOCK_EPOCHS
+NOTHING = np.zeros((0, EPOCH_SAMPLES), np.float32)
+
+
+def regrouped(parts: Parts, n_epochs: int) -> Iterator[NDArray[np.float32]]:
+    """Yield (epoch, sample) of all parts, `n_epochs` at a time; the last ones may be fewer."""
+    rest = NOTHING
+    for part in parts():
+        x = np.concatenate([rest, part.x]) if len(rest) else part.x
+        whole = len(x) // n_epochs * n_epochs
+        yield from (x[first : first + n_epochs] for first in range(0, whole, n_epochs))
+        rest = x[whole:]
+    if len(rest):
+        yield rest
 
 
 def with_gaps(epochs: Epochs, values: NDArray[Any], missing: Any) -> NDArray[Any]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recordings.conditioning import Conditioned
-from recordings.epochs import TARGET_RATE, Epochs, amplitude_notice
+from recordings.conditioning import Measured
+from recordings.epochs import TARGET_RATE, amplitude_notice
 from recordings.recording import RawSignal, Recording
-from scoring.quality import AMPLITUDE, Quality
+from scoring.quality import AMPLITUDE, Quality, Seen
 from scoring.staged import LOW_CONFIDENCE, NO_SIGNAL, StagedChannel, time_of
 from sleepstage import EPOCH_SECONDS, Stage
 
@@ -18,17 +18,17 @@ FAULTY_SHARE = 0.01  # of epochs with a fault; fewer are movements, which the ta
 UNSCORED_SHARE = 0.05  # of epochs; with more, the time asleep is a good deal shorter than it was
 
 
-def signal_doubts(signal: RawSignal, epochs: Epochs, quality: Quality) -> Iterator[str]:
+def signal_doubts(signal: RawSignal, seen: Seen, quality: Quality) -> Iterator[str]:
     """Yield what speaks against trusting a channel; of one that cannot be scored, only why."""
     if quality.reason:
         yield f"{signal.channel}: not scored: {quality.reason}"
         return
-    amplitude = amplitude_notice(epochs.only(quality.good).x)
+    amplitude = amplitude_notice(seen.stds[quality.good])
     if amplitude:
         yield f"{signal.channel}: {amplitude}"
     for what, mask in quality.faults.items():
         if mask.mean() > FAULTY_SHARE:
-            first = epochs.first_second + EPOCH_SECONDS * int(epochs.recorded[mask.argmax()])
+            first = seen.epochs.first_second + EPOCH_SECONDS * int(seen.epochs.recorded[mask.argmax()])
             verb = "have an" if what == AMPLITUDE else "are"
             how_many = f"{np.count_nonzero(mask)} of {len(mask)} epochs {verb} {what}"
             yield f"{signal.channel}: {how_many}, the first at {time_of(signal.start, first)}"
@@ -39,7 +39,7 @@ def signal_doubts(signal: RawSignal, epochs: Epochs, quality: Quality) -> Iterat
 MOST_GAIN = 4.0  # a recording that is that much too weak or too strong is doubtful, however it is scaled
 
 
-def gain_doubts(signal: RawSignal, conditioned: Iterable[Conditioned]) -> Iterator[str]:
+def gain_doubts(signal: RawSignal, conditioned: Iterable[Measured]) -> Iterator[str]:
     """Yield what speaks against a channel that had to be scaled very much for the weights."""
     for one in conditioned:
         if not 1 / MOST_GAIN <= one.factor <= MOST_GAIN:

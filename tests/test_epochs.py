@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recordings import epochs as epochs_module
-from recordings.epochs import amplitude_notice, faults, resample, signal_epochs
+from recordings.epochs import amplitude_notice, epoch_std, faults, resample, signal_epochs
 from recordings.recording import RawSignal, Stretch
 from tests.edf_files import noise
 
@@ -68,13 +68,13 @@ def test_epochs_are_the_signal_cut_in_order(first_second, n_samples):
 
 @pytest.mark.parametrize("std", [1.5, 20, 400])
 def test_a_plausible_amplitude_goes_without_saying(std):
-    assert amplitude_notice(noise(300, 100, std).reshape(10, 3000).astype(np.float32)) is None
+    assert amplitude_notice(epoch_std(noise(300, 100, std).reshape(10, 3000).astype(np.float32))) is None
 
 
 @pytest.mark.parametrize("std, said", [(0.3, "of 0.3"), (2e4, "of 2e+04"), (0, "flat")])
 def test_an_implausible_amplitude_is_noticed(std, said):
     epochs = np.tile(np.array([-1, 1], np.float32) * std, (10, 1500))  # (epoch, sample), of exactly this deviation
-    assert said in (amplitude_notice(epochs) or "")
+    assert said in (amplitude_notice(epoch_std(epochs)) or "")
 
 
 # ---- blocks and gaps ----

@@ -289,6 +289,17 @@ def test_staging_a_night_gives_what_batches_give(tiny, length):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("cut", [1, model.BLOCK_EPOCHS, model.BLOCK_EPOCHS + 1])
+def test_a_night_staged_in_parts_is_the_night(tiny, cut):
+    tiny.restart(0)
+    (night,) = tiny_nights(2 * model.BLOCK_EPOCHS + 5)
+    stager = model.Stager(tiny.network)
+    before, state = stager.probabilities_on(night.x[:cut])
+    after, _ = stager.probabilities_on(night.x[cut:], state)
+    np.testing.assert_allclose(np.concatenate([before, after]), stager.probabilities(night.x), atol=1e-6)
+    assert np.abs(after - stager.probabilities(night.x[cut:])).max() > 1e-3, "the state matters"
+
+
 def test_padded_epochs_change_no_state(tiny):
     tiny.restart(0)
     x = np.random.default_rng(0).normal(0, 20, (1, 3, 100)).astype(np.float32)

@@ -180,6 +180,20 @@ def test_arrays_of_other_epochs_are_refused(tmp_path, expert, probabilities):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_long_spectrogram_has_fewer_columns_and_the_same_extent():
+    power = np.arange(12, dtype=np.float32)[:, np.newaxis].repeat(2, axis=1)
+    power[4:8] = np.nan
+    power[8] = np.nan
+    hours = np.arange(13.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "MOST_COLUMNS", 4)
+        edges, means = plots.in_fewer_columns(hours, power)
+        np.testing.assert_array_equal(edges, [0, 3, 6, 9, 12])
+        np.testing.assert_array_equal(means[:, 0], [1, 3, np.nan, 10])
+        patch.setattr(plots, "MOST_COLUMNS", 12)
+        assert plots.in_fewer_columns(hours, power)[1] is power
+
+
 def test_neighbouring_colours_differ_without_colour():
     grey = [np.dot(to_rgb(plots.COLOURS[stage]), (0.299, 0.587, 0.114)) for stage in plots.FROM_THE_TOP]
     assert np.abs(np.diff(grey)).min() > 0.2

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, resample_poly, sosfilt
 
-from recordings.epochs import Epochs, faults, signal_epochs
+from recordings.epochs import Epochs, epochs_in_parts, faults
 from recordings.recording import Mark, RawSignal, Stretch
-from scoring.quality import SAMPLED_EPOCHS, marked_bad, no_eeg, quality, sampled, sampled_reason
+from scoring.quality import SAMPLED_EPOCHS, look_at, marked_bad, no_eeg, quality, sampled, sampled_reason
 from scoring.spectrum import spectrum
 from simulate import simulate_eeg, simulate_stages
 
@@ -30,8 +30,15 @@ def in_memory(samples, rate=100.0, stretches=None):
 
 
 def judged(samples, marks=(), rate=100.0):
-    epochs = signal_epochs(in_memory(samples, rate))
-    return quality(epochs, spectrum(epochs.x), marks)
+    return judge(epochs_in_parts(in_memory(samples, rate)), marks)
+
+
+def judge(parts, marks=()):
+    return quality(parts, look_at(parts), marks)
+
+
+def all_of(epochs):
+    return lambda: [epochs]
 
 
 def noise(std=20.0, n=N_SAMPLES):
@@ -239,13 +246,13 @@ def test_no_real_night_is_refused_nor_any_ten_epochs_of_it(real):
     for name, x in real_channels(real):
         flat, clipped = np.transpose([faults(one) for one in x])
         epochs = Epochs(x, np.arange(len(x)), len(x), flat.astype(bool), clipped.astype(np.float32), 0.0)
-        power = spectrum(x)
-        found = quality(epochs, power)
+        found = judge(all_of(epochs))
         assert found.reason == "", name
         assert np.mean(~found.good) < 0.06, name  # three nights of UCDDB have 10 to 19 epochs without a signal
-        good, power = epochs.only(found.good), power[found.good]
+        good, number = epochs.only(found.good), np.arange(np.count_nonzero(found.good))
         for first in range(0, len(good.x) - 9, 10):
-            assert no_eeg(good.x[first : first + 10], power[first : first + 10]) == "", (name, first)
+            ten = good.only((number >= first) & (number < first + 10))
+            assert no_eeg(all_of(ten), spectrum(ten.x)) == "", (name, first)
         n_nights += 1
     assert n_nights == 33 + 1 + 1 + 18
 
@@ -256,5 +263,5 @@ def test_the_unit_of_ucddbs_headers_is_put_up_with(real):
             in_header = x / 100
             flat = np.array([faults(one)[0] for one in in_header])
             epochs = Epochs(in_header, np.arange(len(x)), len(x), flat, np.zeros(len(x), np.float32), 0.0)
-            found = quality(epochs, spectrum(in_header))
+            found = judge(all_of(epochs))
             assert found.reason == "" and np.mean(~found.good) < 0.06, name

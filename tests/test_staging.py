@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import edfio
 import numpy as np
@@ -13,15 +16,19 @@ from command import InputError
 from config import Settings
 from folds.checkpoint import load_folds
 from folds.folders import find_folds
+from recordings import epochs
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 from recordings.opening import open_array, open_raw, open_recording
+from recordings.recording import Stretch
+from scoring import staging
 from scoring.staging import Request, check_fits_recordings, stage_recording, stager_of, unseen_folds
 from sleepstage import UNKNOWN
 from tests import edf_files
 
 pytest_plugins = ["tests.folds_on_disk"]
 
+ROOT = Path(__file__).parent.parent
 SLEEPEDF = DATASETS["sleepedf"]
 START = datetime(2001, 2, 3, 23, 50, 0)
 
@@ -131,6 +138,52 @@ def test_a_fold_of_other_epochs_is_refused(folds, settings):
     other = replace(folds[0], run=replace(folds[0].run, settings=Settings(**settings)))
     with pytest.raises(InputError, match=r"trained on \d+ samples an epoch .*--input_size 3000"):
         check_fits_recordings(other)
+
+
+# ---- long recordings ----
+
+
+@pytest.mark.parametrize("n_epochs", [6, 40])
+def test_a_recording_that_is_read_in_parts_has_the_same_stages(monkeypatch, adapted, n_epochs):
+    samples = eeg(n_epochs, rate=128) + 300
+    samples[5 * 128 : 35 * 128] = 0  # flat: a stretch of its own
+    opened = replace(
+        open_array(samples, 128),
+        stretches=(Stretch(0.0, 0.0, 45.0), Stretch(130.0, 45.0, 30.0 * n_epochs - 45)),
+    )
+    whole = stage_recording(opened, adapted, Request())
+    monkeypatch.setattr(epochs, "EPOCHS_KEPT", 0)
+    monkeypatch.setattr(epochs, "SAMPLES_AT_A_TIME", 7 * 30 * 128)
+    monkeypatch.setattr(staging, "EPOCHS_AT_A_TIME", 5)
+    parts = stage_recording(opened, adapted, Request())
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)
+    np.testing.assert_allclose(parts.power, whole.power, atol=1e-3)
+    assert parts.channels[0].conditioned == whole.channels[0].conditioned
+    assert (parts.warnings, parts.notices) == (whole.warnings, whole.notices)
+    assert (parts.stages == UNKNOWN).any() and (parts.stages != UNKNOWN).any()
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import predict
+assert predict.main(sys.argv[1:]) == 0
+lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+print(int(lines["VmHWM"].split()[0]) // 1024)  # getrusage would count the process that started this one
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux' /proc")
+def test_a_week_needs_hardly_more_memory_than_a_night(tmp_path, folds_dir):
+    night, peaks = eeg(960).astype(np.float32), []
+    for name, samples in (("night", night), ("week", np.tile(night, 21))):
+        path = edf_files.write_edf(tmp_path / f"{name}.edf", [("EEG Fpz-Cz", 100, "uV", samples)], record_seconds=30)
+        where = ["--dir", str(folds_dir), "--fold", "0", "--gpu", "-1", "--output_dir", str(tmp_path / "scored")]
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(path), *where], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout.split()[-1]))  # MiB
+    assert peaks[1] < peaks[0] + 150, peaks
 
 
 # ---- channels and units ----

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from recordings.channels import Channel
-from recordings.epochs import signal_epochs
+from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_array
-from scoring.quality import quality
-from scoring.spectrum import SPECTRUM_HZ, spectrum
+from scoring.quality import look_at, quality
+from scoring.spectrum import SPECTRUM_HZ
 from scoring.staged import StagedChannel
 from scoring.trust import night_doubts, notices_on, signal_doubts
 
@@ -25,8 +25,9 @@ def eeg(n_epochs, rate=100, std=20.0):
 def doubts(samples, rate=100):
     opened = replace(open_array(samples, rate, "EEG Fpz-Cz"), start=datetime(2001, 2, 3, 23, 50, 0))
     signal = one_channel(opened, Channel("EEG Fpz-Cz", 0))
-    epochs = signal_epochs(signal)
-    return list(signal_doubts(signal, epochs, quality(epochs, spectrum(epochs.x))))
+    parts = epochs_in_parts(signal)
+    seen = look_at(parts)
+    return list(signal_doubts(signal, seen, quality(parts, seen)))
 
 
 def stages(*codes, probability=0.9):
