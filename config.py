@@ -81,16 +81,28 @@ class Settings(ListsAsTuples):
     def __post_init__(self) -> None:
         for setting in described(type(self)):
             setting.check(getattr(self, setting.name))
-        if len(self.amplitude) > 2 or any(low > high for low, high in pairwise(self.amplitude)):
-            raise InputError(f"amplitude is {self.amplitude!r}; it must be one value, or the lowest and the highest")
+        self.check_conditioning()
+        if len(self.class_weights) != len(STAGES):
+            raise InputError(
+                f"class_weights has {len(self.class_weights)} values; it needs {len(STAGES)}, one for each stage"
+            )
+
+    def check_conditioning(self) -> None:
+        """Raise InputError for a high-pass or an amplitude that the epochs do not allow."""
+        ordered = all(0 < low <= high for low, high in pairwise(self.amplitude))
+        if len(self.amplitude) > 2 or not ordered:
+            raise InputError(
+                f"amplitude is {self.amplitude!r}; it must be one value, or the lowest and the highest above 0"
+            )
         if self.high_pass and self.input_size != EPOCH_SECONDS * self.sampling_rate:
             raise InputError(
                 f"high_pass is {self.high_pass!r} with input_size {self.input_size}; only whole epochs of "
                 f"{EPOCH_SECONDS} s follow each other, as a high-pass needs: set high_pass to 0"
             )
-        if len(self.class_weights) != len(STAGES):
+        if (self.high_pass or any(self.amplitude)) and (self.sampling_rate != 100 or self.input_size % 500):
             raise InputError(
-                f"class_weights has {len(self.class_weights)} values; it needs {len(STAGES)}, one for each stage"
+                f"high_pass and amplitude are for 100 Hz and whole pieces of 5 s, not for {self.input_size} samples at "
+                f"{self.sampling_rate} Hz: set both to 0"
             )
 
 

@@ -106,13 +106,18 @@ def load_night(
     Raises:
         InputError: no such file, no npz, or its content is not a night; the message names the file and what is wrong.
     """
+    stored = copy_on_disk(path, change) if on_disk else None
+    there = stored is not None and is_fresh(stored, path)
     with opened_night(path) as archive:
         source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
-        x = signal_on_disk(path, archive, change) if on_disk else changed_signal(path, archive, change)
+        x = on_disk_as_array(stored) if stored and there else checked_signal(path, archive["x"])
         y = checked_stages(path, archive["y"])
-        night = Night(path.stem, x, y, rate_of(archive), channel_of(archive), source)
-    check_fits(path, night.x.shape, len(y), night.fs, input_size, sampling_rate)
-    return night
+        fs, ch_label = rate_of(archive), channel_of(archive)
+    check_fits(path, x.shape, len(y), fs, input_size, sampling_rate)
+    if not there:
+        x = change.apply(x) if change else x
+        x = left_on_disk(stored, path, x) if stored else x
+    return Night(path.stem, x, y, fs, ch_label, source)
 
 
 class SignalOnDisk:
@@ -140,20 +145,27 @@ class SignalOnDisk:
         return read.reshape(-1, n_samples)
 
 
-def changed_signal(path: Path, archive: Any, change: SignalChange | None) -> NDArray[np.float32]:
-    x = checked_signal(path, archive["x"])
-    return change.apply(x) if change else x
+def copy_on_disk(path: Path, change: SignalChange | None) -> Path:
+    """Return where a night's signal lies uncompressed, each change of it in a file of its own."""
+    return path.parent / "memory_map" / f"{path.stem}{f'.{change.tag}' if change else ''}.npy"
 
 
-def signal_on_disk(path: Path, archive: Any, change: SignalChange | None) -> NDArray[np.float32]:
-    """Return a night's signal as it lies uncompressed beside it; written first unless it has the night's very time."""
-    stored = path.parent / "memory_map" / f"{path.stem}{f'.{change.tag}' if change else ''}.npy"
+def is_fresh(stored: Path, path: Path) -> bool:
+    """Tell whether a copy was made from the night as it is now: it has the night's very time."""
+    return stored.exists() and stored.stat().st_mtime_ns == path.stat().st_mtime_ns
+
+
+def left_on_disk(stored: Path, path: Path, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Write (epoch, sample) to `stored`, with the night's time, and return what reads it from there."""
     changed = path.stat().st_mtime_ns
-    if not stored.exists() or stored.stat().st_mtime_ns != changed:
-        writable_folder(stored.parent)
-        with written_whole(stored) as partial:
-            np.save(partial, np.ascontiguousarray(changed_signal(path, archive, change)))
-            os.utime(partial, ns=(changed, changed))
+    writable_folder(stored.parent)
+    with written_whole(stored) as partial:
+        np.save(partial, np.ascontiguousarray(x))
+        os.utime(partial, ns=(changed, changed))
+    return on_disk_as_array(stored)
+
+
+def on_disk_as_array(stored: Path) -> NDArray[np.float32]:
     return cast("NDArray[np.float32]", SignalOnDisk(stored))  # length, shape and slices are all that a pass needs
 
 

@@ -385,7 +385,8 @@ def compiled(steps: Callable[..., Any]) -> Any:
 def compiled_stager(settings: Settings) -> Stager:
     """Return a stager for networks of these settings; settings that give the same network share one."""
     names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "mixed_precision")
-    return stager_of_network(Settings(**{name: getattr(settings, name) for name in names}))
+    not_conditioned: dict[str, Any] = {"high_pass": 0.0, "amplitude": (0.0,)}  # no network knows of it
+    return stager_of_network(Settings(**not_conditioned, **{name: getattr(settings, name) for name in names}))
 
 
 @lru_cache(maxsize=4)

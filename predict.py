@@ -1,7 +1,7 @@
 """Score recordings with saved checkpoints, or the checkpoints on the test nights of their folds.
 
 python predict.py night.edf
-python predict.py recordings/*.edf other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
+python predict.py nights/*.edf other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
 python predict.py night.edf --list_channels
 
 python predict.py --dir ./pretrained_model
@@ -309,6 +309,7 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
     numbers = ", ".join(str(fold.run.fold) for fold in night.folds)
     left_out = "" if len(night.folds) == n_folds else f", folds {numbers} (others saw it)"
     yield f"{night.title}: {channels}, {len(night)} epochs ({counts}){left_out}"
+    yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
     if night.agreement and night.expert_file:
         words = metrics.in_words(night.agreement)
         yield f"    expert {night.expert_file.name}: {night.agreement.n_epochs} epochs, {words}"

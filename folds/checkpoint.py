@@ -146,7 +146,7 @@ def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: in
         subjects,
         epochs={},
         channels=[],
-        versions={"tensorflow": "1"},
+        versions=published.VERSIONS,
         adapted=published.CONDITIONING[dataset.name],
     )
     return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)

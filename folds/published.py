@@ -42,7 +42,11 @@ SHAPES: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(COUNTERS, ()),
 }
 
+VERSIONS = {"tensorflow": "1"}  # all that is known of the program that made them
+
 SETTINGS = {
+    "high_pass": 0.0,
+    "amplitude": (0.0,),
     "sampling_rate": 100,
     "input_size": 3000,
     "n_rnn_layers": 1,

@@ -12,11 +12,13 @@ from typing import Any
 from command import InputError
 from config import Settings, settings_of
 from files import load_json, save_json
+from folds import published
 from folds.folders import RUN
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
 SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
+NOT_CONDITIONED = {"high_pass": 0.0, "amplitude": (0.0,)}  # folds of before there was such a thing
 
 
 @dataclass(frozen=True)
@@ -143,16 +145,20 @@ def load_run(folder: Path) -> Run:
 def run_of(stored: Mapping[str, Any]) -> Run:
     """Return the run that a config.json holds, and those that its first weights came from."""
     values = {name: stored[name] for name in Run.__dataclass_fields__ if name not in ("init_from", "adapted")}
-    adapted = stored.get("adapted")
+    adapted = Conditioning.from_json(stored["adapted"]) if stored.get("adapted") else None
+    if "adapted" not in stored and values["versions"] == published.VERSIONS:  # converted before there was such a thing
+        adapted = published.CONDITIONING.get(values["db"])
     origin = stored.get("init_from")  # folds of before there was such a thing do not have it
     init_from = Origin(**{**origin, "run": run_of(origin["run"])}) if origin else None
-    settings = {name: value for name, value in values["settings"].items() if name not in SETTINGS_OF_OLD}
+    settings = {**NOT_CONDITIONED, **values["settings"]}
+    for name in SETTINGS_OF_OLD:
+        settings.pop(name, None)
     return Run(
         **{
             **values,
             "settings": settings_of(settings),
             "init_from": init_from,
-            "adapted": Conditioning.from_json(adapted) if adapted else None,
+            "adapted": adapted,
         }
     )
 

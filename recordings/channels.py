@@ -110,9 +110,14 @@ def trained_and_stand_ins(trained: Sequence[str], labels: Sequence[str]) -> Iter
         InputError: there is none, or the next name could mean several channels.
     """
     stand_ins = [name for wanted in trained for name in STAND_INS.get(plain_label(wanted), ())]
-    there = set()
+    there: set[Channel] = set()
     for name in (*trained, *stand_ins):
-        found = find_channel(name, labels)
+        try:
+            found = find_channel(name, labels)
+        except InputError:
+            if name in trained or not there:
+                raise
+            continue  # one is there already: a name that could mean several is no reason to refuse the recording
         if found and found not in there:
             there.add(found)
             yield found

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import SignalChange
-from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, faults
 
 RATE = TARGET_RATE
-FLAT_RANGE = 1.0  # µV from the lowest to the highest sample of an epoch in a prepared night
+CLIPPED_SHARE = 0.01  # of an epoch's samples at a limit; more do not count for the amplitude
 HIGHEST_CUTOFF = 0.5  # Hz; the baseline that is taken away has 4 values a second
 
 Signal = NDArray[np.float32]
@@ -92,7 +92,7 @@ class Conditioning:
         share = np.zeros(len(x), np.float32) if clipped is None else clipped.astype(np.float32)
         whole = Epochs(x, recorded, len(x), flat, share, 0.0)
         plan = self.plan(lambda: [whole], own)
-        return Conditioned(plan.factor, plan.removed, plan.amplitude, plan.condition(x))
+        return Conditioned(plan.factor, plan.removed, plan.amplitude, plan.left, plan.condition(x))
 
     def plan(self, parts: Parts, own: bool = False) -> Plan:
         """Return what is done to one channel of a whole recording, of which only a part is in memory at a time.
@@ -112,7 +112,7 @@ class Conditioning:
             measured = rhythm_amplitude(good(part, filtered) for part, filtered in without_baseline(parts, ends))
             if measured > 0:
                 factor = float(np.clip(measured, *self.amplitude)) / measured
-        return Plan(factor, removed, measured, factor * self.scale, self.offset, ends)
+        return Plan(factor, removed, measured, False, factor * self.scale, self.offset, ends)
 
     def left_as_it_is(self, parts: Parts) -> Plan | None:
         """Return a night of the data set itself without a change but that of the unit; None if it is a stranger."""
@@ -121,9 +121,9 @@ class Conditioning:
         measured, offset = rhythm_amplitude(good(part, part.x) for part in parts()), middle(parts)
         low, high = self.own
         if low * self.scale <= measured <= high * self.scale and abs(offset - self.offset) <= OWN_OFFSET * self.scale:
-            return Plan(1.0, 0.0, measured)
+            return Plan(1.0, 0.0, measured, True)
         if low <= measured <= high and abs(offset) <= OWN_OFFSET:
-            return Plan(1.0, 0.0, measured, self.scale, self.offset)
+            return Plan(1.0, 0.0, measured, True, self.scale, self.offset)
         return None
 
     def of_nights(self) -> SignalChange | None:
@@ -131,7 +131,12 @@ class Conditioning:
         if self == Conditioning():
             return None
         tag = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
-        return SignalChange(tag, lambda x: self.apply(x, flat=np.ptp(x, axis=1) < FLAT_RANGE, own=True).x)
+        return SignalChange(tag, self.condition_night)
+
+    def condition_night(self, x: Signal) -> Signal:
+        """Condition a prepared night of the data set itself, (epoch, sample), all epochs of which follow each other."""
+        flat, clipped = np.transpose([faults(one) for one in x])
+        return self.apply(x, flat=flat > 0, clipped=clipped > CLIPPED_SHARE, own=True).x
 
     def in_words(self) -> str:
         """Return what is done to a recording, for people."""
@@ -156,16 +161,19 @@ class Measured:
         factor: what its amplitude was multiplied by; 1 for as recorded.
         removed: µV, the offset that the high-pass removed (the median); 0 without one.
         amplitude: µV, as measured; nan where it was not, or where every epoch is flat or clipped.
+        left: it is a night of the weights' own data set, and was left as recorded but for its unit.
     """
 
     factor: float
     removed: float
     amplitude: float
+    left: bool
 
     def described(self, need: Conditioning) -> dict[str, Any]:
         """Return what was done, and why, as JSON-ready values."""
         return {
             "needed": need.in_words(),
+            "left_as_recorded": self.left,
             "amplitude_uv": None if math.isnan(self.amplitude) else round(self.amplitude, 3),
             "multiplied_by": round(self.factor, 4),
             "offset_removed_uv": round(self.removed, 2),

@@ -243,7 +243,9 @@ class Records:
         for record in range(first, last, step):
             n = min(step, last - record)
             at = self.first_byte + record * record_bytes
-            whole = np.fromfile(self.file.path, np.uint8, count=n * record_bytes, offset=at).reshape(n, record_bytes)
+            with readable(self.file.path, "as long as it was when it was opened", "read it again when it is whole"):
+                whole = np.fromfile(self.file.path, np.uint8, count=n * record_bytes, offset=at)
+                whole = whole.reshape(n, record_bytes)
             found[record - first :][:n] = whole[:, start : start + size]
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -160,6 +161,14 @@ class StagedChannel:
     reason: str = ""
     conditioned: tuple[dict[str, Any], ...] = ()
     content: str = ""
+
+    def conditioned_in_words(self) -> Iterator[str]:
+        """Yield what was done to the signal before the weights saw it, where anything was."""
+        for done in self.conditioned:
+            if done["left_as_recorded"]:
+                yield "a night of the weights' own data set, left as recorded"
+            elif done["multiplied_by"] != 1 or done["offset_removed_uv"]:
+                yield f"offset of {done['offset_removed_uv']:g} µV removed, amplitude × {done['multiplied_by']:.2f}"
 
     @property
     def conversions(self) -> list[str]:

@@ -17,7 +17,7 @@ from command import InputError
 from folds.checkpoint import Fold
 from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
 from recordings.conditioning import Plan
-from recordings.datasets import DATASETS, hypnogram_beside, night_name, read_hypnogram
+from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name, read_hypnogram, study_of
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
@@ -89,7 +89,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     chosen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, chosen, request)
     first_second = grid_start(delay)  # the expert's epochs count
-    own = DATASETS[folds[0].run.db].subject_of(recorded_night(opened)) is not None
+    own = is_of_data_set(opened, DATASETS[folds[0].run.db])
     channels = [stage_channel(one_channel(opened, one), first_second, chosen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
     if all(one.faults[NO_SIGNAL].all() for one in channels):
@@ -216,6 +216,12 @@ def mean_of_good(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.flo
 
 
 # ---- which folds ----
+
+
+def is_of_data_set(opened: Recording, dataset: Dataset) -> bool:
+    """Tell whether a recording is a night of a data set: prepared, or under its study's own name for it."""
+    known = opened.night is not None or (opened.path is not None and study_of(opened.path) is not None)
+    return known and dataset.subject_of(recorded_night(opened)) is not None
 
 
 def recorded_night(opened: Recording) -> str:

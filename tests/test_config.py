@@ -235,6 +235,9 @@ def test_a_mistake_in_config_py_is_one_line(tmp_path, value, edited, says):
         ({"amplitude": (1.0, 2.0, 3.0)}, "it must be one value, or the lowest and the highest"),
         ({"high_pass": 0.2, "input_size": 500}, "set high_pass to 0"),
         ({"high_pass": 0.2, "sampling_rate": 128}, "set high_pass to 0"),
+        ({"amplitude": (0.0, 9.0)}, "it must be one value, or the lowest and the highest above 0"),
+        ({"amplitude": (8.0,), "sampling_rate": 200, "input_size": 6000}, "are for 100 Hz"),
+        ({"amplitude": (8.0,), "input_size": 250}, "whole pieces of 5 s"),
     ],
 )
 def test_conditioning_that_makes_no_sense_is_refused(settings, message):

@@ -432,3 +432,12 @@ def test_marks_of_real_hypnograms_are_those_of_another_reader(real):
 )
 def test_a_list_of_texts_is_a_mark_for_each(duration, texts, marks):
     assert marks_of(b"+5", duration, texts) == marks
+
+
+def test_a_file_that_became_shorter_is_the_users_error(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    opened = open_edf(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match=r"a\.edf: not as long as it was when it was opened .*; read it again"):
+        opened.read(0, 0, 6000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,7 +11,9 @@ from command import InputError
 from config import Settings
 from files import save_json
 from folds.folders import RUN
+from folds.published import CONDITIONING
 from folds.run import Origin, Run, check_same_run, flattened, load_run, save_run
+from recordings.conditioning import Conditioning
 
 NIGHTS = {"train": {"a": 3}, "valid": {"b": 2}, "test": {"c": 1}}
 SUBJECTS = {"train": (1,), "valid": (2,), "test": (0,)}
@@ -145,3 +148,30 @@ def test_a_damaged_run_is_refused(tmp_path, content, message):
     (tmp_path / RUN).write_text(content)
     with pytest.raises(InputError, match=message):
         load_run(tmp_path)
+
+
+# ---- conditioning ----
+
+
+def stored(**changes):
+    """Return the config.json of a fold of before there was conditioning, with some values changed."""
+    content = run().as_json()
+    del content["adapted"], content["settings"]["high_pass"], content["settings"]["amplitude"]
+    return {**content, **changes}
+
+
+def test_a_fold_of_before_there_was_conditioning_has_none_whatever_config_py_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(Settings.__init__, "__defaults__", tuple(conditioned_defaults()))
+    assert Settings().amplitude == (8.0,), "the user has edited config.py"
+    save_json(tmp_path / RUN, stored())
+    assert load_run(tmp_path).conditioning == Conditioning()
+
+
+def conditioned_defaults():
+    changed = {"high_pass": 0.2, "amplitude": (8.0,)}
+    return [changed.get(field.name, field.default) for field in dataclasses.fields(Settings)]
+
+
+def test_a_published_fold_that_was_converted_before_is_conditioned_as_one_that_is_read_today(tmp_path):
+    save_json(tmp_path / RUN, stored(versions={"tensorflow": "1"}))
+    assert load_run(tmp_path).conditioning == CONDITIONING["sleepedf"]

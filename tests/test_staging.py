@@ -459,11 +459,21 @@ def test_what_was_done_is_told(stage, adapted):
     assert not any("multiplied" in warning for warning in stage([fpz(eeg(6))], chosen=adapted).warnings)
 
 
+def test_a_name_alone_makes_no_night_of_the_data_set(stage, adapted):
+    """Anybody's file may be called as a prepared night is; only a study's own name for a recording counts."""
+    night = stage([fpz(eeg(6))], name="SC4001E0.edf", chosen=[adapted[0]])
+    assert not night.channels[0].conditioned[0]["left_as_recorded"]
+    assert any("amplitude × " in words for words in night.channels[0].conditioned_in_words())
+
+
 def test_a_night_of_their_own_data_set_is_left_as_it_is(stage, adapted, folds):
     own = stage([fpz(eeg(6))], name="SC4411E0-PSG.edf", chosen=adapted)
     expected = stage([fpz(eeg(6))], name="SC4001E0-PSG.edf", chosen=[adapted[0]])
     plain = stage([fpz(eeg(6))], name="SC4001E0-PSG.edf", chosen=[folds[0]])
     np.testing.assert_array_equal(expected.probabilities, plain.probabilities)
+    assert list(expected.channels[0].conditioned_in_words()) == [
+        "a night of the weights' own data set, left as recorded"
+    ]
     assert own.channels[0].conditioned[0]["multiplied_by"] != 1, "subject 41 is none of sleepedf's"
     strange = stage([fpz(eeg(6) + 55)], name="SC4001E0-PSG.edf", chosen=[adapted[0]])
     assert strange.channels[0].conditioned[0]["multiplied_by"] != 1, "an offset: not as its recorder makes them"
