@@ -65,19 +65,22 @@ class RecSleepNet(keras.Model):
         self.dense.build((None, None, n_features))
         self.built = True
 
-    def encode(self, x: tf.Tensor, seeds: Seeds | None = None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def encode(
+        self, x: tf.Tensor, seeds: Seeds | None = None, learning: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return features, middle feature and CRB output of every epoch.
 
         Args:
             x: (epoch, sample), µV.
             seeds: of the dropout; None for none.
+            learning: the weights are to learn from it.
 
         Returns:
             features (epoch, 256), middle feature and CRB output, both (epoch, position, 128).
         """
         x = nn.max_pool(self.conv_1(x[:, :, tf.newaxis]), 8)  # (epoch, sample) -> (epoch, position, filter)
         x = nn.dropout(x, DROPOUT, seeds and seeds.layer(0))
-        middle, output = self.crb(x)
+        middle, output = self.crb.call(x, learning)
         pooled = tf.cast(nn.max_pool(output, 4), tf.float32)
         return nn.mean_and_max(pooled), middle, output  # features: (epoch, position, filter) -> (epoch, feature)
 
@@ -260,8 +263,8 @@ class Training:
     def pretrain_graph(self, x: tf.Tensor) -> Losses:
         seeds = self.next_seeds()
         with tf.GradientTape() as tape:
-            _, middle, output = self.network.encode(flat(x), seeds)
-            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output))
+            _, middle, output = self.network.encode(flat(x), seeds, learning=True)
+            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output, learning=True))
         self.pretrain_adam.apply(tape.gradient(loss, self.pretrained))
         return {"loss_rec": loss}
 
@@ -281,12 +284,12 @@ class Training:
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
     ) -> tuple[Losses, tf.Tensor, tf.Tensor]:
         """Return the three losses, the logits (night, epoch, stage) and the new state of one batch."""
-        features, middle, output = self.network.encode(flat(x), seeds)
+        features, middle, output = self.network.encode(flat(x), seeds, learning=True)
         logits, state = self.network.decide(unflat(features, x.shape[:2]), weight > 0, state, seeds)
         losses = {
             "loss_ce": classification_loss(logits, y, weight, self.class_weights),
             "loss_l2": l2_loss(self.network, self.settings.l2_weight_decay),
-            "loss_rec": reconstruction_loss(middle, self.network.crb.reconstruct(output)),
+            "loss_rec": reconstruction_loss(middle, self.network.crb.reconstruct(output, learning=True)),
         }
         return losses, logits, state
 
