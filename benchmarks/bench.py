@@ -2,8 +2,9 @@
 
     python benchmarks/bench.py [--json FILE] [--large GB]
 
-Steps, scoring and `--help` are medians of several repeats, whole commands run once. It takes about six minutes on
-2 cores, and wants the machine for itself. `--large 20` adds the reading of 20 GB of nights. For Linux.
+Steps, scoring, `--help` and the first answer of predict.py are medians of several repeats, other commands run once. It
+takes about eight minutes on 2 cores, and wants the machine for itself. `--large 20` adds the reading of 20 GB of
+nights. For Linux.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 PROGRAM = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROGRAM))
 
 import numpy as np
 
+import config
 import trainer
 from config import Settings
 from data import Batch, Night, batch_nights, load_night, plan_steps, prefetched, save_night
@@ -39,6 +42,8 @@ from device import import_tensorflow
 from folds.folders import fold_folder
 from folds.history import TRAIN, load_history
 from folds.run import Run
+from folds.split import split_subjects
+from recordings.datasets import DATASETS
 
 SETTINGS = Settings()
 STEP_EPOCHS = SETTINGS.batch_size * SETTINGS.seq_length
@@ -174,6 +179,63 @@ def pass_overhead(training: Any, stager: Any, step: float) -> float:
     return taken / ((int(training.step) - before) / 3 * step)
 
 
+def both_forms() -> Figures:
+    """Return what the frequency domain takes of the direct convolutions' time, one step of each after the other."""
+    from model import Stager, Training
+    from nn import ReconstructionBlock
+
+    batch = generated_batch()
+    night = np.random.default_rng(0).normal(0, 20, (NIGHT_EPOCHS, SETTINGS.input_size)).astype(np.float32)
+    works: dict[bool, dict[str, Callable[[], Any]]] = {}
+    for in_frequency in (False, True):
+        with patch.object(ReconstructionBlock, "in_frequency_domain", lambda *_, chosen=in_frequency: chosen):
+            works[in_frequency] = works_of(training := Training(SETTINGS), Stager(training.network), batch, night)
+            for work in works[in_frequency].values():  # compiled here, in this form
+                work()
+    ratios: dict[str, list[float]] = {name: [] for name in works[True]}
+    for _ in range(5):
+        for name in ratios:
+            direct, in_frequency_domain = (seconds(works[form][name], repeats=3) for form in (False, True))
+            ratios[name].append(in_frequency_domain / direct)
+    return {name: spread(values) for name, values in ratios.items()}
+
+
+def works_of(training: Any, stager: Any, batch: Batch, night: Any) -> dict[str, Callable[[], Any]]:
+    state = training.first_state()
+    return {
+        "training": lambda: training.train(batch, state)[0]["loss_ce"].numpy(),
+        "pre-training": lambda: training.pretrain(batch, state)[0]["loss_rec"].numpy(),
+        "scoring": lambda: stager.probabilities(night),
+    }
+
+
+# ---- a cross-validation ----
+
+MEAN_EPOCHS = {"sleepedf": 42_308 / 39, "sleepedfx": 195_479 / 153, "isruc": 900, "ucddb": 830}
+"""Epochs of a prepared night; of Sleep-EDF as published, of the others for nights of 7.5 and 6.9 hours."""
+
+
+def cross_validation_hours(steps: Figures) -> Figures:
+    """Return the hours that the published cross-validation of each data set takes, from the measured steps."""
+    return {name: sum(fold_hours(name, fold, steps) for fold in range(DATASETS[name].n_folds)) for name in MEAN_EPOCHS}
+
+
+def fold_hours(name: str, fold: int, steps: Figures) -> float:
+    """Return the hours of one fold: pre-training, training passes and the validation after each of them."""
+    subjects = split_subjects(DATASETS[name], fold)
+    nights_each = {"sleepedf": 39 / 20, "sleepedfx": 153 / 78}.get(name, 1.0)
+    rng = np.random.default_rng(fold)
+    train, valid = (
+        rng.uniform(0.75, 1.25, round(nights_each * len(part))) * MEAN_EPOCHS[name]
+        for part in (subjects.train, subjects.valid)
+    )
+    n_steps = len(plan_steps([round(n) for n in train], SETTINGS.batch_size, SETTINGS.seq_length))
+    validation = valid.sum() / steps["validation, 4 nights"]["epochs_per_second"]
+    one_pass = n_steps * steps["training"]["seconds"] * steps["pass_over_steps"] + validation
+    before = SETTINGS.pretrain_epochs * n_steps * steps["pre-training"]["seconds"] * steps["pass_over_steps"]
+    return float(before + SETTINGS.n_epochs * one_pass) / 3600
+
+
 # ---- whole commands ----
 
 
@@ -248,6 +310,67 @@ def scoring_command(folder: Path) -> Figures:
     return {"seconds_file_to_stages": run("predict.py", raw / "SC4001E0-PSG.edf", *arguments).seconds}
 
 
+CAUSES = """
+import json, resource, sys
+from pathlib import Path
+
+def cpu():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+laps, last = {}, 0.0
+
+def lap(cause):
+    global last
+    laps[cause], last = cpu() - last, cpu()
+
+path, folds, folder = sys.argv[1:]
+import predict
+from recordings.opening import open_recording
+from scoring.scorer import Scorer
+from scoring.staging import Request, stager_of
+opened = open_recording(Path(path))
+scorer = Scorer(folds, gpu=-1)
+lap("Python, NumPy, files")
+scorer.device
+import model
+lap("importing TensorFlow")
+stager_of(scorer.folds[0]).compile()
+lap("building and compiling the network")
+night = scorer.stage_opened(opened, Request())
+lap("reading, conditioning, spectrum, five folds")
+import matplotlib.figure, matplotlib.backends.backend_agg
+lap("importing matplotlib")
+night.save(folder)
+lap("picture and files")
+print(json.dumps(laps))
+"""
+
+
+def first_answer(folder: Path) -> Figures:
+    """Score a night of eight hours with the weights in the box, each time in a process of its own.
+
+    Returns:
+        Median and range of CPU seconds, seconds and peak, and what the CPU seconds are spent on.
+    """
+    raw, weights = folder / "raw_8_hours", PROGRAM / config.PRETRAINED_DIR
+    run("simulate.py", "--db", "sleepedf", "--output_dir", raw, "--subjects", "0", "--hours", "8")
+    night = (raw / "SC4001E0-PSG.edf").rename(folder / "night.edf")  # under its own name four folds have seen it
+    arguments: list[str | Path] = ["--dir", weights, "--gpu", "-1", "--output_dir", folder / "scored_8_hours"]
+    runs = [run("predict.py", night, *arguments) for _ in range(5)]
+    program = [sys.executable, "-c", CAUSES, str(night), str(weights), str(folder / "scored_8_hours")]
+    printed = [subprocess.run(program, cwd=PROGRAM, stdout=subprocess.PIPE, text=True, check=True) for _ in range(5)]
+    laps = [json.loads(one.stdout.splitlines()[-1]) for one in printed]
+    return {
+        **{name: spread([getattr(one, name) for one in runs]) for name in ("cpu_seconds", "seconds", "peak_mb")},
+        "causes_cpu_seconds": {cause: statistics.median(one[cause] for one in laps) for cause in laps[0]},
+    }
+
+
+def spread(values: list[float]) -> Figures:
+    return {"median": statistics.median(values), "from": min(values), "to": max(values)}
+
+
 def yasa_seconds() -> Figures | None:
     """Stage a night of the same length with YASA, the stager that many use today; None where it is not installed."""
     if find_spec("yasa") is None:
@@ -314,11 +437,14 @@ def measure(large: float | None) -> Figures:
         "machine": machine(),
         "matrix product": product,
         "steps": steps_and_scoring(product["gflops"]),
+        "both forms": both_forms(),
         "help": help_seconds(),
     }
+    figures["cross-validation hours"] = cross_validation_hours(figures["steps"])
     with tempfile.TemporaryDirectory() as folder:
         figures["trainer.py"] = training_commands(Path(folder))
         figures["predict.py"] = scoring_command(Path(folder))
+        figures["first answer"] = first_answer(Path(folder))
         figures["YASA"] = yasa_seconds()
         figures["prepare_sleepedf.py"] = preparing_commands(Path(folder))
     if large:
@@ -342,6 +468,7 @@ def lines_of(figures: Figures) -> list[str]:
             lines.append(
                 f"{name:24} {rate['seconds']:8.3f} {rate['epochs_per_second']:9.0f} {rate['gflop']:7.1f} {share:>22}"
             )
+    lines += ["", *form_and_hour_lines(figures), "", *first_answer_lines(figures["first answer"])]
     training, prepared = figures["trainer.py"], figures["prepare_sleepedf.py"]
     lines += [
         "",
@@ -368,6 +495,25 @@ def lines_of(figures: Figures) -> list[str]:
             f"peak {large['peak_mb_without_tensorflow']:.0f} MB without TensorFlow"
         )
     return lines
+
+
+def form_and_hour_lines(figures: Figures) -> list[str]:
+    forms = ", ".join(f"{name} {in_spread(one)}" for name, one in figures["both forms"].items())
+    hours = ", ".join(f"{name} {one:.0f} h" for name, one in figures["cross-validation hours"].items())
+    return [f"the frequency domain takes of the direct form: {forms}", f"a cross-validation as published: {hours}"]
+
+
+def first_answer_lines(answer: Figures) -> list[str]:
+    """Return what a night of eight hours takes, and what it is spent on."""
+    return [
+        f"predict.py night.edf, 8 hours, 5 folds: {in_spread(answer['cpu_seconds'])} s of CPU, "
+        f"{in_spread(answer['seconds'])} s, peak {answer['peak_mb']['median']:.0f} MB; CPU seconds of it:",
+        *(f"    {cause:44} {taken:5.2f}" for cause, taken in answer["causes_cpu_seconds"].items()),
+    ]
+
+
+def in_spread(one: Figures) -> str:
+    return f"{one['median']:.2f} ({one['from']:.2f} to {one['to']:.2f})"
 
 
 def main() -> None:
