@@ -94,8 +94,8 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None) -> tf.Tensor:
 
 # ---- convolution in the frequency domain ----
 #
-# By the convolution theorem, a convolution is a product at every frequency. The five convolutions of the
-# reconstruction block are 95 % of the operations of a training step, and on a CPU this computes them with a third:
+# By the convolution theorem, a convolution is a product at every frequency. The convolutions of the reconstruction
+# block are nearly all of the operations, and on a CPU this computes them with a third, where no weights learn:
 #
 # 1. The positions of an epoch are cut into blocks of about 21 places (63 positions: 3 blocks), and each block sees
 #    the 7 positions around it that 8 taps reach: 28 points. A circular convolution of 28 points is the wanted one
