@@ -7,7 +7,7 @@ RUN := $(ENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --requirement
 DEMO := demo
 
-# What is compiled stays in a process until it ends: three processes keep the tests below 2 GB.
+# What is compiled stays in a process until it ends: three processes need less memory than one.
 STEPS := tests/test_model.py tests/test_nn.py
 TRAINING := tests/test_trainer.py
 
