@@ -415,9 +415,9 @@ def window_amplitudes(windows: Signal) -> NDArray[np.float64]:
 
 def amplitudes_of(windows: Signal) -> NDArray[np.float64]:
     """Return (window,) µV: the geometric mean of the root mean squares of the rhythms in (window, sample) µV."""
-    hann = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
     from scipy.fft import rfft
 
+    hann = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
     spectrum = rfft(windows * hann, axis=1)
     power = spectrum.real**2 + spectrum.imag**2  # (window, frequency)
     seconds = WINDOW // RATE

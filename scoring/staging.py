@@ -86,11 +86,11 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     expert, expert_file = expert_of(opened, request)
     delay = expert.delay(opened.start) if expert else 0.0
     lights = lights_of(opened, request.lights_off, request.lights_on)
-    chosen, seen = unseen_folds(opened, folds)
-    found, stand_ins = chosen_channels(opened, chosen, request)
+    unseen, seen = unseen_folds(opened, folds)
+    found, stand_ins = chosen_channels(opened, unseen, request)
     first_second = grid_start(delay)  # the expert's epochs count
     own = is_of_data_set(opened, DATASETS[folds[0].run.db])
-    channels = [stage_channel(one_channel(opened, one), first_second, chosen, own, opened.marks) for one in found]
+    channels = [stage_channel(one_channel(opened, one), first_second, unseen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
     if all(one.faults[NO_SIGNAL].all() for one in channels):
         raise InputError(
@@ -110,7 +110,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         expert_file=expert_file,
         lights_off=lights.off,
         lights_on=lights.on,
-        folds=tuple(chosen),
+        folds=tuple(unseen),
         simulated=opened.simulated,
         warnings=(
             *seen,
