@@ -29,6 +29,7 @@ from device import choose_device, give_back_memory, start_tensorflow
 from files import existing_folder, writable_folder
 from folds import folders as places
 from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume
+from folds.failure import FoldError, PassWatch
 from folds.history import (
     PRETRAIN,
     TRAIN,
@@ -55,7 +56,7 @@ from folds.run import Run, save_run
 from folds.split import PARTS, prepared_nights
 from recordings.datasets import DATASETS, Dataset, dataset_named
 from scoring import metrics
-from scoring.test_nights import scores_of
+from scoring.test_nights import NotFiniteError, scores_of
 
 if TYPE_CHECKING:
     from model import Losses, Stager, Training
@@ -135,10 +136,14 @@ class FoldTraining:
 
         Returns:
             The mean of each loss over the steps.
+
+        Raises:
+            FoldError: a loss, or a weight after the last step, is not finite.
         """
         order = np.random.default_rng([self.run.seed, phase == TRAIN, number]).permutation(len(nights))
         ordered = [nights[i] for i in order]
         plan = plan_of_pass([len(night) for night in ordered], self.settings)
+        watch = PassWatch(f"fold {self.run.fold}: {phase} pass {number}", ordered, plan, self.settings.seq_length)
         bar = tqdm(
             prefetched(batch_nights(ordered, plan, self.settings.seq_length)),
             desc=f"fold {self.run.fold} {phase} {number}",
@@ -152,7 +157,11 @@ class FoldTraining:
         for batch in bar:
             one, state = take_step(batch, state)
             losses.append(one)
+            if len(losses) > 1:
+                watch.check_losses(losses[-2], len(losses) - 2)  # a step late: reading the last would wait for it
             show_losses(bar, one)
+        watch.check_losses(losses[-1], len(losses) - 1)
+        watch.check_weights(self.training.network.values())
         return {name: float(np.mean([float(one[name]) for one in losses])) for name in losses[0]}
 
     def end_pass(self, one: Pass, started: float) -> None:
@@ -209,12 +218,10 @@ class FoldTraining:
         """Score the test nights, once, with the kept checkpoint; this ends the fold.
 
         Raises:
-            InputError: no pass was kept.
+            FoldError: no pass was kept.
         """
         if not any(one.kept for one in self.history.passes):
-            raise InputError(
-                f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes"
-            )
+            raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
         best = load_best(self.folder)
         self.training.network.assign(best.weights, str(self.folder))
         scores = scores_of(self.stager, self.load("test"))
@@ -276,11 +283,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for run in runs:
         if run not in unfinished:
             log.info("fold %d is finished already", run.fold)
-    if unfinished:
-        train_folds(unfinished, folders, nights, sources, options)
-    print_table(folders, dataset)
-    print_next(dataset, options)
-    return 0
+    failed = train_folds(unfinished, folders, nights, sources, options) if unfinished else {}
+    finished = {fold: folder for fold, folder in folders.items() if fold not in failed}
+    if finished:
+        print_table(finished, dataset)
+        print_next(dataset, options)
+    if failed:
+        log.info("\n%d of %d folds failed:", len(failed), len(runs))
+    for reason in failed.values():
+        log.info("    %s", reason)
+    return int(bool(failed))
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -305,8 +317,13 @@ def train_folds(
     nights: Mapping[int, Sequence[Path]],
     sources: Mapping[int, Fold],
     options: argparse.Namespace,
-) -> None:
-    """Train the folds that are not finished, one after the other, with one compilation."""
+) -> dict[int, str]:
+    """Train the folds that are not finished, one after the other, with one compilation.
+
+    Returns:
+        Why folds failed, by their numbers.
+    """
+    failed = {}
     device = start_tensorflow(options.gpu)
     started = time.perf_counter()
     training, stager = compiled(runs[0].settings, sources)
@@ -321,7 +338,11 @@ def train_folds(
                 log.info("fold %d: finished by another trainer meanwhile", run.fold)
                 continue
             fold = FoldTraining(training, stager, run, folder, nights, sources.get(run.fold), options.memory_map)
-            train_fold(fold, "the same command without --restart" if options.restart else "the same command")
+            try:
+                train_fold(fold, "the same command without --restart" if options.restart else "the same command")
+            except (FoldError, NotFiniteError) as error:
+                failed[run.fold] = str(error)
+    return failed
 
 
 def compiled(settings: Settings, sources: Mapping[int, Fold]) -> tuple[Training, Stager]:
@@ -348,6 +369,9 @@ def train_fold(fold: FoldTraining, command: str) -> None:
             stopped = f"stopped in fold {fold.run.fold} {fold.history.last()}"
             log.info("%s", stopped)
             raise KeyboardInterrupt(f"{stopped}; {command} goes on with the pass it was in") from None
+        except (FoldError, NotFiniteError) as error:
+            log.info("error: %s", error)
+            raise
 
 
 @contextmanager

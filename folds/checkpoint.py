@@ -110,6 +110,9 @@ def load_resume(folder: Path) -> tuple[int, Arrays]:
     arrays = load_arrays(folder / RESUME, TRAIN_AGAIN)
     if "passes_done" not in arrays:
         raise InputError(f"{folder / RESUME}: damaged (no passes_done); {TRAIN_AGAIN}")
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"{folder / RESUME}: {name} has values that are not finite; {TRAIN_AGAIN}")
     return int(arrays.pop("passes_done")), arrays
 
 

@@ -46,11 +46,25 @@ class TestNight:
     seen: bool
 
 
+class NotFiniteError(InputError):
+    """What the network makes of a night is no number: of this night there are no stages; of others there may be."""
+
+
 def stage_night(stager: Stager, night: Night) -> StagedNight:
-    """Stage a prepared night with the network in `stager`."""
-    return StagedNight(
-        name=night.name, probabilities=stager.probabilities(night.x), expert=night.y, simulated=night.simulated
-    )
+    """Stage a prepared night with the network in `stager`.
+
+    Raises:
+        NotFiniteError: the network's output is not finite, as it is after an epoch of 1e30 µV.
+    """
+    probabilities = stager.probabilities(night.x)
+    lost = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if len(lost):
+        largest = float(np.abs(night.x[lost[0] : lost[0] + 1]).max())
+        raise NotFiniteError(
+            f"{night.name}: what the network makes of it is not finite from epoch {lost[0]} on, whose largest sample "
+            f"is {largest:.3g} µV; leave out this night or prepare it again"
+        )
+    return StagedNight(name=night.name, probabilities=probabilities, expert=night.y, simulated=night.simulated)
 
 
 def scores_of(stager: Stager, nights: Iterable[Night]) -> Scores:
@@ -78,7 +92,7 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
         nights: the prepared nights of every test subject.
 
     Raises:
-        InputError: there is no night, or one cannot be read.
+        InputError: there is no night, or one cannot be read or gives no numbers.
     """
     tested: list[TestNight] = []
     for fold in folds:

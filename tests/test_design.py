@@ -23,7 +23,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("scoring.staged",),
     ("scoring.quality",),
     ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum"),
-    ("folds.planning", "folds.history"),
+    ("folds.planning", "folds.history", "folds.failure"),
     ("folds.checkpoint",),
     ("folds.run",),
     ("folds.published",),

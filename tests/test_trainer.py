@@ -111,7 +111,7 @@ def test_finished_folds_are_not_trained_again(train, trained, monkeypatch):
 def test_nights_of_several_channels_are_warned_of(train, trained, tmp_path, monkeypatch):
     data = short_nights(tmp_path / "data")
     spoil(data, "SC4021E0.npz", ch_label="EEG Pz-Oz")
-    monkeypatch.setattr(trainer, "train_folds", lambda *_: None)
+    monkeypatch.setattr(trainer, "train_folds", lambda *_: {})
     monkeypatch.setattr(trainer, "print_table", lambda *_: None)
     _, printed = train(data=data)
     assert "warning: fold 0: the nights are of several channels: EEG Fpz-Cz, EEG Pz-Oz" in printed
@@ -317,7 +317,7 @@ def tune(data_dir, tmp_path, capsys):
 
 @pytest.fixture
 def no_training(monkeypatch):
-    monkeypatch.setattr(trainer, "train_folds", lambda *_: None)
+    monkeypatch.setattr(trainer, "train_folds", lambda *_: {})
     monkeypatch.setattr(trainer, "print_table", lambda *_: None)
 
 
@@ -527,6 +527,106 @@ def test_a_bad_night_is_named(train, tmp_path, name, changes, message):
     status, printed = train(data=data)
     assert status == 2 and name in printed.splitlines()[-1] and message in printed.splitlines()[-1]
     assert not (fold_of(tmp_path) / "best_model.npz").exists()
+
+
+# ---- losses that are no numbers ----
+
+
+def huge_epoch(data, name, epoch, value=1e30):
+    path = data / "sleepedf" / name
+    with np.load(path) as archive:
+        x = archive["x"]
+        x[epoch] = value
+        np.savez(path, **{**archive, "x": x})
+
+
+def test_a_loss_that_is_not_finite_ends_the_fold_and_not_the_others(train, tmp_path):
+    data = short_nights(tmp_path / "data")
+    huge_epoch(data, "SC4021E0.npz", 12)
+    status, printed = train(data=data, last=4)
+    assert status == 1 and "2 of 2 folds failed" in printed
+    for fold in ("0", "4"):
+        assert f"fold {fold}: pretrain pass 1: loss_rec is inf in step " in printed
+        assert "SC4021E0 has a sample of 1e+30 µV in epoch 12: leave out this night" in printed
+        found = {path.name for path in fold_of(tmp_path, fold).iterdir()} - {LOCK}
+        assert found == {"config.json", "train.log", "tensorboard"}
+    assert "loss_rec is inf" in (fold_of(tmp_path) / "train.log").read_text()
+
+
+def test_weights_that_became_nan_never_replace_those_that_are_kept(train, trained, tmp_path, monkeypatch):
+    """In the second training pass: the weights of the first stay kept, and the fold goes on from them."""
+    steps, train_step = iter(range(1, 1000)), model.Training.train
+
+    def breaking(self, *args):
+        if next(steps) == 17:
+            self.network.dense.bias.assign(np.full(5, np.nan, np.float32))
+        return train_step(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model.Training, "train", breaking)
+        status, printed = train()
+    assert status == 1
+    assert "fold 0: train pass 2: loss_ce is nan in step 7 of 10; its signals stay within " in printed
+    assert "so lower the learning rate" in printed and "1 of 1 folds failed" in printed
+    assert "pooled" not in printed
+    folder = fold_of(tmp_path)
+    assert checkpoint.load_best(folder).pass_number == 1
+    assert checkpoint.load_resume(folder)[0] == 2 == len(load_history(folder))
+    assert train()[0] == 0, "what the fold goes on from is whole"
+    assert figures(folder) == figures(trained / "sleepedf" / "0")
+
+
+def test_weights_that_became_nan_in_the_last_step_of_a_pass_are_not_kept(train, tmp_path, monkeypatch):
+    """The loss of a step is that of the weights before it."""
+    steps, train_step = iter(range(1, 1000)), model.Training.train
+
+    def breaking(self, *args):
+        after = train_step(self, *args)
+        if next(steps) == 10:
+            self.network.dense.bias.assign(np.full(5, np.nan, np.float32))
+        return after
+
+    monkeypatch.setattr(model.Training, "train", breaking)
+    status, printed = train()
+    assert status == 1 and "train pass 1: the weights dense/bias are not finite after step 10" in printed
+    assert not (fold_of(tmp_path) / "best_model.npz").exists()
+
+
+def test_a_test_night_that_gives_no_numbers_is_not_scored_as_wake(train, tmp_path):
+    data = short_nights(tmp_path / "data")
+    huge_epoch(data, "SC4041E0.npz", 3, 3e38)
+    status, printed = train("--pretrain_epochs", "0", data=data, first=4, last=4)
+    assert status == 1
+    assert "SC4041E0: what the network makes of it is not finite from epoch 3 on" in printed
+    assert "largest sample is 3e+38 µV" in printed
+    assert not (fold_of(tmp_path, 4) / "test_scores.json").exists()
+
+
+def test_a_fold_that_cannot_be_trained_does_not_stop_the_next(train, trained, tmp_path, monkeypatch):
+    complete = trainer.FoldTraining.complete
+
+    def failing(self):
+        if self.run.fold == 0:
+            raise trainer.FoldError("fold 0: of no use")
+        complete(self)
+
+    monkeypatch.setattr(trainer.FoldTraining, "complete", failing)
+    status, printed = train(last=4)
+    assert status == 1 and "1 of 2 folds failed:\n    fold 0: of no use" in printed
+    rows = {line.split()[0]: line.split() for line in printed.splitlines() if line.strip()}
+    assert rows["pooled"][1] == "24"
+    assert figures(fold_of(tmp_path, 4)) == figures(trained / "sleepedf" / "4")
+
+
+def test_a_resume_file_with_nan_is_refused(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    (fold_of(tmp_path) / "test_scores.json").unlink()
+    checkpoint.save_resume(fold_of(tmp_path), 2, {"dense/bias": np.full(5, np.nan, np.float32)})
+    status, printed = train()
+    assert status == 2 and "resume.npz: dense/bias has values that are not finite" in printed.splitlines()[-1]
+
+
+# ---- folders ----
 
 
 def test_an_output_folder_that_cannot_be_written(train, tmp_path):
