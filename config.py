@@ -21,6 +21,8 @@ DATA_DIR = "./data"  # prepared nights: one folder a data set
 OUTPUT_DIR = "./output"  # what trainer.py writes: one folder a data set, one a fold
 PRETRAINED_DIR = "./pretrained_model"  # what predict.py scores when no --dir is given
 
+DROPOUTS = 3  # places in the network where values are dropped
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -44,13 +46,16 @@ class ListsAsTuples:
 
 @dataclass(frozen=True)
 class Settings(ListsAsTuples):
-    """The settings of a run, under their published names.
+    """The settings of a run, under their published names; the values are those of the published recipe.
 
     Raises:
         InputError: a value has the wrong type or lies outside its limits; the message names the setting.
     """
 
     # Training
+    recipe: Annotated[str, ("published", "robust"), "how to train; robust: with the values of ROBUST below"] = (
+        "published"
+    )
     pretrain_epochs: Annotated[int, Limits(0), "passes of reconstruction pre-training"] = 10
     n_epochs: Annotated[int, Limits(1), "training passes"] = 100
     learning_rate: Annotated[float, Limits(1e-12, 1), "step size of Adam"] = 1e-4
@@ -65,6 +70,28 @@ class Settings(ListsAsTuples):
     patience: Annotated[int, Limits(0), "stop after so many passes without a better checkpoint; 0: never"] = 0
     mixed_precision: Annotated[bool, (False, True), "convolutions in bfloat16, for GPUs that are fast at it"] = False
     seed: Annotated[int, Limits(0, 2**31 - 1), "seed of fold 0; fold k has seed + k"] = 42
+
+    # Training, beyond the published program
+    dropout: Annotated[tuple[float, ...], Limits(0, 0.95), "share dropped: of conv 1, of features, of the LSTM"] = (
+        0.5,
+        0.5,
+        0.5,
+    )
+    normalise: Annotated[bool, (False, True), "normalise by each batch; folded into the weights that are kept"] = False
+    weight_decay: Annotated[float, Limits(0, 1), "decoupled weight decay (AdamW)"] = 0.0
+    warm_up: Annotated[float, Limits(0), "passes over which the step size rises to learning_rate"] = 0.0
+    cosine: Annotated[bool, (False, True), "let the step size fall to 0 over the passes, as a cosine"] = False
+    weight_average: Annotated[float, Limits(0, 0.99999), "keep a moving average of the weights, with this decay"] = 0.0
+    random_start: Annotated[bool, (False, True), "cut each night into chunks from another epoch on each pass"] = False
+
+    # Augmentation: what is done to the signal of each night of a training pass, anew at each pass
+    augment_polarity: Annotated[float, Limits(0, 1), "share of nights that are turned upside down"] = 0.0
+    augment_gain: Annotated[float, Limits(0, 2), "standard deviation of the gain's natural logarithm"] = 0.0
+    augment_shift: Annotated[float, Limits(0, 15), "seconds by which the epochs' borders move, at most"] = 0.0
+    augment_tilt: Annotated[float, Limits(0, 2), "standard deviation of x in gain = (f / 8 Hz) ^ x"] = 0.0
+    augment_band: Annotated[float, Limits(0, 1), "share of nights with a high-pass, and with a low-pass"] = 0.0
+    augment_noise: Annotated[float, Limits(0, 1), "share of nights with noise of a random level and colour"] = 0.0
+    augment_drop: Annotated[float, Limits(0, 1), "share of epochs in which the signal is gone for some seconds"] = 0.0
 
     # Network
     sampling_rate: Annotated[int, Limits(16), "Hz"] = 100
@@ -82,6 +109,9 @@ class Settings(ListsAsTuples):
         for setting in described(type(self)):
             setting.check(getattr(self, setting.name))
         self.check_conditioning()
+        self.check_augmentation()
+        if len(self.dropout) != DROPOUTS:
+            raise InputError(f"dropout has {len(self.dropout)} values; it needs {DROPOUTS}: conv 1, features, LSTM")
         if len(self.class_weights) != len(STAGES):
             raise InputError(
                 f"class_weights has {len(self.class_weights)} values; it needs {len(STAGES)}, one for each stage"
@@ -105,6 +135,36 @@ class Settings(ListsAsTuples):
                 f"{self.sampling_rate} Hz: set both to 0"
             )
 
+    def check_augmentation(self) -> None:
+        """Raise InputError for a shift where epochs do not follow each other."""
+        if self.augment_shift and self.input_size != EPOCH_SECONDS * self.sampling_rate:
+            raise InputError(
+                f"augment_shift is {self.augment_shift!r} with input_size {self.input_size}; the borders of epochs can "
+                f"only move where whole epochs of {EPOCH_SECONDS} s follow each other: set augment_shift to 0"
+            )
+
+
+# The robust recipe: what `recipe = "robust"` puts in the place of the values above. What is given to trainer.py wins.
+ROBUST: dict[str, Any] = {
+    "pretrain_epochs": 0,
+    "n_epochs": 30,
+    "learning_rate": 1e-3,
+    "batch_size": 6,
+    "pack_nights": True,
+    "l2_weight_decay": 0.0,
+    "dropout": (0.2, 0.4, 0.4),
+    "normalise": True,
+    "weight_decay": 0.05,
+    "warm_up": 1.0,
+    "cosine": True,
+    "weight_average": 0.995,
+    "random_start": True,
+    "augment_polarity": 0.5,
+    "augment_gain": 0.1,
+    "augment_shift": 2.0,
+    "high_pass": 0.2,
+    "amplitude": (9.0,),
+}
 
 # ---- nothing to edit below: how the values above are checked and become options ----
 
@@ -182,11 +242,13 @@ def settings_from(options: argparse.Namespace) -> Settings:
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:
-    """Return config.py's settings with `values` in their place; a list stands for a tuple.
+    """Return config.py's settings, with those of the recipe and then `values` in their place; lists stand for tuples.
 
     Raises:
         InputError: a value is not allowed.
         TypeError: there is no such setting.
     """
-    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    recipe = ROBUST if values.get("recipe", Settings.recipe) == "robust" else {}
+    given = {**recipe, **values}
+    known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return Settings(**known)

@@ -32,6 +32,7 @@ class Night:
         fs: sampling rate in Hz.
         ch_label: the channel, by the name that was used.
         source: plain numbers and strings that say where the night came from.
+        first_epoch: the number of its first epoch; above 0 where only the rest of the night is used.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Night:
     fs: float = 100.0
     ch_label: str = ""
     source: Mapping[str, str | int | float] = field(default_factory=dict)
+    first_epoch: int = 0
 
     def __len__(self) -> int:
         return len(self.y)

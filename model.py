@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -13,14 +13,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 import nn
+import normalisation
 from command import InputError
 from config import Settings
 from data import Batch
 from files import Arrays, shape_differences
+from normalisation import Normaliser
 from sleepstage import STAGES
 
 FILTERS = 128
-DROPOUT = 0.5
 BLOCK_EPOCHS = 100
 """Epochs that scoring computes at a time: a night costs its own length, rounded up to this."""
 
@@ -66,7 +67,11 @@ class RecSleepNet(keras.Model):
         self.built = True
 
     def encode(
-        self, x: tf.Tensor, seeds: Seeds | None = None, learning: bool = False
+        self,
+        x: tf.Tensor,
+        seeds: Seeds | None = None,
+        learning: bool = False,
+        normaliser: Normaliser | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return features, middle feature and CRB output of every epoch.
 
@@ -74,15 +79,19 @@ class RecSleepNet(keras.Model):
             x: (epoch, sample), µV.
             seeds: of the dropout; None for none.
             learning: the weights are to learn from it.
+            normaliser: of this batch; None for none.
 
         Returns:
             features (epoch, 256), middle feature and CRB output, both (epoch, position, 128).
         """
         x = nn.max_pool(self.conv_1(x[:, :, tf.newaxis]), 8)  # (epoch, sample) -> (epoch, position, filter)
-        x = nn.dropout(x, DROPOUT, seeds and seeds.layer(0))
-        middle, output = self.crb.call(x, learning)
+        if normaliser:
+            x = normaliser.scale("conv_1", x, 0, x.shape[1])
+        x = nn.dropout(x, self.settings.dropout[0], seeds and seeds.layer(0))
+        middle, output = self.crb.call(x, learning, normaliser)
         pooled = tf.cast(nn.max_pool(output, 4), tf.float32)
-        return nn.mean_and_max(pooled), middle, output  # features: (epoch, position, filter) -> (epoch, feature)
+        features = nn.mean_and_max(pooled)  # (epoch, position, filter) -> (epoch, feature)
+        return normaliser.standardise(features) if normaliser else features, middle, output
 
     def decide(
         self, features: tf.Tensor, mask: tf.Tensor, state: tf.Tensor, seeds: Seeds | None = None
@@ -98,11 +107,11 @@ class RecSleepNet(keras.Model):
         Returns:
             logits (night, epoch, stage) and state (layer, 2, night, unit).
         """
-        x = nn.dropout(features, DROPOUT, seeds and seeds.layer(1))
+        x = nn.dropout(features, self.settings.dropout[1], seeds and seeds.layer(1))
         states = []
         for number, layer in enumerate(self.lstm):
             x, *last = layer(x, initial_state=tf.unstack(state[number]), mask=mask)
-            x = nn.dropout(x, DROPOUT, seeds and seeds.layer(2 + number))
+            x = nn.dropout(x, self.settings.dropout[2], seeds and seeds.layer(2 + number))
             states.append(tf.stack(last))
         return self.dense(x), tf.stack(states)
 
@@ -201,9 +210,10 @@ def l2_loss(network: RecSleepNet, decay: float) -> tf.Tensor:
 
 
 class Training:
-    """A network in training: its weights, one Adam for each phase, the global step, and the two compiled steps.
+    """A network in training: its weights, an optimiser for each phase, the global step, and the compiled steps.
 
-    It is compiled once; `restart` prepares it for another fold without compiling again.
+    It is compiled once; `restart` prepares it for another fold without compiling again. What it trains need not be a
+    network that others could use, as it may be normalised by each batch; `plain_weights` are those of one.
 
     Args:
         settings: of the run.
@@ -218,15 +228,18 @@ class Training:
         self.step = tf.Variable(0, dtype=tf.int64, name="global_step")
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed")
         self.n_dropouts = 2 + settings.n_rnn_layers if dropout else 0
-        self.pretrained = [w for name, w in self.network.named_weights().items() if name.startswith(("conv_1", "crb"))]
-        self.trained = list(self.network.named_weights().values())
+        named = self.network.named_weights()
+        self.pretrained = [weight for name, weight in named.items() if name.startswith(("conv_1", "crb"))]
+        self.trained = list(named.values())
         self.pretrain_adam = adam(settings, self.pretrained)
         self.train_adam = adam(settings, self.trained, settings.clip_grad_value)
+        self.average = {name: tf.Variable(w) for name, w in named.items()} if settings.weight_average else {}
         self.compiled_pretrain = compiled(self.pretrain_graph)
         self.compiled_train = compiled(self.train_graph)
+        self.compiled_measure = compiled(self.measure_graph)
 
     def compile(self) -> None:
-        """Compile both steps by taking each once, on nothing; what that does to the weights, `restart` undoes."""
+        """Compile the steps by taking each once, on nothing; what that does to the weights, `restart` undoes."""
         settings = self.settings
         x = np.zeros((settings.batch_size, settings.seq_length, settings.input_size), np.float32)
         nothing = Batch(
@@ -234,15 +247,68 @@ class Training:
         )
         self.pretrain(nothing, self.first_state())
         self.train(nothing, self.first_state())
+        if settings.normalise:
+            self.measure([nothing])
 
     def restart(self, seed: int) -> None:
         """Begin anew: initial weights and dropout from `seed`, fresh optimisers, global step 0."""
-        self.network.assign(RecSleepNet(self.settings, seed).values())
         for variable in (*self.pretrain_adam.variables, *self.train_adam.variables):
             if variable.path.rpartition("/")[2] != "learning_rate":
                 variable.assign(tf.zeros(variable.shape, variable.dtype))
+        self.start_with(RecSleepNet(self.settings, seed).values())
         self.step.assign(0)
         self.seed.assign(seed)
+
+    def start_with(self, values: Arrays) -> None:
+        """Set the weights, and the average of them."""
+        self.network.assign(values)
+        for name, average in self.average.items():
+            average.assign(values[name])
+
+    def start_from(self, values: Arrays, batches: Sequence[Batch], origin: str) -> Arrays:
+        """Start from the weights of a plain network, so that what is trained does what that one does.
+
+        Args:
+            values: of the plain network; those of CRB d and e may be left out.
+            batches: of training nights, to measure the statistics on, where the training normalises.
+            origin: for the message, where they do not fit.
+
+        Returns:
+            All weights of the plain network.
+
+        Raises:
+            InputError: they do not fit.
+        """
+        self.network.assign(values, origin)
+        plain = self.network.values()
+        normalised = self.settings.normalise
+        self.start_with(normalisation.unfolded(plain, self.measure(batches, False)) if normalised else plain)
+        return plain
+
+    def plain_weights(self, batches: Sequence[Batch]) -> Arrays:
+        """Return the weights to score with and to keep: the average, with the normalisation folded into them.
+
+        Args:
+            batches: of training nights, to measure the statistics on, where the training normalises.
+        """
+        trained = self.network.values()
+        average = {name: weight.numpy() for name, weight in self.average.items()} or trained
+        if not self.settings.normalise:
+            return average
+        self.network.assign(average)
+        statistics = self.measure(batches)
+        self.network.assign(trained)
+        return normalisation.folded(average, statistics)
+
+    def measure(self, batches: Sequence[Batch], apply: bool = True) -> Arrays:
+        """Return the statistics that the network's normalisation has over some batches, without dropout.
+
+        Args:
+            batches: of training nights.
+            apply: False: those of the plain network with these weights.
+        """
+        found = [self.compiled_measure(batch.x, batch.weight, apply) for batch in batches]
+        return normalisation.pooled([{name: value.numpy() for name, value in one.items()} for one in found])
 
     def pretrain(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Take one pre-training step; return the reconstruction loss before it, and the state as it was."""
@@ -260,10 +326,23 @@ class Training:
         self.step.assign_add(1)
         return Seeds(self.seed.read_value(), self.step.read_value(), self.n_dropouts) if self.n_dropouts else None
 
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the step size of the training steps from here on."""
+        self.train_adam.learning_rate = rate  # a variable: nothing is compiled again
+
+    def normaliser(self, weight: tf.Tensor) -> Normaliser | None:
+        """Return what normalises a batch with these weights of its epochs, (night, epoch); None: nothing does."""
+        return Normaliser(tf.reshape(weight, [-1])) if self.settings.normalise else None
+
+    def measure_graph(self, x: tf.Tensor, weight: tf.Tensor, apply: bool) -> normalisation.Statistics:
+        normaliser = Normaliser(tf.reshape(weight, [-1]), apply)
+        self.network.encode(flat(x), normaliser=normaliser)
+        return normaliser.found
+
     def pretrain_graph(self, x: tf.Tensor) -> Losses:
-        seeds = self.next_seeds()
+        seeds, normaliser = self.next_seeds(), self.normaliser(tf.ones(x.shape[:2]))
         with tf.GradientTape() as tape:
-            _, middle, output = self.network.encode(flat(x), seeds, learning=True)
+            _, middle, output = self.network.encode(flat(x), seeds, True, normaliser)
             loss = reconstruction_loss(middle, self.network.crb.reconstruct(output, learning=True))
         self.pretrain_adam.apply(tape.gradient(loss, self.pretrained))
         return {"loss_rec": loss}
@@ -277,14 +356,23 @@ class Training:
             losses, logits, state = self.losses(x, y, weight, state, seeds)
             total = losses["loss_ce"] + losses["loss_l2"] + self.settings.rec_weight * losses["loss_rec"]
         self.train_adam.apply(tape.gradient(total, self.trained))
+        self.update_average()
         correct = weight * tf.cast(tf.argmax(logits, -1, tf.int32) == y, tf.float32)
         return {**losses, "train_accuracy": tf.reduce_sum(correct) / tf.reduce_sum(weight)}, state
+
+    def update_average(self) -> None:
+        """Move the average towards the weights; at first faster, so that it soon forgets where they started."""
+        steps = tf.cast(self.train_adam.iterations, tf.float32)
+        decay = tf.minimum(self.settings.weight_average, (1 + steps) / (10 + steps))
+        for name, weight in self.network.named_weights().items():
+            if self.average:
+                self.average[name].assign(decay * self.average[name] + (1 - decay) * weight)
 
     def losses(
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
     ) -> tuple[Losses, tf.Tensor, tf.Tensor]:
         """Return the three losses, the logits (night, epoch, stage) and the new state of one batch."""
-        features, middle, output = self.network.encode(flat(x), seeds, learning=True)
+        features, middle, output = self.network.encode(flat(x), seeds, True, self.normaliser(weight))
         logits, state = self.network.decide(unflat(features, x.shape[:2]), weight > 0, state, seeds)
         losses = {
             "loss_ce": classification_loss(logits, y, weight, self.class_weights),
@@ -315,12 +403,22 @@ class Training:
     def variables(self) -> dict[str, Any]:
         adams = {"pretrain_adam": self.pretrain_adam, "train_adam": self.train_adam}
         moments = {f"{name}/{i}": v for name, one in adams.items() for i, v in enumerate(one.variables)}
-        return {"global_step": self.step, "seed": self.seed, **self.network.named_weights(), **moments}
+        averages = {f"average/{name}": weight for name, weight in self.average.items()}
+        return {"global_step": self.step, "seed": self.seed, **self.network.named_weights(), **averages, **moments}
 
 
 def adam(settings: Settings, weights: list[Any], clip: float | None = None) -> Any:
-    """Return an Adam (β 0.9, 0.999, ε 1e-8) for `weights`; `clip` bounds the global norm of the gradients."""
-    optimizer = keras.optimizers.Adam(settings.learning_rate, 0.9, 0.999, epsilon=1e-8, global_clipnorm=clip)
+    """Return an Adam (β 0.9, 0.999, ε 1e-8) for `weights`; `clip` bounds the global norm of the gradients.
+
+    With a decoupled weight decay every kernel shrinks by its share of the step size at each step, whatever its gradient
+    (Loshchilov & Hutter 2019, "Decoupled Weight Decay Regularization"); biases and peepholes do not.
+    """
+    decay = settings.weight_decay or None
+    optimizer = keras.optimizers.Adam(
+        settings.learning_rate, 0.9, 0.999, 1e-8, weight_decay=decay, global_clipnorm=clip
+    )
+    if decay:
+        optimizer.exclude_from_weight_decay(var_list=[weight for weight in weights if weight.name != "kernel"])
     optimizer.build(weights)
     return optimizer
 
@@ -397,24 +495,39 @@ def stager_of_network(settings: Settings) -> Stager:
     return Stager(RecSleepNet(settings))
 
 
+NOT_COMPILED = (
+    "recipe",
+    "pretrain_epochs",
+    "n_epochs",
+    "patience",
+    "pretrain_on",
+    "pack_nights",
+    "random_start",
+    "seed",
+    "learning_rate",
+    "warm_up",
+    "cosine",
+    *(name for name in Settings.__dataclass_fields__ if name.startswith("augment_")),
+)
+"""The settings that change nothing of the compiled steps."""
+
+
 def compiled_training(settings: Settings) -> tuple[Training, Stager]:
-    """Return the compiled steps of a run, and the stager of the network that they train.
+    """Return the compiled steps of a run, and a stager for the weights that they train.
 
     Runs that differ only in what is not compiled into a step share them, one after the other.
     """
-    not_compiled = ("pretrain_epochs", "n_epochs", "patience", "pretrain_on", "pack_nights", "seed", "learning_rate")
     defaults = Settings()
-    shared = replace(settings, **{name: getattr(defaults, name) for name in not_compiled})
-    training, stager = training_of_steps(shared)
+    training = training_of_steps(replace(settings, **{name: getattr(defaults, name) for name in NOT_COMPILED}))
     for optimizer in (training.pretrain_adam, training.train_adam):
         optimizer.learning_rate = settings.learning_rate  # a variable
+    stager = compiled_stager(settings)
+    stager.compile()
     return training, stager
 
 
 @lru_cache(maxsize=2)
-def training_of_steps(settings: Settings) -> tuple[Training, Stager]:
+def training_of_steps(settings: Settings) -> Training:
     training = Training(settings)
-    stager = Stager(training.network)
     training.compile()
-    stager.compile()
-    return training, stager
+    return training

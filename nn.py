@@ -14,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from normalisation import Normaliser
+
 Matrix = NDArray[np.float32]
 
 
@@ -256,9 +258,11 @@ class ReconstructionBlock(keras.layers.Layer):
             conv.build(shape)
             shape = conv.compute_output_shape(shape)
 
-    def call(self, x: tf.Tensor, learning: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(
+        self, x: tf.Tensor, learning: bool = False, normaliser: Normaliser | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the middle feature (a's output) and the block's output (c's), each (sequence, position, filter)."""
-        middle, _, output = self.outputs(x, [self.a, self.b, self.c], learning)
+        middle, _, output = self.outputs(x, [self.a, self.b, self.c], learning, normaliser)
         return middle, output
 
     def reconstruct(self, output: tf.Tensor, learning: bool = False) -> tf.Tensor:
@@ -276,13 +280,17 @@ class ReconstructionBlock(keras.layers.Layer):
         on_cpu = not tf.config.get_visible_devices("GPU")
         return on_cpu and not learning and self.compute_dtype == "float32" and n_positions >= self.kernel_size
 
-    def outputs(self, x: tf.Tensor, convolutions: list[Any], learning: bool) -> list[tf.Tensor]:
+    def outputs(
+        self, x: tf.Tensor, convolutions: list[Any], learning: bool, normaliser: Normaliser | None = None
+    ) -> list[tf.Tensor]:
         """Return what each of `convolutions`, one after the other, makes of `x`: (sequence, position, filter)."""
         n_positions, found = x.shape[1], []
         in_blocks = self.in_frequency_domain(n_positions, learning)
         x = cut_into_blocks(x) if in_blocks else x
         for conv in convolutions:
             x = relu_of_blocks(convolve_blocks(x, conv.kernel.value), n_positions) if in_blocks else conv(x)
+            if normaliser:
+                x = normaliser.scale(f"crb/{conv.name}", x, 2 if in_blocks else 0, n_positions)
             found.append(x)
         return [join_blocks(x, n_positions) for x in found] if in_blocks else found
 

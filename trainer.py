@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,16 +23,18 @@ import numpy as np
 from tqdm import tqdm
 
 import config
+from augmentation import changed_nights
 from command import InputError, command, log, log_to_terminal, new_parser
 from config import Settings
-from data import Batch, Night, batch_nights, load_night, prefetched
+from data import Batch, Night, Step, batch_nights, load_night, prefetched
 from device import choose_device, give_back_memory, start_tensorflow
-from files import existing_folder, writable_folder
+from files import Arrays, existing_folder, writable_folder
 from folds import folders as places
 from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume
 from folds.failure import FoldError, PassWatch
 from folds.history import (
     PRETRAIN,
+    START,
     TRAIN,
     Events,
     History,
@@ -45,6 +48,7 @@ from folds.planning import (
     check_folder,
     check_source,
     chosen_folds,
+    learning_rate_at,
     load_sources,
     padding_line,
     paths_of,
@@ -61,6 +65,7 @@ from scoring.test_nights import NotFiniteError, scores_of
 if TYPE_CHECKING:
     from model import Losses, Stager, Training
 
+MEASURED_BATCHES = 20  # of a pass; enough for statistics that the next 20 would not change
 BAR_SECONDS = 0.5  # between two drawings of the progress bar
 
 TakeStep = Callable[[Batch, Any], "tuple[Losses, Any]"]
@@ -115,21 +120,48 @@ class FoldTraining:
     def train(self) -> None:
         """Do the training passes that are left; after each, keep the weights if validation finds them better."""
         train_nights, valid_nights = self.load("train"), self.load("valid")
-        if self.source and not self.history.of_phase(TRAIN):
-            before = metrics.in_words(scores_of(self.stager, valid_nights))
-            log.info("fold %d: before the first training pass, validation %s", self.run.fold, before)
         for number in self.history.to_do(TRAIN):
             if self.history.out_of_patience():
                 log.info("fold %d: no better checkpoint for %d passes", self.run.fold, self.settings.patience)
                 return
             started = time.perf_counter()
             losses = self.one_pass(TRAIN, number, train_nights, self.training.train)
-            scores, step = scores_of(self.stager, valid_nights), int(self.training.step)
-            kept = self.history.is_better(scores.accuracy, scores.macro_f1)
-            if kept:
-                save_best(self.folder, Best(self.training.network.values(), step, number))
-            valid = {"valid_accuracy": scores.accuracy, "valid_macro_f1": scores.macro_f1}
-            self.end_pass(Pass(TRAIN, number, step, kept=kept, **losses, **valid), started)
+            weights = self.training.plain_weights(self.some_batches(number, train_nights))
+            valid = self.validate(weights, valid_nights, number)
+            self.end_pass(Pass(TRAIN, number, int(self.training.step), **losses, **valid), started)
+
+    def validate(self, weights: Arrays, valid_nights: Sequence[Night], number: int) -> dict[str, Any]:
+        """Score the validation nights, and keep the weights if they are better than those kept before.
+
+        Args:
+            weights: of a plain network.
+            valid_nights: of the fold.
+            number: of the pass after which these are the weights.
+
+        Returns:
+            The scores, and whether the weights were kept.
+        """
+        self.stager.network.assign(weights)
+        scores = scores_of(self.stager, valid_nights)
+        kept = self.history.is_better(scores.accuracy, scores.macro_f1)
+        if kept:
+            save_best(self.folder, Best(weights, int(self.training.step), number))
+        return {"valid_accuracy": scores.accuracy, "valid_macro_f1": scores.macro_f1, "kept": kept}
+
+    def some_batches(self, number: int, nights: Sequence[Night]) -> list[Batch]:
+        """Return batches from all over a training pass, to measure what a network is normalised by; else none."""
+        if not self.settings.normalise:
+            return []
+        ordered, plan = self.ordered(TRAIN, number, nights)
+        return list(batch_nights(ordered, plan[:: math.ceil(len(plan) / MEASURED_BATCHES)], self.settings.seq_length))
+
+    def ordered(self, phase: str, number: int, nights: Sequence[Night]) -> tuple[list[Night], list[Step]]:
+        """Return a pass's nights, changed as it trains on them, and its steps; seed, phase and pass decide on both."""
+        seed = (self.run.seed, int(phase == TRAIN), number)
+        ordered = [nights[i] for i in np.random.default_rng(seed).permutation(len(nights))]
+        if phase == TRAIN:
+            ordered = changed_nights(ordered, self.settings, seed)
+        return ordered, plan_of_pass([len(night) for night in ordered], self.settings)
 
     def one_pass(self, phase: str, number: int, nights: Sequence[Night], take_step: TakeStep) -> dict[str, Any]:
         """Take one step for each batch, over all nights in an order that seed, phase and pass decide.
@@ -140,9 +172,7 @@ class FoldTraining:
         Raises:
             FoldError: a loss, or a weight after the last step, is not finite.
         """
-        order = np.random.default_rng([self.run.seed, phase == TRAIN, number]).permutation(len(nights))
-        ordered = [nights[i] for i in order]
-        plan = plan_of_pass([len(night) for night in ordered], self.settings)
+        ordered, plan = self.ordered(phase, number, nights)
         watch = PassWatch(f"fold {self.run.fold}: {phase} pass {number}", ordered, plan, self.settings.seq_length)
         bar = tqdm(
             prefetched(batch_nights(ordered, plan, self.settings.seq_length)),
@@ -154,7 +184,9 @@ class FoldTraining:
             disable=None,  # no bar where the output is no terminal
         )
         state, losses = self.training.first_state(), []
-        for batch in bar:
+        for step, batch in enumerate(bar):
+            if phase == TRAIN:
+                self.training.set_learning_rate(learning_rate_at(number - 1 + step / len(plan), self.settings))
             one, state = take_step(batch, state)
             losses.append(one)
             if len(losses) > 1:
@@ -187,17 +219,24 @@ class FoldTraining:
             done, values = load_resume(self.folder)
             self.training.assign(values)
             self.history.passes = load_history(self.folder)[:done]
-            log.info("fold %d: going on after %d passes", self.run.fold, done)
+            log.info("fold %d: going on %s", self.run.fold, self.history.last())
         else:
+            save_run(self.folder, self.run)
             if self.source:
                 self.start_from(self.source)
-            save_run(self.folder, self.run)
 
     def start_from(self, source: Fold) -> None:
-        """Take a fold's weights, and say which, and whom they have seen."""
+        """Take a fold's weights, which count as pass 0: they are kept unless a pass finds better ones."""
+        self.say_source(source)
+        started = time.perf_counter()
+        batches = self.some_batches(1, self.load("train"))
+        plain = self.training.start_from(source.best.weights, batches, str(source.folder))
+        self.end_pass(Pass(START, 0, 0, **self.validate(plain, self.load("valid"), 0)), started)
+
+    def say_source(self, source: Fold) -> None:
+        """Say where the first weights are from, what they lack, and whom they have seen."""
         from model import RECONSTRUCTION
 
-        self.training.network.assign(source.best.weights, str(source.folder))
         fold, kept = self.run.fold, source.best.pass_number
         log.info("fold %d: starts from %s, kept at pass %d", fold, source.folder, kept)
         if source.run.conditioning != self.run.conditioning:
@@ -223,7 +262,7 @@ class FoldTraining:
         if not any(one.kept for one in self.history.passes):
             raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
         best = load_best(self.folder)
-        self.training.network.assign(best.weights, str(self.folder))
+        self.stager.network.assign(best.weights, str(self.folder))
         scores = scores_of(self.stager, self.load("test"))
         save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
         (self.folder / places.RESUME).unlink(missing_ok=True)

@@ -69,4 +69,4 @@ class PassWatch:
         x = np.abs(night.x[first : min(first + self.seq_length, len(night))])  # (epoch, sample)
         if not len(x):  # the night has ended before its neighbours
             return 0.0, night.name, first
-        return float(x.max()), night.name, first + int(x.max(axis=1).argmax())
+        return float(x.max()), night.name, night.first_epoch + first + int(x.max(axis=1).argmax())

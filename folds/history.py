@@ -22,7 +22,11 @@ from files import load_json, save_json, written_whole
 from folds.checkpoint import Best
 from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN
 
-PRETRAIN, TRAIN = "pretrain", "train"  # the phases
+START, PRETRAIN, TRAIN = (
+    "start",
+    "pretrain",
+    "train",
+)  # the phases; the first weights of a fold, as they came, are pass 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Pass:
     phase: str
     pass_number: int
     global_step: int
-    loss_rec: float
+    loss_rec: float | None = None
     loss_ce: float | None = None
     loss_l2: float | None = None
     train_accuracy: float | None = None
@@ -44,16 +48,19 @@ class Pass:
     def in_words(self) -> str:
         """Return the pass as one line."""
         start = f"{self.phase} {self.pass_number:3d}"
+        if self.phase == START:
+            return f"{start}  {self.validation_in_words()}"
         if self.phase == PRETRAIN:
             return f"{start}  rec {self.loss_rec:.4g}  {self.seconds:.1f} s"
-        accuracy, valid_accuracy, valid_macro_f1 = (
-            f"{100 * (share or 0):.1f} %" for share in (self.train_accuracy, self.valid_accuracy, self.valid_macro_f1)
-        )
         return (
             f"{start}  ce {self.loss_ce:.4f}  l2 {self.loss_l2:.4f}  rec {self.loss_rec:.4g}  "
-            f"accuracy {accuracy}  validation accuracy {valid_accuracy} macro-F1 {valid_macro_f1}  "
-            f"{'kept  ' if self.kept else ''}{self.seconds:.1f} s"
+            f"accuracy {100 * (self.train_accuracy or 0):.1f} %  {self.validation_in_words()}  {self.seconds:.1f} s"
         )
+
+    def validation_in_words(self) -> str:
+        accuracy, macro_f1 = 100 * (self.valid_accuracy or 0), 100 * (self.valid_macro_f1 or 0)
+        kept = "  kept" if self.kept else ""
+        return f"validation accuracy {accuracy:.1f} % macro-F1 {macro_f1:.1f} %{kept}"
 
 
 @dataclass
@@ -86,8 +93,10 @@ class History:
 
     def time_left(self) -> str:
         """Return in words how long the rest takes, if every pass takes as long as those of the last one's phase."""
+        if self.passes[-1].phase == START:
+            return ""
         each = median(one.seconds for one in self.of_phase(self.passes[-1].phase))
-        n_left = self.settings.pretrain_epochs + self.settings.n_epochs - len(self.passes)
+        n_left = len(self.to_do(PRETRAIN)) + len(self.to_do(TRAIN))
         return f"{duration_in_words(n_left * each)} left"
 
     def last(self) -> str:

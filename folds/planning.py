@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -107,6 +108,20 @@ def check_folder(folder: Path, run: Run) -> None:
 
 def plan_of_pass(n_epochs: Sequence[int], settings: Settings) -> list[Step]:
     return plan_steps(n_epochs, settings.batch_size, settings.seq_length, settings.pack_nights)
+
+
+def learning_rate_at(passes: float, settings: Settings) -> float:
+    """Return the step size after so many training passes, which may be a broken number.
+
+    It rises in a straight line over `warm_up` passes. With `cosine` it falls from there to 0 at the last pass as half a
+    cosine does (Loshchilov & Hutter 2017, "SGDR"); without it stays.
+    """
+    if passes < settings.warm_up:
+        return settings.learning_rate * passes / settings.warm_up
+    if not settings.cosine:
+        return settings.learning_rate
+    share = (passes - settings.warm_up) / max(settings.n_epochs - settings.warm_up, 1e-9)
+    return settings.learning_rate * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
 def padding_line(n_epochs: Sequence[int], settings: Settings) -> str:

@@ -45,6 +45,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
 VERSIONS = {"tensorflow": "1"}  # all that is known of the program that made them
 
 SETTINGS = {
+    "recipe": "published",
     "high_pass": 0.0,
     "amplitude": (0.0,),
     "sampling_rate": 100,

@@ -35,6 +35,21 @@ PUBLISHED = {
     "n_rnn_units": 128,
 }
 OURS = {
+    "recipe": "published",
+    "dropout": (0.5, 0.5, 0.5),
+    "normalise": False,
+    "weight_decay": 0.0,
+    "warm_up": 0.0,
+    "cosine": False,
+    "weight_average": 0.0,
+    "random_start": False,
+    "augment_polarity": 0.0,
+    "augment_gain": 0.0,
+    "augment_shift": 0.0,
+    "augment_tilt": 0.0,
+    "augment_band": 0.0,
+    "augment_noise": 0.0,
+    "augment_drop": 0.0,
     "high_pass": 0.0,
     "amplitude": (0.0,),
     "pretrain_on": ("train",),
@@ -45,6 +60,20 @@ OURS = {
 
 NAMES = [field.name for field in fields(Settings)]
 ANOTHER = {  # a valid value of each setting that is not its default
+    "dropout": (0.1, 0.2, 0.3),
+    "normalise": True,
+    "weight_decay": 0.05,
+    "warm_up": 1.0,
+    "cosine": True,
+    "weight_average": 0.99,
+    "random_start": True,
+    "augment_polarity": 0.5,
+    "augment_gain": 0.1,
+    "augment_shift": 2.0,
+    "augment_tilt": 0.1,
+    "augment_band": 0.2,
+    "augment_noise": 0.2,
+    "augment_drop": 0.01,
     "pretrain_epochs": 0,
     "n_epochs": 7,
     "learning_rate": 0.5,
@@ -152,12 +181,27 @@ def test_every_setting_is_an_option():
         assert f"--{name} " in page or f"--{name}, --no-{name}" in page
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The recipe is the one setting that moves others.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "recipe"])
 def test_every_option_reaches_its_setting_and_no_other(name):
     value = ANOTHER[name]
     typed = [] if value is True else [str(one) for one in (value if isinstance(value, tuple) else (value,))]
     assert parsed(f"--{name}", *typed) == dataclasses.replace(Settings(), **{name: value})
     assert value != getattr(Settings(), name)
+
+
+def test_a_recipe_brings_its_values_and_what_is_typed_wins():
+    assert config.ROBUST.keys() <= set(NAMES)
+    robust = parsed("--recipe", "robust")
+    assert robust == Settings(recipe="robust", **config.ROBUST) != Settings()
+    typed = parsed("--recipe", "robust", "--learning_rate", "0.5", "--no-normalise")
+    assert typed == dataclasses.replace(robust, learning_rate=0.5, normalise=False)
+
+
+def test_a_recipe_in_config_py_brings_its_values_too(monkeypatch):
+    monkeypatch.setattr(Settings, "recipe", "robust")
+    assert config.settings_of({}).learning_rate == config.ROBUST["learning_rate"]
+    assert config.settings_of({"recipe": "published"}).learning_rate == 1e-4
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -238,6 +282,8 @@ def test_a_mistake_in_config_py_is_one_line(tmp_path, value, edited, says):
         ({"amplitude": (0.0, 9.0)}, "it must be one value, or the lowest and the highest above 0"),
         ({"amplitude": (8.0,), "sampling_rate": 200, "input_size": 6000}, "are for 100 Hz"),
         ({"amplitude": (8.0,), "input_size": 250}, "whole pieces of 5 s"),
+        ({"augment_shift": 1.0, "input_size": 500}, "set augment_shift to 0"),
+        ({"dropout": (0.5, 0.5)}, "dropout has 2 values; it needs 3"),
     ],
 )
 def test_conditioning_that_makes_no_sense_is_refused(settings, message):

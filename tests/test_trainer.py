@@ -25,10 +25,26 @@ from folds.folders import LOCK
 from folds.history import load_history
 from folds.published import CELL
 from folds.run import load_run, save_run
+from scoring import metrics
 from tests.generated import published_weights
 from tests.short_nights import short_nights, train_arguments
 
 TRAINER = Path(trainer.__file__)
+ROBUST = [
+    "--recipe",
+    "robust",
+    "--batch_size",
+    "2",
+    "--n_epochs",
+    "2",
+    "--high_pass",
+    "0",
+    "--amplitude",
+    "0",
+    "--augment_shift",
+    "0",
+]
+"""The robust recipe, for epochs of one second."""
 
 
 @pytest.fixture
@@ -165,6 +181,30 @@ def test_a_stopped_run_goes_on_to_the_same_weights(train, trained, tmp_path, mon
     for name, value in weights(uninterrupted).items():
         np.testing.assert_array_equal(weights(fold_of(tmp_path))[name], value)
     assert not (fold_of(tmp_path) / "resume.npz").exists()
+
+
+@pytest.mark.parametrize("stop_at", [3, 12])
+def test_the_robust_recipe_goes_on_to_the_same_weights_too(train, tmp_path, monkeypatch, stop_at):
+    """Its averages, its augmentation and its step size are all where they were: the end is the same to the bit."""
+    more = [*ROBUST, "--pretrain_epochs", "0", "--augment_noise", "0.5", "--augment_tilt", "0.1"]
+    assert train(*more, output=tmp_path / "whole")[0] == 0
+    steps, take = iter(range(1, 1000)), model.Training.train
+
+    def stopping(self, *args):
+        if next(steps) == stop_at:
+            raise KeyboardInterrupt
+        return take(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model.Training, "train", stopping)
+        assert train(*more)[0] == 130
+    assert train(*more)[0] == 0
+    whole = tmp_path / "whole" / "sleepedf" / "0"
+    assert figures(fold_of(tmp_path)) == figures(whole)
+    for name, value in weights(whole).items():
+        np.testing.assert_array_equal(weights(fold_of(tmp_path))[name], value)
+    stored = json.loads((whole / "config.json").read_text())["settings"]
+    assert stored["recipe"] == "robust" and stored["normalise"] and stored["batch_size"] == 2
 
 
 def test_kill_stops_cleanly(data_dir, tmp_path):
@@ -327,8 +367,9 @@ def test_a_fold_starts_from_the_weights_of_the_same_fold(tune, trained, tmp_path
     status, printed = tune(trained, "--input_size", "200", "--learning_rate", "1e-12", data=data)
     source, fold = trained / "sleepedf" / "0", tmp_path / "output" / "sleepedf_tuned" / "0"
     assert status == 0 and f"fold 0: starts from {source}, kept at pass " in printed
-    assert "fold 0: before the first training pass, validation accuracy " in printed
-    assert [one.phase for one in load_history(fold)] == ["train", "train"], "no pre-training unless it is asked for"
+    assert "fold 0  start   0  validation accuracy " in printed
+    phases = [one.phase for one in load_history(fold)]
+    assert phases == ["start", "train", "train"], "no pre-training unless it is asked for"
     for name, value in weights(source).items():
         np.testing.assert_allclose(weights(fold)[name], value, rtol=1e-5, atol=1e-8)
     stored = json.loads((fold / "config.json").read_text())["init_from"]
@@ -342,7 +383,20 @@ def test_pretraining_may_be_asked_for(train, trained, tmp_path):
     status, _ = train("--init_from", str(trained / "sleepedf"), "--suffix", "tuned", "--n_epochs", "1")
     assert status == 0
     phases = [one.phase for one in load_history(tmp_path / "output" / "sleepedf_tuned" / "0")]
-    assert phases == ["pretrain", "train"]
+    assert phases == ["start", "pretrain", "train"]
+
+
+@pytest.mark.parametrize("recipe", [[], ROBUST])
+def test_first_weights_are_kept_unless_a_pass_finds_better_ones(tune, trained, tmp_path, monkeypatch, recipe):
+    """Validation that is perfect before the first pass and by chance after it: the first weights stay, to the bit."""
+    confusions = iter([np.eye(5, dtype=int), np.ones((5, 5), int), np.ones((5, 5), int), np.eye(5, dtype=int)])
+    monkeypatch.setattr(trainer, "scores_of", lambda *_: metrics.from_confusion(next(confusions)))
+    status, printed = tune(trained, *recipe)
+    source, fold = trained / "sleepedf" / "0", tmp_path / "output" / "sleepedf_tuned" / "0"
+    assert status == 0 and [one.kept for one in load_history(fold)] == [True, False, False]
+    assert "fold 0: done; checkpoint of pass 0 scores" in printed
+    for name, value in weights(source).items():
+        np.testing.assert_array_equal(weights(fold)[name], value)
 
 
 def test_a_published_checkpoint_may_be_the_source(tune, tmp_path):
@@ -418,7 +472,7 @@ def test_weights_for_scoring_only_are_a_source_too_and_a_stopped_fold_goes_on(tu
         patch.setattr(model.Training, "train", stopping)
         assert tune(source, suffix="stopped")[0] == 130
     status, printed = tune(source, suffix="stopped")
-    assert status == 0 and "going on after 1 passes" in printed
+    assert status == 0 and "going on after train pass 1" in printed
     folds = [tmp_path / "output" / f"sleepedf_{suffix}" / "0" for suffix in ("tuned", "stopped")]
     assert figures(folds[0]) == figures(folds[1])
     for name, value in weights(folds[0]).items():

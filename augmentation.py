@@ -1,0 +1,207 @@
+"""Augmentation: what another amplifier, derivation or moment could have made of a night, anew at each training pass.
+
+Every change is drawn from the seed of the run, the pass and the place of the night in it, so that a run that was
+stopped goes on to the bit. Signals are changed a chunk at a time, as they are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from config import Settings
+from data import Night
+from sleepstage import EPOCH_SECONDS
+
+Signal = NDArray[np.float32]
+
+PIVOT = 8.0  # Hz; a tilt of the spectrum leaves it as it is
+HIGH_PASS, LOW_PASS = (0.2, 1.2), (22.0, 45.0)  # Hz; the cut-offs of recorders
+ORDERS = (1, 2)  # of those filters
+NOISE_LEVEL = (0.3, 3.0)  # µV, root mean square
+NOISE_COLOUR = (0.0, 1.5)  # its power falls with f to this power: from white to beyond pink
+GONE_SECONDS = (1.0, 10.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What is done to one night in one pass.
+
+    Attributes:
+        seed: of what is drawn anew for each chunk.
+        first: epochs that are left out at the night's beginning, so that its chunks lie elsewhere.
+        shift: samples by which the borders of its epochs move.
+        factor: gain and polarity.
+        tilt: exponent of the gain (f / 8 Hz) ^ tilt.
+        high_pass, low_pass: cut-off in Hz and order; None: none.
+        noise: root mean square in µV and colour; None: none.
+        drop: share of epochs in which the signal is gone for some seconds.
+    """
+
+    seed: tuple[int, ...]
+    first: int
+    shift: int
+    factor: float
+    tilt: float
+    high_pass: tuple[float, int] | None
+    low_pass: tuple[float, int] | None
+    noise: tuple[float, float] | None
+    drop: float
+
+    @classmethod
+    def drawn(cls, settings: Settings, n_epochs: int, seed: tuple[int, ...]) -> Change:
+        """Draw a change of one night.
+
+        Args:
+            settings: of the run.
+            n_epochs: of the night; one at least is left.
+            seed: of the run, the pass and the night.
+        """
+        draw = np.random.default_rng(seed)
+        first = int(draw.integers(min(settings.seq_length, n_epochs))) if settings.random_start else 0
+        most = round(settings.augment_shift * settings.sampling_rate)
+        shift = int(draw.integers(-most, most + 1))
+        turned = draw.random() < settings.augment_polarity
+        gain = np.exp(draw.normal(0, settings.augment_gain))
+        tilt = draw.normal(0, settings.augment_tilt)
+        high_pass, low_pass = (
+            (log_uniform(draw, *cutoffs), int(draw.choice(ORDERS))) if draw.random() < settings.augment_band else None
+            for cutoffs in (HIGH_PASS, LOW_PASS)
+        )
+        noisy = draw.random() < settings.augment_noise
+        noise = (log_uniform(draw, *NOISE_LEVEL), draw.uniform(*NOISE_COLOUR)) if noisy else None
+        factor = float(-gain if turned else gain)
+        return cls(seed, first, shift, factor, float(tilt), high_pass, low_pass, noise, settings.augment_drop)
+
+    def gain_at(self, frequency: NDArray[Any]) -> Signal:
+        """Return the gain at each frequency in Hz; that of the offset is that of the lowest frequency above it."""
+        f = np.maximum(frequency, frequency[1])
+        gain = self.factor * (f / PIVOT) ** self.tilt
+        if self.high_pass:
+            cutoff, order = self.high_pass
+            gain = gain / np.sqrt(1 + (cutoff / f) ** (2 * order))  # Butterworth's amplitudes, without his phases
+        if self.low_pass:
+            cutoff, order = self.low_pass
+            gain = gain / np.sqrt(1 + (f / cutoff) ** (2 * order))
+        return np.asarray(gain, np.float32)
+
+    @cached_property
+    def is_filter(self) -> bool:
+        return bool(self.tilt or self.high_pass or self.low_pass)
+
+    def apply(self, x: Signal, rate: float, chunk: int) -> Signal:
+        """Change (epoch, sample) µV at `rate` Hz; whole epochs follow each other, shorter ones do not.
+
+        Args:
+            x: the epochs of one chunk.
+            rate: in Hz.
+            chunk: its first epoch, which decides what is drawn for it.
+        """
+        draw = np.random.default_rng((*self.seed, chunk))
+        whole = x.shape[1] == round(EPOCH_SECONDS * rate)
+        pieces = x.reshape(1, -1) if whole else x  # (epoch, sample) -> (stretch, sample)
+        if self.is_filter:
+            pieces = filtered(pieces, rate, self)
+        elif self.factor != 1:
+            pieces = pieces * np.float32(self.factor)
+        if self.noise:
+            pieces = pieces + coloured_noise(draw, pieces.shape, rate, *self.noise)
+        changed = pieces.reshape(x.shape)
+        return with_gaps(changed, draw, rate, self.drop) if self.drop else changed
+
+
+def log_uniform(draw: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(draw.uniform(np.log(low), np.log(high))))
+
+
+def filtered(x: Signal, rate: float, change: Change) -> Signal:
+    """Return (stretch, sample) with every frequency multiplied by what a change says; the ends of a stretch meet."""
+    from scipy.fft import irfft, rfft
+
+    gain = change.gain_at(np.fft.rfftfreq(x.shape[1], 1 / rate))
+    return irfft(rfft(x, axis=1) * gain, x.shape[1], axis=1)  # type: ignore[no-any-return]
+
+
+def coloured_noise(
+    draw: np.random.Generator, shape: tuple[int, ...], rate: float, level: float, colour: float
+) -> Signal:
+    """Return Gaussian noise (stretch, sample) of `level` µV, whose power falls with f to the power of `colour`."""
+    from scipy.fft import irfft, rfft
+
+    white = draw.standard_normal(shape, np.float32)
+    frequency = np.fft.rfftfreq(shape[1], 1 / rate)
+    amplitude = np.maximum(frequency, frequency[1]) ** (-colour / 2)
+    noise = irfft(rfft(white, axis=1) * amplitude.astype(np.float32), shape[1], axis=1)
+    return noise * np.float32(level / noise.std())  # type: ignore[no-any-return]
+
+
+def with_gaps(x: Signal, draw: np.random.Generator, rate: float, share: float) -> Signal:
+    """Return (epoch, sample) where a share of the epochs has no signal, 0 µV, for 1 to 10 seconds."""
+    x = x.copy()
+    for epoch in np.flatnonzero(draw.random(len(x)) < share):
+        length = min(x.shape[1], round(draw.uniform(*GONE_SECONDS) * rate))
+        start = int(draw.integers(x.shape[1] - length + 1))
+        x[epoch, start : start + length] = 0
+    return x
+
+
+@dataclass(frozen=True, eq=False)
+class ChangedSignal:
+    """A night's signal, changed as it is read: it has a shape, and slices of epochs, as an array has."""
+
+    x: Signal
+    rate: float
+    change: Change
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.x) - self.change.first, self.x.shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, epochs: slice) -> Signal:
+        start, stop, _ = epochs.indices(len(self))
+        first = self.change.first
+        return self.change.apply(self.shifted(first + start, first + stop), self.rate, start)
+
+    def shifted(self, start: int, stop: int) -> Signal:
+        """Return epochs of the night with their borders moved; at its ends, where nothing is beyond, less far."""
+        shift = self.change.shift
+        if not shift or start == stop:
+            return self.x[start:stop]
+        n_samples = self.x.shape[1]
+        before, after = max(start - 1, 0), min(stop + 1, len(self.x))
+        samples = self.x[before:after].reshape(-1)  # (epoch, sample) -> (sample,)
+        first = int(np.clip((start - before) * n_samples + shift, 0, len(samples) - (stop - start) * n_samples))
+        return samples[first : first + (stop - start) * n_samples].reshape(stop - start, n_samples)
+
+
+def is_used(settings: Settings) -> bool:
+    """Tell whether a run changes its training nights at all."""
+    names = [name for name in Settings.__dataclass_fields__ if name.startswith("augment_")]
+    return settings.random_start or any(getattr(settings, name) for name in names)
+
+
+def changed_nights(nights: Sequence[Night], settings: Settings, seed: tuple[int, ...]) -> list[Night]:
+    """Return a pass's nights, in its order, as they are to be trained on; as they are without augmentation.
+
+    Args:
+        nights: of the pass.
+        settings: of the run.
+        seed: of the run and the pass.
+    """
+    if not is_used(settings):
+        return list(nights)
+    return [changed(night, Change.drawn(settings, len(night), (*seed, place))) for place, night in enumerate(nights)]
+
+
+def changed(night: Night, change: Change) -> Night:
+    """Return a night whose signal is changed when it is read, a slice of epochs at a time."""
+    signal: Any = ChangedSignal(night.x, night.fs, change)
+    return replace(night, x=cast("Signal", signal), y=night.y[change.first :], first_epoch=change.first)

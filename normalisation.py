@@ -1,0 +1,124 @@
+"""Normalisation while training that leaves no trace: it is folded into the weights before they are kept.
+
+What is kept is a plain RecSleepNet, for every program that reads one. Two things are normalised, by the batch:
+
+1. The output of conv 1 and of CRB a, b, c: each filter is divided by its root mean square. These convolutions have no
+   bias and end in a ReLU, and a ReLU is homogeneous, relu(s x) = s relu(x) for s > 0. So a kernel that is divided by
+   the same value does it too. (A mean cannot be taken away in this manner, and is left.)
+2. The features before the LSTM: each is standardised to mean 0 and standard deviation 1. (x - m) / s before a product
+   with W and a bias b is a product with W / s and a bias b - (m / s) W: the LSTM's kernel and bias do it.
+
+Sources: Ioffe & Szegedy (2015), "Batch Normalization", for statistics by the batch; Izmailov et al. (2018), "Averaging
+Weights Leads to Wider Optima", for measuring them anew once the weights that are kept are averages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from files import Arrays
+
+EPSILON = 1e-4
+"""Added to every mean square and variance, so that a filter that is never active is not divided by 0."""
+
+CONVOLUTIONS = ("conv_1", "crb/conv_a", "crb/conv_b", "crb/conv_c")
+"""In the order in which a signal passes them; each sees what the one before made of it."""
+
+LSTM = "lstm_0"
+MEAN, VARIANCE = "features/mean", "features/variance"
+
+Statistics = dict[str, Any]
+"""(filter,) mean square of each convolution's output by its name, and (feature,) mean and variance of the features."""
+
+
+class Normaliser:
+    """Normalises one batch by its own statistics, and holds them in `found`; padded epochs do not count.
+
+    Args:
+        weight: (epoch,) 1 on real epochs, 0 on padding.
+        apply: False only measures, and changes nothing.
+    """
+
+    def __init__(self, weight: tf.Tensor, apply: bool = True) -> None:
+        self.weight, self.apply = weight, apply
+        self.n_epochs = tf.reduce_sum(weight)
+        self.found: Statistics = {}
+
+    def scale(self, name: str, x: tf.Tensor, epoch_axis: int, n_positions: int) -> tf.Tensor:
+        """Divide each filter of `x` by its root mean square.
+
+        Args:
+            name: of the convolution that `x` is the output of.
+            x: one axis of epochs, one or more of positions, the last of filters; 0 past the positions that there are.
+            epoch_axis: which one is that of epochs.
+            n_positions: of an epoch.
+        """
+        shape = [-1 if axis == epoch_axis else 1 for axis in range(len(x.shape))]
+        squares = tf.square(tf.cast(x, tf.float32)) * tf.reshape(self.weight, shape)
+        total = tf.reduce_sum(squares, axis=list(range(len(x.shape) - 1)))  # -> (filter,)
+        self.found[name] = total / (self.n_epochs * n_positions)
+        return x * tf.cast(tf.math.rsqrt(self.found[name] + EPSILON), x.dtype) if self.apply else x
+
+    def standardise(self, features: tf.Tensor) -> tf.Tensor:
+        """Bring each of (epoch, feature) to mean 0 and standard deviation 1."""
+        weight = self.weight[:, tf.newaxis] / self.n_epochs
+        mean = tf.reduce_sum(weight * features, axis=0)
+        variance = tf.reduce_sum(weight * tf.square(features - mean), axis=0)
+        self.found[MEAN], self.found[VARIANCE] = mean, variance
+        return (features - mean) * tf.math.rsqrt(variance + EPSILON) if self.apply else features
+
+
+def pooled(batches: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
+    """Return the statistics of several batches of as many epochs each, taken together."""
+    mean = {name: np.mean([one[name] for one in batches], axis=0) for name in batches[0]}
+    between = np.var([one[MEAN] for one in batches], axis=0)
+    return {**mean, VARIANCE: mean[VARIANCE] + between}
+
+
+def root(mean_square: NDArray[Any]) -> NDArray[np.float64]:
+    rooted: NDArray[np.float64] = np.sqrt(mean_square.astype(np.float64) + EPSILON)
+    return rooted
+
+
+def folded(weights: Mapping[str, NDArray[Any]], statistics: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return the weights of the plain network that does what these do when normalised by `statistics`.
+
+    Args:
+        weights: of the network while training, by name.
+        statistics: as `Normaliser` finds them.
+    """
+    values = {name: value.astype(np.float64) for name, value in weights.items()}
+    for name in CONVOLUTIONS:
+        values[f"{name}/kernel"] /= root(statistics[name])  # (tap, filter, new filter): by its new filter
+    kernel, n_features = values[f"{LSTM}/kernel"], len(statistics[MEAN])
+    kernel[:n_features] /= root(statistics[VARIANCE])[:, np.newaxis]  # (feature and unit, gate)
+    values[f"{LSTM}/bias"] -= statistics[MEAN] @ kernel[:n_features]
+    return as_float32(values)
+
+
+def unfolded(weights: Mapping[str, NDArray[Any]], statistics: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Return the weights that do, when normalised, what a plain network does: where training goes on from it.
+
+    Args:
+        weights: of the plain network, by name.
+        statistics: of this network, as a `Normaliser` finds them that changes nothing.
+    """
+    values = {name: value.astype(np.float64) for name, value in weights.items()}
+    scales = [root(statistics[name])[:, np.newaxis] for name in CONVOLUTIONS]  # (filter, 1) of what comes out of each
+    for scale, name in zip(scales, (*CONVOLUTIONS[1:], "crb/conv_d"), strict=True):
+        values[f"{name}/kernel"] *= scale  # what goes into the next one is divided by it
+    values["crb/conv_e/kernel"] /= scales[1][:, 0]  # its output is compared with that of CRB a
+    kernel, n_features = values[f"{LSTM}/kernel"], len(statistics[MEAN])
+    values[f"{LSTM}/bias"] += statistics[MEAN] @ kernel[:n_features]
+    scale = np.tile(scales[-1][:, 0], 2)  # of the mean and of the maximum of each filter
+    kernel[:n_features] *= (scale * root(statistics[VARIANCE] / scale**2))[:, np.newaxis]
+    return as_float32(values)
+
+
+def as_float32(values: Mapping[str, NDArray[np.float64]]) -> Arrays:
+    return {name: value.astype(np.float32) for name, value in values.items()}

@@ -1,0 +1,177 @@
+"""Normalisation while training: what is kept, a plain network, computes the same."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import model
+from config import Settings
+from data import Batch
+from normalisation import CONVOLUTIONS, MEAN, VARIANCE, Normaliser, folded, pooled, unfolded
+
+SETTINGS = Settings(batch_size=2, seq_length=4, input_size=1000, n_rnn_units=8, normalise=True, weight_average=0.9)
+
+
+@pytest.fixture(scope="module")
+def training():
+    return model.Training(SETTINGS, dropout=False)
+
+
+def batch(seed, n_real=4):
+    """Two nights of four epochs, the second one with `n_real`; their amplitudes differ, as do those of stages."""
+    draw = np.random.default_rng(seed)
+    x = draw.normal(0, 1, (2, 4, 1000)) * draw.uniform(3, 40, (2, 4, 1))
+    weight = np.ones((2, 4), np.float32)
+    weight[1, n_real:] = 0
+    x *= weight[..., np.newaxis]
+    y = draw.integers(0, 5, (2, 4)).astype(np.int32)
+    return Batch(x.astype(np.float32), y, weight, np.array([True, True]))
+
+
+def normalised_logits(training, one):
+    """As the training step computes them, without dropout."""
+    normaliser = training.normaliser(tf.constant(one.weight))
+    features, _, _ = training.network.encode(model.flat(tf.constant(one.x)), None, True, normaliser)
+    features = model.unflat(features, one.x.shape[:2])
+    logits, _ = training.network.decide(features, one.weight > 0, training.first_state())
+    return logits.numpy(), {name: value.numpy() for name, value in normaliser.found.items()}
+
+
+def plain_logits(weights, one):
+    network = model.RecSleepNet(SETTINGS)
+    network.assign(weights)
+    return network(tf.constant(one.x), one.weight > 0, network.first_state(2))[0].numpy()
+
+
+def biased(values, seed=0):
+    """Weights as a training leaves them: no bias is 0."""
+    draw = np.random.default_rng(seed)
+    return {
+        name: value + draw.normal(0, 0.1, value.shape).astype(np.float32) if value.ndim == 1 else value
+        for name, value in values.items()
+    }
+
+
+@pytest.mark.parametrize("n_real", [4, 2])
+def test_folded_weights_give_the_logits_of_the_normalised_network(training, n_real):
+    training.restart(1)
+    training.network.assign(biased(training.network.values()))
+    one = batch(0, n_real)
+    logits, statistics = normalised_logits(training, one)
+    again = plain_logits(folded(training.network.values(), statistics), one)
+    real = one.weight > 0
+    np.testing.assert_allclose(again[real], logits[real], atol=1e-5)
+    assert np.ptp(logits[real]) > 0.1  # they do differ between epochs
+
+
+def test_training_goes_on_from_what_a_plain_network_does(training):
+    plain, one = biased(model.RecSleepNet(SETTINGS, 7).values()), batch(1)
+    training.start_from(plain, [one], "a test")
+    logits, _ = normalised_logits(training, one)
+    expected = plain_logits(plain, one)
+    np.testing.assert_allclose(logits, expected, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
+    # The reconstruction is that of the plain network too, in units of the normalised filters.
+    _, middle, output = training.network.encode(
+        model.flat(tf.constant(one.x)), None, True, training.normaliser(tf.constant(one.weight))
+    )
+    network = model.RecSleepNet(SETTINGS)
+    network.assign(plain)
+    _, plain_middle, plain_output = network.encode(model.flat(tf.constant(one.x)))
+    scale = np.sqrt(np.mean(plain_middle.numpy() ** 2, axis=(0, 1)) + 1e-4)
+    np.testing.assert_allclose(middle.numpy() * scale, plain_middle, rtol=1e-4, atol=1e-4)
+    rebuilt = training.network.crb.reconstruct(output).numpy() * scale
+    np.testing.assert_allclose(rebuilt, network.crb.reconstruct(plain_output), rtol=1e-3, atol=1e-3)
+
+
+def test_weights_that_are_kept_are_the_average_folded_by_what_is_measured(training):
+    training.restart(2)
+    one, other = batch(2), batch(3)
+    for each in (one, other, one):
+        training.train(each, training.first_state())
+    kept = training.plain_weights([one, other])
+    average = {name: weight.numpy() for name, weight in training.average.items()}
+    trained = training.network.values()
+    assert any((average[name] != trained[name]).any() for name in trained)
+    training.network.assign(average)
+    expected = folded(average, training.measure([one, other]))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(kept[name], value)
+    # And it did not disturb what is trained.
+    training.network.assign(trained)
+    training.plain_weights([one])
+    for name, value in training.network.values().items():
+        np.testing.assert_array_equal(value, trained[name])
+
+
+def test_folding_undoes_unfolding():
+    plain = biased(model.RecSleepNet(SETTINGS, 3).values())
+    training = model.Training(SETTINGS, dropout=False)
+    one = batch(4)
+    training.start_from(plain, [one], "a test")
+    _, statistics = normalised_logits(training, one)
+    again = folded(training.network.values(), statistics)
+    np.testing.assert_allclose(
+        plain_logits(again, one), plain_logits(plain, one), atol=1e-5 * max(1.0, np.abs(plain_logits(plain, one)).max())
+    )
+
+
+def found(x, weight):
+    """The statistics of (epoch, position, filter)."""
+    normaliser = Normaliser(tf.constant(weight, tf.float32))
+    for name in CONVOLUTIONS:
+        normaliser.scale(name, tf.constant(x), 0, x.shape[1])
+    normaliser.standardise(tf.concat([x.mean(axis=1), x.max(axis=1)], axis=1))
+    return {name: value.numpy() for name, value in normaliser.found.items()}
+
+
+def test_padding_does_not_count():
+    x = np.random.default_rng(0).normal(2, 3, (6, 5, 7)).astype(np.float32)
+    some = found(x, [1, 1, 1, 1, 0, 0])
+    for name, value in found(x[:4], [1, 1, 1, 1]).items():
+        np.testing.assert_allclose(some[name], value, rtol=1e-5)
+
+
+def test_batches_taken_together_are_one_large_batch():
+    x = np.random.default_rng(1).normal(2, 3, (6, 5, 7)).astype(np.float32)
+    x[3:] += 4
+    together = pooled([found(x[:3], np.ones(3)), found(x[3:], np.ones(3))])
+    for name, value in found(x, np.ones(6)).items():
+        np.testing.assert_allclose(together[name], value, rtol=1e-4, err_msg=name)
+
+
+def test_a_scaled_filter_has_a_mean_square_of_1_and_features_are_standard():
+    x = np.random.default_rng(2).normal(1, 5, (8, 5, 7)).astype(np.float32)
+    normaliser = Normaliser(tf.ones(8))
+    scaled = normaliser.scale("conv_1", tf.constant(x), 0, 5).numpy()
+    np.testing.assert_allclose(np.mean(scaled**2, axis=(0, 1)), 1, rtol=1e-4)
+    standard = normaliser.standardise(tf.constant(x[:, 0])).numpy()
+    np.testing.assert_allclose(standard.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(standard.std(axis=0), 1, rtol=1e-3)
+    assert set(normaliser.found) == {"conv_1", MEAN, VARIANCE}
+
+
+def test_a_filter_that_is_never_active_stays_finite():
+    statistics = found(np.zeros((3, 4, 2), np.float32), np.ones(3))
+    weights = {
+        **{f"{name}/kernel": np.ones((3, 2, 2), np.float32) for name in (*CONVOLUTIONS, "crb/conv_d", "crb/conv_e")},
+        "lstm_0/kernel": np.ones((6, 8), np.float32),
+        "lstm_0/bias": np.zeros(8, np.float32),
+    }
+    for make in (folded, unfolded):
+        assert all(np.isfinite(value).all() for value in make(weights, statistics).values())
+
+
+def test_decay_leaves_biases_and_peepholes_alone():
+    settings = dataclasses.replace(SETTINGS, normalise=False, weight_average=0.0, weight_decay=0.5, learning_rate=0.1)
+    training = model.Training(settings, dropout=False)
+    names = training.network.named_weights()
+    for weight in names.values():
+        weight.assign(tf.ones_like(weight))
+    training.train_adam.apply([tf.zeros_like(weight) for weight in names.values()])
+    for name, weight in names.items():
+        expected = 1 - 0.1 * 0.5 if name.endswith("kernel") else 1
+        np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-6, err_msg=name)
