@@ -70,7 +70,6 @@ class RecSleepNet(keras.Model):
         self,
         x: tf.Tensor,
         seeds: Seeds | None = None,
-        learning: bool = False,
         normaliser: Normaliser | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return features, middle feature and CRB output of every epoch.
@@ -78,7 +77,6 @@ class RecSleepNet(keras.Model):
         Args:
             x: (epoch, sample), µV.
             seeds: of the dropout; None for none.
-            learning: the weights are to learn from it.
             normaliser: of this batch; None for none.
 
         Returns:
@@ -88,7 +86,7 @@ class RecSleepNet(keras.Model):
         if normaliser:
             x = normaliser.scale("conv_1", x, 0, x.shape[1])
         x = nn.dropout(x, self.settings.dropout[0], seeds and seeds.layer(0))
-        middle, output = self.crb.call(x, learning, normaliser)
+        middle, output = self.crb.call(x, normaliser)
         pooled = tf.cast(nn.max_pool(output, 4), tf.float32)
         features = nn.mean_and_max(pooled)  # (epoch, position, filter) -> (epoch, feature)
         return normaliser.standardise(features) if normaliser else features, middle, output
@@ -342,8 +340,8 @@ class Training:
     def pretrain_graph(self, x: tf.Tensor) -> Losses:
         seeds, normaliser = self.next_seeds(), self.normaliser(tf.ones(x.shape[:2]))
         with tf.GradientTape() as tape:
-            _, middle, output = self.network.encode(flat(x), seeds, True, normaliser)
-            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output, learning=True))
+            _, middle, output = self.network.encode(flat(x), seeds, normaliser)
+            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output))
         self.pretrain_adam.apply(tape.gradient(loss, self.pretrained))
         return {"loss_rec": loss}
 
@@ -372,12 +370,12 @@ class Training:
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
     ) -> tuple[Losses, tf.Tensor, tf.Tensor]:
         """Return the three losses, the logits (night, epoch, stage) and the new state of one batch."""
-        features, middle, output = self.network.encode(flat(x), seeds, True, self.normaliser(weight))
+        features, middle, output = self.network.encode(flat(x), seeds, self.normaliser(weight))
         logits, state = self.network.decide(unflat(features, x.shape[:2]), weight > 0, state, seeds)
         losses = {
             "loss_ce": classification_loss(logits, y, weight, self.class_weights),
             "loss_l2": l2_loss(self.network, self.settings.l2_weight_decay),
-            "loss_rec": reconstruction_loss(middle, self.network.crb.reconstruct(output, learning=True)),
+            "loss_rec": reconstruction_loss(middle, self.network.crb.reconstruct(output)),
         }
         return losses, logits, state
 

@@ -97,7 +97,7 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None) -> tf.Tensor:
 # ---- convolution in the frequency domain ----
 #
 # By the convolution theorem, a convolution is a product at every frequency. The convolutions of the reconstruction
-# block are nearly all of the operations, and on a CPU this computes them with a third, where no weights learn:
+# block are nearly all of the operations, and on a CPU this computes them with a third:
 #
 # 1. The positions of an epoch are cut into blocks of about 21 places (63 positions: 3 blocks), and each block sees
 #    the 7 positions around it that 8 taps reach: 28 points. A circular convolution of 28 points is the wanted one
@@ -258,34 +258,28 @@ class ReconstructionBlock(keras.layers.Layer):
             conv.build(shape)
             shape = conv.compute_output_shape(shape)
 
-    def call(
-        self, x: tf.Tensor, learning: bool = False, normaliser: Normaliser | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def call(self, x: tf.Tensor, normaliser: Normaliser | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the middle feature (a's output) and the block's output (c's), each (sequence, position, filter)."""
-        middle, _, output = self.outputs(x, [self.a, self.b, self.c], learning, normaliser)
+        middle, _, output = self.outputs(x, [self.a, self.b, self.c], normaliser)
         return middle, output
 
-    def reconstruct(self, output: tf.Tensor, learning: bool = False) -> tf.Tensor:
+    def reconstruct(self, output: tf.Tensor) -> tf.Tensor:
         """Return the reconstruction of the middle feature from the block's output, (sequence, position, filter)."""
-        return self.outputs(output, [self.d, self.e], learning)[-1]
+        return self.outputs(output, [self.d, self.e])[-1]
 
-    def in_frequency_domain(self, n_positions: int, learning: bool) -> bool:
+    def in_frequency_domain(self, n_positions: int) -> bool:
         """Tell how the block computes its convolutions; the result and the weights are the same.
 
-        Weights that learn do so from the library's own gradients: a training that is close to diverging, as the demo's,
-        went another way with those of the frequency domain, and why is not settled.
         The frequency domain is faster on a CPU from as many positions as a kernel has taps. On a GPU the library's own
         convolutions are fast, and bfloat16 is too coarse for sums and differences of frequencies.
         """
         on_cpu = not tf.config.get_visible_devices("GPU")
-        return on_cpu and not learning and self.compute_dtype == "float32" and n_positions >= self.kernel_size
+        return on_cpu and self.compute_dtype == "float32" and n_positions >= self.kernel_size
 
-    def outputs(
-        self, x: tf.Tensor, convolutions: list[Any], learning: bool, normaliser: Normaliser | None = None
-    ) -> list[tf.Tensor]:
+    def outputs(self, x: tf.Tensor, convolutions: list[Any], normaliser: Normaliser | None = None) -> list[tf.Tensor]:
         """Return what each of `convolutions`, one after the other, makes of `x`: (sequence, position, filter)."""
         n_positions, found = x.shape[1], []
-        in_blocks = self.in_frequency_domain(n_positions, learning)
+        in_blocks = self.in_frequency_domain(n_positions)
         x = cut_into_blocks(x) if in_blocks else x
         for conv in convolutions:
             x = relu_of_blocks(convolve_blocks(x, conv.kernel.value), n_positions) if in_blocks else conv(x)

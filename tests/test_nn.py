@@ -98,8 +98,7 @@ def make_gpus_visible(monkeypatch, n_gpus):
 def test_device_precision_and_length_decide(monkeypatch, n_gpus, dtype, n_positions, expected):
     make_gpus_visible(monkeypatch, n_gpus)
     layer = block(dtype)
-    assert layer.in_frequency_domain(n_positions, learning=False) is expected
-    assert not layer.in_frequency_domain(n_positions, learning=True)
+    assert layer.in_frequency_domain(n_positions) is expected
     calls = []
     original = nn.convolve_blocks
     monkeypatch.setattr(nn, "convolve_blocks", lambda *x: calls.append(1) or original(*x))
@@ -133,8 +132,8 @@ def test_the_weights_have_the_same_names_either_way(monkeypatch):
     assert names[0] == names[1] and names[0]["crb/conv_a/kernel"] == (8, 128, 128)
 
 
-def test_scoring_uses_it_and_training_does_not(monkeypatch):
-    """Compiling the scoring, each of its three convolutions comes through the frequency domain."""
+def test_scoring_and_training_use_it(monkeypatch):
+    """When they are compiled, each of three or five convolutions comes through the frequency domain."""
     make_gpus_visible(monkeypatch, 0)
     settings = Settings(input_size=500, batch_size=1, seq_length=2, n_rnn_units=8)
     training, calls = model.Training(settings), []
@@ -148,8 +147,8 @@ def test_scoring_uses_it_and_training_does_not(monkeypatch):
         work()
         return len(calls)
 
-    assert convolutions(lambda: training.train(batch, training.first_state())) == 0
-    assert convolutions(lambda: training.pretrain(batch, None)) == 0
+    assert convolutions(lambda: training.train(batch, training.first_state())) == 5
+    assert convolutions(lambda: training.pretrain(batch, None)) == 5
     assert convolutions(lambda: model.Stager(training.network).logits(batch.x[0])) == 3
 
 

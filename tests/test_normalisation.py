@@ -35,7 +35,7 @@ def batch(seed, n_real=4):
 def normalised_logits(training, one):
     """As the training step computes them, without dropout."""
     normaliser = training.normaliser(tf.constant(one.weight))
-    features, _, _ = training.network.encode(model.flat(tf.constant(one.x)), None, True, normaliser)
+    features, _, _ = training.network.encode(model.flat(tf.constant(one.x)), None, normaliser)
     features = model.unflat(features, one.x.shape[:2])
     logits, _ = training.network.decide(features, one.weight > 0, training.first_state())
     return logits.numpy(), {name: value.numpy() for name, value in normaliser.found.items()}
@@ -76,7 +76,7 @@ def test_training_goes_on_from_what_a_plain_network_does(training):
     np.testing.assert_allclose(logits, expected, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
     # The reconstruction is that of the plain network too, in units of the normalised filters.
     _, middle, output = training.network.encode(
-        model.flat(tf.constant(one.x)), None, True, training.normaliser(tf.constant(one.weight))
+        model.flat(tf.constant(one.x)), None, training.normaliser(tf.constant(one.weight))
     )
     network = model.RecSleepNet(SETTINGS)
     network.assign(plain)
