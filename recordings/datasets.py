@@ -267,7 +267,7 @@ class Dataset:
         )
 
 
-SLEEPEDF_NIGHTS = "SC4{subject:02d}[12]?0.npz"
+SLEEPEDF_NIGHTS = "SC4{subject:02d}[12]?0*.npz"  # * tells versions of one night apart
 DATASETS = {
     dataset.name: dataset
     for dataset in (

@@ -55,7 +55,7 @@ def test_pieces_are_of_the_epochs_stage_and_in_order(stages):
     assert (np.diff(chosen[enough], axis=1) > 0).all()
 
 
-def test_three_folders_of_nights_are_written(tmp_path):
+def test_four_folders_of_nights_are_written(tmp_path):
     x = np.repeat(np.arange(8, dtype=np.float32)[:, np.newaxis], 3000, axis=1)
     x[:, 500:] = 1e9  # beyond the first 5 s: never used
     night = Night("SC4001E0", x, np.zeros(8, np.int32), 100.0, "EEG Fpz-Cz", {"simulated": 1})
@@ -70,6 +70,34 @@ def test_three_folders_of_nights_are_written(tmp_path):
     }
     assert made["neighbours"].x[3, ::500].tolist() == [1, 2, 3, 4, 5, 6]
     assert made["same"].x.max() == 7 and made["same"].simulated and made["same"].source["composed"] == "same"
+    versions = sorted((tmp_path / "composed" / "varied" / "sleepedf").iterdir())
+    assert [path.stem for path in versions] == [f"SC4001E0-{number}" for number in (1, 2, 3, 4)]
+    loaded = [load_night(path) for path in versions]
+    assert all(one.x.shape == (8, 3000) and one.x.max() <= 7 and one.simulated for one in loaded)
+    assert [one.source["composed"] for one in loaded][:2] == ["same, smooth joins", "same, plain joins"]
+    assert {DATASETS["sleepedf"].subject_of(path.stem) for path in versions} == {0}
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.integers(0, 9))
+def test_drawn_pieces_are_of_the_epochs_stage_near_it_and_the_epoch_is_one_of_them(stages, seed):
+    y = np.array(stages, np.int32)
+    chosen = compose_nights.drawn_alike(y, 6, np.random.default_rng(seed))
+    assert (y[chosen] == y[:, np.newaxis]).all() and (np.diff(chosen, axis=1) >= 0).all()
+    assert (chosen == np.arange(len(y))[:, np.newaxis]).any(axis=1).all()
+    rank = [np.count_nonzero(y[min(a, b) : max(a, b)] == y[a]) for a, row in enumerate(chosen) for b in row]
+    assert max(rank) <= compose_nights.NEAREST
+
+
+def test_a_smooth_join_goes_on_with_a_wave_as_if_it_had_never_been_cut():
+    """Pieces of one sine that begin at any phase: where they are joined, no step is larger than within it."""
+    phase = np.random.default_rng(0).uniform(0, 2 * np.pi, (20, compose_nights.SMOOTH_PIECES, 1))
+    pieces = np.sin(2 * np.pi * 2 * np.arange(500) / 100 + phase).astype(np.float32)  # 2 Hz: 50 samples a period
+    joined = compose_nights.smoothly_joined(pieces, np.random.default_rng(1))
+    largest = 2 * np.sin(np.pi * 2 / 100)  # between two samples of the sine
+    assert joined.shape == (20, 3000)
+    assert np.abs(np.diff(joined, axis=1)).max() < 1.3 * largest
+    plain = pieces[:, :6].reshape(20, -1)
+    assert np.abs(np.diff(plain, axis=1)).max() > 5 * largest  # as it would be without
 
 
 def test_its_own_source_is_not_written_over(tmp_path, capsys):
