@@ -40,6 +40,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("recordings",),
     ("model",),
     ("nn",),
+    ("normalisation", "augmentation"),
     ("data", "config"),
     ("files", "device", "amplifiers"),
     ("command",),
@@ -48,7 +49,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 COMMANDS = set(FLOORS[0])
-NEED_TENSORFLOW = {"model", "nn"}  # the only files that import it as they are imported
+NEED_TENSORFLOW = {"model", "nn", "normalisation"}  # the only files that import it as they are imported
 MAY_IMPORT_MODEL = {"trainer", "convert", "scoring.staging", "scoring.test_nights", "folds.history"}
 IMPORTS_TENSORFLOW = "device"  # where everybody else's TensorFlow comes from
 NO_TENSORFLOW = {"tensorflow", "keras"}
