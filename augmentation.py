@@ -35,8 +35,8 @@ class Change:
     Attributes:
         seed: of what is drawn anew for each chunk.
         first: epochs that are left out at the night's beginning, so that its chunks lie elsewhere.
-        shift: samples by which the borders of its epochs move; in epochs that are shorter than 30 s, which do not follow
-            each other, the signal is turned round instead, by up to as much, anew for each chunk.
+        shift: samples by which the borders of its epochs move. Epochs of less than 30 s do not follow each other; they
+            are turned round instead, by up to as much, anew for each chunk.
         factor: gain and polarity.
         tilt: exponent of the gain (f / 8 Hz) ^ tilt.
         high_pass, low_pass: cut-off in Hz and order; None: none.
