@@ -19,6 +19,7 @@ from files import Arrays, opened_arrays, written_whole
 from folds import published
 from folds.folders import (
     BEST,
+    NORMALISED,
     RESUME,
     TRAIN_AGAIN,
     check_not_in_training,
@@ -47,12 +48,16 @@ class Best:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`."""
+    """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`.
+
+    `normalised` holds the weights before the normalisation was folded into them, for another training that normalises.
+    """
 
     run: Run
     best: Best
     folder: Path
     format: str
+    normalised: Best | None = None
 
     def described(self) -> dict[str, Any]:
         """Return where the checkpoint is and when it was kept, as JSON-ready values."""
@@ -72,26 +77,26 @@ def load_arrays(path: Path, remedy: str) -> Arrays:
         return dict(archive)
 
 
-def save_best(folder: Path, best: Best) -> None:
-    """Write a kept checkpoint, whole or not at all."""
-    with written_whole(folder / BEST) as partial:
+def save_best(folder: Path, best: Best, name: str = BEST) -> None:
+    """Write a kept checkpoint, whole or not at all; `name` is that of its file."""
+    with written_whole(folder / name) as partial:
         np.savez(partial, global_step=best.global_step, pass_number=best.pass_number, **best.weights)  # type: ignore[arg-type]
 
 
-def load_best(folder: Path) -> Best:
+def load_best(folder: Path, name: str = BEST) -> Best:
     """Read a fold's kept checkpoint.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    arrays = load_arrays(folder / BEST, COPY_OR_TRAIN_AGAIN)
+    arrays = load_arrays(folder / name, COPY_OR_TRAIN_AGAIN)
     try:
         step, number = int(arrays.pop("global_step")), int(arrays.pop("pass_number"))
     except KeyError as error:
-        raise InputError(f"{folder / BEST}: no {error} in it; it is not a checkpoint of this program") from error
-    for name, value in arrays.items():
+        raise InputError(f"{folder / name}: no {error} in it; it is not a checkpoint of this program") from error
+    for weight, value in arrays.items():
         if not np.isfinite(value).all():
-            raise InputError(f"{folder / BEST}: {name} has values that are not finite; train the fold again")
+            raise InputError(f"{folder / name}: {weight} has values that are not finite; train the fold again")
     return Best(arrays, step, number)
 
 
@@ -200,7 +205,11 @@ def load_source(folder: Path) -> Fold:
     """
     check_not_in_training(folder)
     if (folder / BEST).exists():
-        return Fold(load_run(folder), load_best(folder), folder, NPZ)
+        best = load_best(folder)
+        normalised = load_best(folder, NORMALISED) if (folder / NORMALISED).exists() else None
+        if normalised and normalised.global_step != best.global_step:
+            raise InputError(f"{folder / NORMALISED} is of another pass than {BEST}; delete it")
+        return Fold(load_run(folder), best, folder, NPZ, normalised)
     where = folder.absolute()  # where a link lies counts, not where it leads
     if not published.checkpoint_in(folder):
         raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")
