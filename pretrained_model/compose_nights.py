@@ -8,7 +8,8 @@ NIGHTS in it:
 5s           the first 5 s of each epoch
 same         30-s epochs of six such pieces, the nearest in time that have the epoch's stage: for training
 neighbours   30-s epochs of the pieces of epochs i-2 … i+3, whatever their stage: for testing, since it needs no stage
-varied       each night four times, as 30-s epochs of other pieces and with other joins: for training
+varied       each night four times, as 30-s epochs of other pieces and with other joins: for training with the robust
+             recipe (the shipped weights were not trained on these)
 """
 
 from __future__ import annotations
