@@ -12,7 +12,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from command import InputError, log
-from recordings.hypnogram import AASM_CODES, Hypnogram, read_annotations, read_stage_lines
+from recordings.hypnogram import Hypnogram
+from recordings.hypnograms import read_file
+from recordings.hypnograms.lines import holds_numbers, read_stage_lines
+from recordings.hypnograms.marks import read_annotations
+from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from sleepstage import MOVEMENT, NOT_SCORED, RK_TO_AASM, Stage
 
 
@@ -202,31 +206,28 @@ def hypnogram_beside(recording: Path) -> Path | None:
     return paths[0] if paths else None
 
 
-def read_hypnogram(path: Path, recording: Path | None) -> Hypnogram:
+def read_hypnogram(path: Path, recording: Path | None = None, reading: Reading = AS_IT_IS) -> Hypnogram:
     """Read a hypnogram that the user names, or that lies beside a recording.
 
-    EDF+ annotations are read in old or new texts. Lines of numbers mean other stages in ISRUC than in UCDDB: the name
-    of the hypnogram says whose they are, or that of the recording.
+    Lines of numbers mean other stages in ISRUC than in UCDDB: the name of the hypnogram says whose they are, or that of
+    the recording, unless the user does.
+
+    Args:
+        path: the hypnogram, of any kind that `hypnograms` reads.
+        recording: whose it is, if that is known.
+        reading: how the user wants it to be read.
 
     Raises:
-        InputError: no such file, it holds no hypnogram of one of these forms, or nothing says what its numbers mean.
+        InputError: no such file, it holds no hypnogram of one of these kinds, or nothing says what its numbers mean.
     """
     suffix = path.suffix.casefold()
-    if suffix == ".edf":
-        return read_annotations(path, SLEEPEDF_CODES | AASM_CODES)
-    if suffix != ".txt":
-        raise InputError(
-            f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are .edf (EDF+) and .txt"
-        )
-    named = next((study for study in STUDIES if study_names(study, path)), None)
-    by_recording = study_of(recording) if recording else None
-    study = named or (by_recording[0] if by_recording else None)
-    if study is None or not study.hypnogram.endswith(suffix):
-        raise InputError(
-            f"{path}: its numbers mean other stages in ISRUC than in UCDDB; call the file as its data set does, "
-            "N/N_1.txt or ucddb0NN_stage.txt, or give EDF+ annotations"
-        )
-    return study.read(path)
+    if suffix == ".txt" and not reading.stage_map and holds_numbers(path):
+        named = next((study for study in STUDIES if study_names(study, path)), None)
+        by_recording = study_of(recording) if recording else None
+        study = named or (by_recording[0] if by_recording else None)
+        if study and study.hypnogram.endswith(suffix):
+            return study.read(path)
+    return read_file(path, reading)
 
 
 def study_names(study: Study, hypnogram: Path) -> bool:
