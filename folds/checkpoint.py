@@ -128,7 +128,7 @@ def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
             raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
         return Fold(run, load_best(folder), folder, NPZ)
     prefix = published.checkpoint_in(folder)
-    if prefix is None:
+    if prefix is None or dataset.name not in DATASETS:
         train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
         raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
     return load_published_fold(folder, prefix, dataset, number)

@@ -6,7 +6,7 @@ A study is a release of raw files. A data set is the part of a study's prepared 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -236,33 +236,46 @@ def study_names(study: Study, hypnogram: Path) -> bool:
     return any(study.key_in(template, hypnogram.absolute()) for template in others)
 
 
-# ---- data sets: prepared nights, with published folds ----
+# ---- data sets: prepared nights, in folds ----
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set as the published splits see it.
+    """A data set as training and scoring see it: a published one, or one's own, which says itself what it has.
 
     Attributes:
         name: what `--db` calls it, and its folder under the data folder.
-        study: whose nights they are.
+        study: whose nights they are; None for one's own.
         subjects: all subjects, in the order in which folds are cut; ISRUC's are numbered without a gap.
-        n_folds: folds of the published cross-validation.
+        n_folds: of the cross-validation.
         night_pattern: the prepared nights of a subject; `{subject}` is its number, `*` and `?` as in a shell.
-        channel: the one that the published networks were trained on.
+        channel: the one that the published networks were trained on; of one's own, that of the prepared nights.
         prepared_with: the script that prepares it.
+        night_names: of one's own: the prepared nights of each subject.
+        fold_of: of one's own: the fold that tests each subject.
     """
 
     name: str
-    study: Study
+    study: Study | None
     subjects: tuple[int, ...]
     n_folds: int
     night_pattern: str
     channel: str
     prepared_with: str
+    night_names: Mapping[int, Sequence[str]] | None = None
+    fold_of: Mapping[int, int] | None = None
+
+    def nights_in(self, folder: Path, subject: int) -> list[Path]:
+        """Return the prepared nights of a subject that are in a folder, in order of name."""
+        if self.night_names is not None:
+            paths = (folder / f"{name}.npz" for name in sorted(self.night_names.get(subject, ())))
+            return [path for path in paths if path.is_file()]
+        return sorted(folder.glob(self.night_pattern.format(subject=subject)))
 
     def subject_of(self, night: str) -> int | None:
         """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
+        if self.night_names is not None:
+            return next((one for one, names in self.night_names.items() if night in names), None)
         return next(
             (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
         )

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
-    ("trainer", "predict", "convert", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+    ("trainer", "predict", "convert", "prepare", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
     ("scoring",),
     ("scoring.scorer",),
     ("scoring.report", "scoring.recording_files", "scoring.test_night_files"),
@@ -27,13 +27,14 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("folds.checkpoint",),
     ("folds.run",),
     ("folds.published",),
-    ("folds.folders", "folds.split"),
+    ("folds.folders", "folds.split", "folds.dealing"),
     ("folds",),
     ("recordings.prepare_command",),
     ("recordings.pairing_table",),
     ("recordings.finding",),
     ("recordings.preparation",),
     ("recordings.conditioning",),
+    ("recordings.dataset_file",),
     ("recordings.datasets",),
     ("recordings.hypnograms",),
     (

@@ -9,8 +9,10 @@ from typing import NamedTuple
 from command import InputError
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms import columns, domino, lines, luna, marks, xml_files
+from recordings.hypnograms.labels import code_of
 from recordings.hypnograms.scoring import AS_IT_IS, Reading, Scoring, hypnogram_of
 from recordings.tables import read_text
+from sleepstage import UNKNOWN
 
 
 class Kind(NamedTuple):
@@ -45,6 +47,17 @@ def kind_of(path: Path) -> Kind:
             return kind
     suffixes = ", ".join(dict.fromkeys(suffix for kind in KINDS for suffix in kind.suffixes))
     raise InputError(f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are {suffixes}")
+
+
+def has_stages(recording: Path) -> bool:
+    """Tell whether there are stages among the annotations of a recording.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    suffix = recording.suffix.casefold()
+    labels = marks.scored(recording).labels if suffix in marks.SUFFIXES else ()
+    return any((code_of(label.text, {}, with_events=True) or UNKNOWN) >= 0 for label in labels)
 
 
 def read_file(path: Path, reading: Reading = AS_IT_IS) -> Hypnogram:
