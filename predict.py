@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--db",
         "--dataset",
-        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; where it is not there: what is)",
+        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there)",
     )
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")

@@ -264,8 +264,8 @@ def describe_prepared(found: Sequence[Found], options: argparse.Namespace) -> in
     folder = found[0].recording.parent
     if folder.resolve().name != options.db or (options.output_dir and Path(options.output_dir) != folder):
         raise InputError(
-            f"{folder}: these nights are prepared already and stay where they are: give --db {folder.resolve().name} and "
-            f"no --output_dir, or call the folder {options.db}"
+            f"{folder}: these nights are prepared already and stay where they are: give --db {folder.resolve().name} "
+            f"and no --output_dir, or call the folder {options.db}"
         )
     names = {one.recording: one.recording.stem for one in found}
     show(found, names)
@@ -296,19 +296,15 @@ def describe(
         log.info("%s", line)
     log.info("the data set is described in %s", folder / FILE)
     if description.n_folds:
-        parent = "" if folder.parent == Path("data") else f" --data_dir {folder.parent}"
-        log.info(
-            "\ntrain it: python trainer.py --db %s%s --from_fold 0 --to_fold %d --init_from pretrained_model/sleepedf/0",
-            options.db,
-            parent,
-            description.n_folds - 1,
-        )
+        where = f" --data_dir {folder.parent}" if folder.parent != Path("data") else ""
+        folds = f"--from_fold 0 --to_fold {description.n_folds - 1} --init_from pretrained_model"
+        log.info("\ntrain on it: python trainer.py --db %s%s %s", options.db, where, folds)
 
 
 def folds_in_words(before: Description, description: Description) -> Iterator[str]:
     """Yield which subjects each fold tests, and what is new in that."""
     if not description.n_folds:
-        yield f"{len(description.subjects)} subjects: folds need {FEWEST}, one each to train, to validate and to test with"
+        yield f"{len(description.subjects)} subjects: folds need {FEWEST}, to train, to validate and to test with"
         return
     old = {one.name: one.fold for one in before.subjects}
     if before.n_folds and any(old.get(one.name, one.fold) != one.fold for one in description.subjects):

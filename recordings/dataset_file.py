@@ -157,18 +157,17 @@ def find_dataset(name: str, data_dir: str | Path) -> Dataset:
     folder = here if here.is_dir() else PROGRAM_FOLDER / here
     description = load_description(folder)
     if description is None:
-        where = (
-            f"{here} has prepared nights, but no {FILE}" if any(folder.glob("*.npz")) else f"there is no {here / FILE}"
-        )
-        takes = f" --data_dir {here}" if any(folder.glob("*.npz")) else " --data_dir FOLDER --select_ch CHANNEL"
+        where, takes = f"there is no {here / FILE}", "--data_dir FOLDER --select_ch CHANNEL"
+        if any(folder.glob("*.npz")):
+            where, takes = f"{here} has prepared nights, but no {FILE}", f"--data_dir {here}"
         raise InputError(
             f"--db {name}: no such data set; there are {', '.join(DATASETS)}, and {where}; "
-            f"write it with: python {PREPARE} --db {name}{takes}"
+            f"write it with: python {PREPARE} --db {name} {takes}"
         )
     if not description.n_folds:
         raise InputError(
-            f"--db {name}: {len(description.subjects)} subjects; folds need {FEWEST}, one each to train, to validate and "
-            f"to test with: prepare more with {PREPARE}, or train with other data and score these recordings"
+            f"--db {name}: {len(description.subjects)} subjects; folds need {FEWEST}, to train, validate and test with: "
+            f"prepare more with {PREPARE}"
         )
     return description.dataset()
 

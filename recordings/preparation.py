@@ -214,10 +214,8 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         source |= restored
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
     unlike = misfit_of(epochs, placed)
-    changed = changed_files(signal.files)
-    return Prepared(
-        night, (*signal.notices, *hypnogram.notices, *notices_on(night), *([unlike] if unlike else []), *changed)
-    )
+    read = (*signal.notices, *hypnogram.notices)
+    return Prepared(night, (*read, *notices_on(night), *([unlike] if unlike else []), *changed_files(signal.files)))
 
 
 def in_microvolts(
