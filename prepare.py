@@ -81,10 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = [with_own_annotations(one) for one in found]
     names = names_of(found)
     show(found, names)
-    if not options.select_ch and not all(one.channel for one in found):
-        raise InputError(f"--select_ch: say which channel; {channels_in(found)}")
+    named = options.select_ch or all(one.channel for one in found)
     if options.dry_run:
+        log.info("%s", "" if named else channels_in(found))
         return int(any(trouble(one) for one in found))
+    if not named:
+        raise InputError(f"--select_ch: say which channel; {channels_in(found)}")
     return prepare(found, names, reading, options)
 
 

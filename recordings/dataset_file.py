@@ -166,7 +166,7 @@ def find_dataset(name: str, data_dir: str | Path) -> Dataset:
         )
     if not description.n_folds:
         raise InputError(
-            f"--db {name}: {len(description.subjects)} subjects; folds need {FEWEST}, to train, validate and test with: "
+            f"--db {name}: has {len(description.subjects)} subjects; folds need {FEWEST}, to train, validate and test: "
             f"prepare more with {PREPARE}"
         )
     return description.dataset()
