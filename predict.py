@@ -31,6 +31,7 @@ from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
+from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording, opener_of
 from scoring import metrics
 from scoring.lights import parse_lights
@@ -41,6 +42,7 @@ from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_fo
 from sleepstage import EPOCH_SECONDS
 
 FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report", "svg")
+FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
 SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
@@ -62,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     nights = parser.add_argument_group("test nights")
     nights.add_argument("--data_dir", help=f"holds <db>/*.npz (default {config.DATA_DIR})")
     nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
-    add = parser.add_argument_group("recordings").add_argument
+    recordings = parser.add_argument_group("recordings")
+    add = recordings.add_argument
     add("--list_channels", action="store_true", help="only list the channels of each recording")
     add(
         "--channel", action="append", metavar="NAME", help="score this channel, or A-B; several: their mean probability"
@@ -71,8 +74,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--hypnogram",
         metavar="FILE",
-        help="the expert's, EDF+ or .txt (default: one beside the recording, if named so)",
+        help="the expert's, of any kind (default: one beside the recording, if named so)",
     )
+    add_reading_options(recordings)
     add("--lights_off", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics start here")
     add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
     add("--report", action="store_true", help="also write report.html over all recordings")
@@ -94,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise InputError for an option that the command would not read."""
-    of_others = FOR_TEST_NIGHTS if options.recordings else FOR_RECORDINGS
+    of_others = FOR_TEST_NIGHTS if options.recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS)
     for name in of_others:
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
@@ -251,6 +255,7 @@ def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
         Path(options.hypnogram) if options.hypnogram else None,
         parse_lights(options.lights_off, "--lights_off"),
         parse_lights(options.lights_on, "--lights_on"),
+        reading_of(options),
     )
 
 
