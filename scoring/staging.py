@@ -124,12 +124,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             *expert_doubts(placed, channels[0]),
             *lights.warnings,
         ),
-        notices=(
-            *opened.notices,
-            *notices_on(opened, channels, probabilities, first_second),
-            *lights.notices,
-            *(expert.notices if expert else ()),
-        ),
+        notices=(*read, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
 
