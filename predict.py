@@ -28,8 +28,10 @@ from files import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import load_folds
 from folds.folders import datasets_in, find_folds
 from folds.split import prepared_nights
-from recordings.datasets import DATASETS, Dataset, dataset_named
+from recordings.dataset_file import find_dataset
+from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
+from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording, opener_of
 from scoring import metrics
 from scoring.lights import parse_lights
@@ -40,6 +42,7 @@ from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_fo
 from sleepstage import EPOCH_SECONDS
 
 FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report", "svg")
+FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
 SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
@@ -49,7 +52,11 @@ def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     add = parser.add_argument
     add("recordings", nargs="*", metavar="RECORDING", help=".edf .rec .bdf .vhdr .set .fif .npz; none: the test nights")
-    add("--db", "--dataset", help=f"{', '.join(DATASETS)} (default {DEFAULT_DB}; where it is not there: what is)")
+    add(
+        "--db",
+        "--dataset",
+        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there)",
+    )
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
@@ -57,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     nights = parser.add_argument_group("test nights")
     nights.add_argument("--data_dir", help=f"holds <db>/*.npz (default {config.DATA_DIR})")
     nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
-    add = parser.add_argument_group("recordings").add_argument
+    recordings = parser.add_argument_group("recordings")
+    add = recordings.add_argument
     add("--list_channels", action="store_true", help="only list the channels of each recording")
     add(
         "--channel", action="append", metavar="NAME", help="score this channel, or A-B; several: their mean probability"
@@ -66,8 +74,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--hypnogram",
         metavar="FILE",
-        help="the expert's, EDF+ or .txt (default: one beside the recording, if named so)",
+        help="the expert's, of any kind (default: one beside the recording, if named so)",
     )
+    add_reading_options(recordings)
     add("--lights_off", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics start here")
     add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
     add("--report", action="store_true", help="also write report.html over all recordings")
@@ -89,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise InputError for an option that the command would not read."""
-    of_others = FOR_TEST_NIGHTS if options.recordings else FOR_RECORDINGS
+    of_others = FOR_TEST_NIGHTS if options.recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS)
     for name in of_others:
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
@@ -126,17 +135,17 @@ def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
     Raises:
         InputError: there is no such data set, or nothing to score; the message says what to do.
     """
-    there = datasets_in(root, options.suffix)
+    there, data_dir = datasets_in(root, options.suffix), Path(options.data_dir or config.DATA_DIR)
     if options.db or DEFAULT_DB in there or not there:
-        return dataset_named(options.db or DEFAULT_DB)
-    data_dir = Path(options.data_dir or config.DATA_DIR)
+        return find_dataset(options.db or DEFAULT_DB, data_dir)
     with_nights = [name for name in there if has_nights(data_dir / name)]
     if len(with_nights) == 1:
         log.info("no checkpoints of %s in %s: scoring those of %s", DEFAULT_DB, root, with_nights[0])
-        return dataset_named(with_nights[0])
+        return find_dataset(with_nights[0], data_dir)
     if with_nights:
         raise InputError(f"{root} holds checkpoints of {', '.join(there)}; choose one with --db")
-    prepare = f"python {DATASETS[there[0]].prepared_with}"
+    script = DATASETS[there[0]].prepared_with if there[0] in DATASETS else f"prepare.py --db {there[0]}"
+    prepare = f"python {script}"
     raise InputError(
         f"{root} holds checkpoints of {', '.join(there)}, and {data_dir} has no prepared nights to test them on\n"
         f"score a recording: python predict.py night.edf; or prepare test nights: {prepare}"
@@ -246,6 +255,7 @@ def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
         Path(options.hypnogram) if options.hypnogram else None,
         parse_lights(options.lights_off, "--lights_off"),
         parse_lights(options.lights_on, "--lights_on"),
+        reading_of(options),
     )
 
 

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from command import InputError
 from folds.checkpoint import Fold
+from folds.run import Run
 from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
 from recordings.conditioning import Plan
 from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name, read_hypnogram, study_of
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
 from recordings.recording import Mark, RawSignal, Recording, changed_files
 from scoring.lights import Lights, lights_of
@@ -43,12 +45,14 @@ class Request:
         hypnogram: the expert's, in a file of its own; None for one beside the recording, if any.
         lights_off, lights_on: seconds from the recording's start, or the time since midnight; None for the marks in the
             recording, if any.
+        reading: how hypnograms are to be read.
     """
 
     channels: tuple[str, ...] = ()
     hypnogram: Path | None = None
     lights_off: Lights | None = None
     lights_on: Lights | None = None
+    reading: Reading = AS_IT_IS
 
 
 # ---- networks ----
@@ -84,12 +88,12 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         InputError: the recording, the channel, the hypnogram or the lights cannot be used; the message names the file.
     """
     expert, expert_file = expert_of(opened, request)
-    delay = expert.delay(opened.start) if expert else 0.0
+    delay, read = expert.delay(opened.start) if expert else 0.0, (*opened.notices, *notices_of(expert))
     lights = lights_of(opened, request.lights_off, request.lights_on)
     unseen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, unseen, request)
     first_second = grid_start(delay)  # the expert's epochs count
-    own = is_of_data_set(opened, DATASETS[folds[0].run.db])
+    own = is_of_data_set(opened, DATASETS.get(folds[0].run.db))
     channels = [stage_channel(one_channel(opened, one), first_second, unseen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
     if all(one.faults[NO_SIGNAL].all() for one in channels):
@@ -120,7 +124,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             *expert_doubts(placed, channels[0]),
             *lights.warnings,
         ),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
+        notices=(*read, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
 
@@ -218,8 +222,10 @@ def mean_of_good(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.flo
 # ---- which folds ----
 
 
-def is_of_data_set(opened: Recording, dataset: Dataset) -> bool:
-    """Tell whether a recording is a night of a data set: prepared, or under its study's own name for it."""
+def is_of_data_set(opened: Recording, dataset: Dataset | None) -> bool:
+    """Tell whether a recording is a night of a published data set: prepared, or under its study's own name for it."""
+    if dataset is None:
+        return False
     known = opened.night is not None or (opened.path is not None and study_of(opened.path) is not None)
     return known and dataset.subject_of(recorded_night(opened)) is not None
 
@@ -238,9 +244,9 @@ def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fol
     unseen = [fold for fold in folds if not fold.run.has_seen(name)]
     if unseen:
         return unseen, ()
-    dataset = DATASETS[folds[0].run.db]
-    subject = dataset.subject_of(name)
-    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {dataset.name}"
+    dataset = DATASETS.get(folds[0].run.db)
+    subject = dataset.subject_of(name) if dataset else None
+    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {folds[0].run.db}"
     return folds, (f"{whose} was in the training of every fold used here: the stages are better than on a new night",)
 
 
@@ -251,9 +257,7 @@ def chosen_channels(
     opened: Recording, folds: Sequence[Fold], request: Request
 ) -> tuple[list[Channel], tuple[str, ...]]:
     """Return the channels to stage, and a warning for each that is not the one that the folds were trained on."""
-    trained = list(
-        dict.fromkeys(name for fold in folds for name in (fold.run.channels or [DATASETS[fold.run.db].channel]) if name)
-    )
+    trained = list(dict.fromkeys(name for fold in folds for name in channels_of(fold.run) if name))
     passed_over: tuple[str, ...] = ()
     try:
         if request.channels:
@@ -272,6 +276,11 @@ def chosen_channels(
         for one in found
         if not any(same_channel(one.label, name) for name in trained)
     )
+
+
+def channels_of(run: Run) -> Sequence[str]:
+    """Return the channels that a run's nights name; those of a published data set, where they name none."""
+    return run.channels or ([DATASETS[run.db].channel] if run.db in DATASETS else [])
 
 
 def first_alive(opened: Recording, trained: Sequence[str]) -> tuple[Channel, tuple[str, ...]]:
@@ -307,11 +316,15 @@ def expert_of(opened: Recording, request: Request) -> tuple[Hypnogram | None, Pa
     if request.hypnogram:
         if not request.hypnogram.is_file():
             raise InputError(f"{request.hypnogram}: cannot be read (no such file); check the name")
-        return read_hypnogram(request.hypnogram, opened.path), request.hypnogram
+        return read_hypnogram(request.hypnogram, opened.path, request.reading), request.hypnogram
     if opened.night:
         return Hypnogram(opened.night.y), opened.path
     beside = hypnogram_beside(opened.path) if opened.path else None
-    return (read_hypnogram(beside, opened.path), beside) if beside else (None, None)
+    return (read_hypnogram(beside, opened.path, request.reading), beside) if beside else (None, None)
+
+
+def notices_of(expert: Hypnogram | None) -> tuple[str, ...]:
+    return expert.notices if expert else ()
 
 
 def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -> NDArray[np.int32]:
