@@ -148,6 +148,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "lights_on_s": staged.lights_on,
         "reason": staged.reason or None,
         "statistics": {name: value and round(value, 2) for name, value in staged.statistics.items()},
+        "architecture": staged.architecture,
         "confidence": confidence(staged),
         "expert_file": str(staged.expert_file) if staged.expert_file else None,
         "agreement": None if agreement is None else metrics.as_json(agreement),

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE, resampling
-from scoring import metrics
+from scoring import architecture, metrics
 from scoring.metrics import Scores
-from scoring.sleepstats import Statistics, in_bed, sleep_statistics
+from scoring.sleepstats import Statistics, in_bed, runs_of, sleep_statistics
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 
 if TYPE_CHECKING:  # pandas is imported where it is used: `--help` must not wait for it
@@ -116,6 +116,11 @@ class StagedNight:
         """The sleep statistics between lights off and lights on; empty when no epoch in between has a stage."""
         stages = self.stages[self.in_bed]
         return sleep_statistics(stages) if (stages != UNKNOWN).any() else {}
+
+    @cached_property
+    def architecture(self) -> dict[str, Any]:
+        """Cycles, thirds, bouts and transitions between lights off and lights on; empty where `statistics` is."""
+        return architecture.as_json(self.stages[self.in_bed]) if self.statistics else {}
 
     @cached_property
     def agreement(self) -> Scores | None:
@@ -255,9 +260,3 @@ class StagedRecording(StagedNight):
 def time_of(start: datetime | None, second: float) -> str:
     """Return the time of day `second` seconds after a recording's start; the seconds where it has no clock."""
     return f"{second:g} s" if start is None else f"{start + timedelta(seconds=second):%H:%M:%S}"
-
-
-def runs_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each run of True starts and where it ends (half-open)."""
-    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)

@@ -22,6 +22,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("scoring.trust", "scoring.lights"),
     ("scoring.staged",),
     ("scoring.quality",),
+    ("scoring.architecture",),
     ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum"),
     ("folds.planning", "folds.history"),
     ("folds.checkpoint",),

@@ -148,6 +148,8 @@ def test_the_summary_says_what_was_done(night, tmp_path):
     assert summary["statistics"]["TIB_min"] == 95  # from lights off on
     assert summary["statistics"]["SOL_min"] == 10
     assert summary["statistics"]["unscored_min"] == 1
+    assert [one["start_min"] for one in summary["architecture"]["cycles"]] == [15]  # from lights off, 5 min in
+    assert summary["architecture"]["thirds_of_SPT_min"][2]["REM"] == 20
     assert summary["channels"] == [
         {
             "label": "C3-M2",
@@ -181,7 +183,7 @@ def test_the_summary_compares_with_the_expert_where_both_staged(tmp_path):
 
 def test_lights_that_leave_no_epoch_leave_no_statistics(tmp_path):
     summary = summarize(staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0))
-    assert summary["statistics"] == {}
+    assert summary["statistics"] == {} and summary["architecture"] == {}
 
 
 def test_a_channel_that_cannot_be_scored_leaves_its_files_and_a_reason(tmp_path):
