@@ -5,13 +5,15 @@ NAME_stages.edf      the stages as EDF+ annotations
 NAME_summary.json    sleep statistics, agreement, model, channels, warnings
 NAME_hypnogram.png   hypnogram, hypnodensity and spectrogram
 NAME_hypnogram.svg   the same as a drawing, if it is asked for
+
+And the stages in the formats of other programs, if they are asked for: see `formats`.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from files import load_json, save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots
+from scoring.formats import parse_formats, write_formats
 from scoring.staged import LOW_CONFIDENCE, StagedChannel, StagedRecording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 from version import versions
@@ -31,25 +34,29 @@ ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png")
 DRAWING = "_hypnogram.svg"
 
 
-def write_recording(folder: Path, staged: StagedRecording, svg: bool = False) -> list[Path]:
+def write_recording(
+    folder: Path, staged: StagedRecording, svg: bool = False, formats: Sequence[str] = ()
+) -> list[Path]:
     """Write all files of one recording, each whole or not at all, and return their paths.
 
     Args:
         folder: gets them.
         staged: the recording.
         svg: write its picture as a drawing too.
+        formats: write its stages in these formats too, keys of `formats.WRITERS`.
 
     Raises:
-        InputError: a file cannot be written, or files of this name are of another recording.
+        InputError: a format is unknown, a file cannot be written, or files of this name are of another recording.
     """
     paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
+    parse_formats(formats)
     refuse_other_recording(summary, staged)
     save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
     write_table(table, staged)
     write_annotations(annotations, staged)
     plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
-    return paths
+    return [*paths, *write_formats(folder, staged, formats)]
 
 
 # ---- whose files they are ----

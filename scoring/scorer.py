@@ -39,17 +39,18 @@ class ScoredNight(StagedRecording):
         """Return the picture of the night: hypnogram, unsure epochs, probabilities, spectrogram."""
         return plots.recording_figure(self, picture_title(self))
 
-    def save(self, folder: str | Path, svg: bool = False) -> list[Path]:
+    def save(self, folder: str | Path, svg: bool = False, formats: Sequence[str] = ()) -> list[Path]:
         """Write the files that predict.py writes, NAME_stages.csv and others, and return their paths.
 
         Args:
             folder: gets them; it is made if need be.
             svg: write the picture as an SVG drawing too.
+            formats: write the stages in these formats too: "bids", "eannot", "nsrr".
 
         Raises:
-            InputError: the folder or a file cannot be written.
+            InputError: a format is unknown, or the folder or a file cannot be written.
         """
-        return write_recording(writable_folder(folder), self, svg)
+        return write_recording(writable_folder(folder), self, svg, formats)
 
 
 class Scorer:

@@ -16,7 +16,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("scoring",),
     ("scoring.scorer",),
     ("scoring.report", "scoring.recording_files", "scoring.test_night_files"),
-    ("scoring.plots",),
+    ("scoring.plots", "scoring.formats"),
     ("scoring.test_nights",),
     ("scoring.staging",),
     ("scoring.trust", "scoring.lights"),
