@@ -191,7 +191,8 @@ def hypnogram_beside(recording: Path) -> Path | None:
     Raises:
         InputError: there are several.
     """
-    found = study_of(recording)
+    as_released = (recording, recording.with_suffix(".edf"), recording.with_suffix(".rec"))  # or in another format
+    found = next(filter(None, map(study_of, as_released)), None)
     if not found:
         return None
     study, key = found

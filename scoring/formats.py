@@ -91,7 +91,9 @@ def write_bids(folder: Path, staged: StagedRecording) -> list[Path]:
             zip(staged.stages, staged.confidence, staged.flags(), strict=True)
         ):
             sure = f"{confidence:.4f}" if np.isfinite(confidence) else "n/a"
-            writer.writerow((in_digits(staged.onset(epoch)), EPOCH_SECONDS, EDF_TEXTS[int(stage)], sure, flags or "n/a"))
+            writer.writerow(
+                (in_digits(staged.onset(epoch)), EPOCH_SECONDS, EDF_TEXTS[int(stage)], sure, flags or "n/a")
+            )
     return [table, sidecar]
 
 
@@ -151,7 +153,13 @@ def add_event(
     events: ElementTree.Element, kind: str, concept: str, start: float, seconds: float, more: dict[str, str]
 ) -> None:
     event = ElementTree.SubElement(events, "ScoredEvent")
-    values = {"EventType": kind, "EventConcept": concept, "Start": in_digits(start), "Duration": f"{seconds:.1f}", **more}
+    values = {
+        "EventType": kind,
+        "EventConcept": concept,
+        "Start": in_digits(start),
+        "Duration": f"{seconds:.1f}",
+        **more,
+    }
     for name, value in values.items():
         ElementTree.SubElement(event, name).text = value or None
 

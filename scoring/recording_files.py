@@ -73,7 +73,9 @@ def refuse_other_recording(summary: Path, staged: StagedRecording) -> None:
 
 
 def is_of(summary: Mapping[str, Any], staged: StagedRecording) -> bool:
-    """Tell whether a summary is of this recording: of its file with the same start, or of the same signal."""
+    """Tell whether a summary is of this recording: of its file, wherever that lies now, or of the same signal."""
+    if staged.fingerprint and summary.get("file_fingerprint") == staged.fingerprint:
+        return True
     file, channels = summary.get("file"), summary.get("channels")
     if isinstance(file, str) and staged.path and Path(file).resolve() == staged.path.resolve():
         return bool(summary.get("start") == start_of(staged))
@@ -146,6 +148,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
     return {
         "recording": staged.title,
         "file": str(staged.path.resolve()) if staged.path else None,
+        "file_fingerprint": staged.fingerprint or None,
         "format": staged.format,
         "simulated": staged.simulated,
         "start": start_of(staged),

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from command import numbered
 from files import written_whole
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE
@@ -155,7 +156,7 @@ def methods_html(scored: Sequence[StagedRecording]) -> str:
     used = [folds[number] for number in sorted(folds)]
     text = (
         f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(used)} "
-        f"(mean probability of folds {', '.join(map(str, sorted(folds)))}), from one EEG channel in µV at "
+        f"({'' if len(folds) == 1 else 'mean probability of '}{numbered('fold', sorted(folds))}), from one EEG channel in µV at "
         f"{TARGET_RATE} Hz. Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
     )
     rows = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from command import counted
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE, resampling
 from scoring import architecture, metrics
@@ -195,6 +196,7 @@ class StagedRecording(StagedNight):
         channels: those that were staged; `probabilities` is their mean.
         expert_file: where the expert's stages are from; None without a hypnogram.
         folds: those that staged it.
+        fingerprint: of its file; "" for a recording that was in memory.
     """
 
     path: Path | None
@@ -202,12 +204,13 @@ class StagedRecording(StagedNight):
     channels: tuple[StagedChannel, ...]
     folds: tuple[Fold, ...]
     expert_file: Path | None = None
+    fingerprint: str = ""
 
     def __repr__(self) -> str:
         channels = " + ".join(channel.label for channel in self.channels)
         counts = ", ".join(f"{name} {count}" for name, count in self.stage_counts().items())
-        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
-        return f"<{type(self).__name__} {self.title}: {channels}, {len(self)} epochs ({counts}){warned}>"
+        warned = f", {counted(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"<{type(self).__name__} {self.title}: {channels}, {counted(len(self), 'epoch')} ({counts}){warned}>"
 
     def stage_counts(self) -> dict[str, int]:
         """Return how many epochs each stage has."""

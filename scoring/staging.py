@@ -22,7 +22,7 @@ from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.opening import one_channel
-from recordings.recording import Mark, RawSignal, Recording, changed_files
+from recordings.recording import Mark, RawSignal, Recording, changed_files, fingerprint
 from scoring.lights import Lights, lights_of
 from scoring.quality import chosen, look_at, quality, sampled_reason
 from scoring.spectrum import SPECTRUM_HZ
@@ -77,6 +77,32 @@ def check_fits_recordings(fold: Fold) -> None:
 # ---- one recording ----
 
 
+def check_request(opened: Recording, request: Request, folds: Sequence[Fold] = ()) -> None:
+    """Refuse what `stage_recording` would refuse, as far as that is seen without a network and without the signal.
+
+    Args:
+        opened: the recording.
+        request: what is wanted of it.
+        folds: those that will stage it; without them, only a channel that is asked for by name is looked for.
+
+    Raises:
+        InputError: the channel, the hypnogram or the lights cannot be used; the message names the file.
+    """
+    expert, _ = expert_of(opened, request)
+    if expert:
+        delay = expert.delay(opened.start)
+        aligned(opened, expert, delay, max(0, int((opened.seconds - grid_start(delay)) // EPOCH_SECONDS)))
+    lights_of(opened, request.lights_off, request.lights_on)
+    try:
+        named = [resolve_channel(name, opened.labels) for name in request.channels]
+        if folds and not named and opened.labels != ("",):
+            next(iter(trained_and_stand_ins(trained_channels(folds), opened.labels)))
+    except InputError as error:
+        raise InputError(f"{opened.place}: {error}") from error
+    for channel in named:
+        one_channel(opened, channel)
+
+
 def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) -> StagedRecording:
     """Stage one recording with every fold that may, and compare it with the expert's hypnogram if there is one.
 
@@ -111,6 +137,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         lights_off=lights.off,
         lights_on=lights.on,
         folds=tuple(unseen),
+        fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
         warnings=(
             *seen,
@@ -251,9 +278,7 @@ def chosen_channels(
     opened: Recording, folds: Sequence[Fold], request: Request
 ) -> tuple[list[Channel], tuple[str, ...]]:
     """Return the channels to stage, and a warning for each that is not the one that the folds were trained on."""
-    trained = list(
-        dict.fromkeys(name for fold in folds for name in (fold.run.channels or [DATASETS[fold.run.db].channel]) if name)
-    )
+    trained = trained_channels(folds)
     passed_over: tuple[str, ...] = ()
     try:
         if request.channels:
@@ -272,6 +297,12 @@ def chosen_channels(
         for one in found
         if not any(same_channel(one.label, name) for name in trained)
     )
+
+
+def trained_channels(folds: Sequence[Fold]) -> list[str]:
+    """Return the names of the channels that folds were trained on, each once."""
+    names = (name for fold in folds for name in (fold.run.channels or [DATASETS[fold.run.db].channel]) if name)
+    return list(dict.fromkeys(names))
 
 
 def first_alive(opened: Recording, trained: Sequence[str]) -> tuple[Channel, tuple[str, ...]]:

@@ -97,7 +97,7 @@ def test_marks_outside_the_recording_are_those_of_its_start_and_end():
 
 def test_a_clock_time_needs_a_recording_with_a_clock():
     assert lights(recording(start=None), "60", "600") == (60, 600, (), ())
-    with pytest.raises(InputError, match="night: has no clock; give --lights_on in seconds from its start"):
+    with pytest.raises(InputError, match="night: has no clock; give lights on in seconds from its start"):
         lights(recording(start=None), "60", "23:55")
 
 

@@ -87,13 +87,13 @@ def test_without_a_data_set_named_the_folds_that_are_there_score(folds_dir, make
     for db in ("sleepedfx", "ucddb"):
         make_fold(several, 0, db)
     status, printed = call(several)
-    assert status == 2 and f"{several} holds checkpoints of sleepedfx, ucddb; choose one with --db" in printed
+    assert status == 2 and f"{several} holds checkpoints of sleepedfx, ucddb; choose one with db" in printed
     make_fold(several, 0, "isruc")
     status, printed = call(several)
-    assert status == 0 and "isruc, folds 0, computing on" in printed, "isruc is the default"
+    assert status == 0 and "isruc, fold 0, computing on" in printed, "isruc is the default"
     (tmp_path / "empty").mkdir()
     status, printed = call(tmp_path / "empty")
-    assert status == 2 and "empty has no folder of a data set; choose one with --db" in printed
+    assert status == 2 and "empty has no folder of a data set; choose one with db" in printed
     status, printed = call(folds_dir / "sleepedf")
     assert status == 0 and "sleepedf, folds 0, 4, computing on" in printed, "the data set's own folder"
 
@@ -103,7 +103,7 @@ def test_one_fold_may_be_chosen(score, tmp_path):
     assert score(path, "--fold", "4")[0] == 0
     assert json.loads((tmp_path / "scored" / "night_summary.json").read_text())["folds"] == [4]
     status, printed = score(path, "--fold", "7")
-    assert status == 2 and "--fold 7: there are folds 0, 4" in printed
+    assert status == 2 and "fold 7 is not there; there are folds 0, 4" in printed
 
 
 def test_a_channel_that_is_dead_has_files_and_a_reason_but_no_figures(score, simulated_once, tmp_path):
@@ -136,7 +136,7 @@ def test_the_expert_beside_a_recording_is_compared(score, simulated_once, tmp_pa
     status, printed = score(simulated_once / "sleepedf" / "SC4001E0-PSG.edf", "--lights_off", "600")
     assert status == 0
     assert "SC4001E0-PSG (SIMULATED): EEG Fpz-Cz (100 Hz), 60 epochs" in printed
-    assert "folds 0 (others saw it)" in printed and "expert SC4001EC-Hypnogram.edf: " in printed
+    assert "fold 0 (others saw it)" in printed and "expert SC4001EC-Hypnogram.edf: " in printed
     assert "1 SIMULATED: good for trying things out" in printed
     assert "expert" in pd.read_csv(tmp_path / "scored" / "SC4001E0-PSG_stages.csv")
     assert json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["lights_off_s"] == 600
