@@ -152,6 +152,7 @@ def write_nsrr(folder: Path, staged: StagedRecording) -> list[Path]:
 def add_event(
     events: ElementTree.Element, kind: str, concept: str, start: float, seconds: float, more: dict[str, str]
 ) -> None:
+    """Add an event of a kind, from `start` on, in seconds; `more` are elements that follow."""
     event = ElementTree.SubElement(events, "ScoredEvent")
     values = {
         "EventType": kind,

@@ -162,11 +162,16 @@ def paired_by_name(found: Found) -> tuple[Path | None, tuple[str, ...]]:
 
 def not_there(jobs: Sequence[Job]) -> Iterator[tuple[Job, str]]:
     """Yield the recordings that are not there or of no known format, and why; it takes no time."""
-    for job in jobs:
-        try:
-            opener_of(job.path)
-        except InputError as error:
-            yield job, str(error)
+    yield from ((job, why) for job in jobs if (why := why_not_there(job.path)))
+
+
+def why_not_there(path: Path) -> str:
+    """Say why a file cannot be a recording, by its name; "" where it can."""
+    try:
+        opener_of(path)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def check(job: Job, folds: Sequence[Fold] = ()) -> float:

@@ -156,8 +156,9 @@ def methods_html(scored: Sequence[StagedRecording]) -> str:
     used = [folds[number] for number in sorted(folds)]
     text = (
         f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(used)} "
-        f"({'' if len(folds) == 1 else 'mean probability of '}{numbered('fold', sorted(folds))}), from one EEG channel in µV at "
-        f"{TARGET_RATE} Hz. Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
+        f"({'' if len(folds) == 1 else 'mean probability of '}{numbered('fold', sorted(folds))}), "
+        f"from one EEG channel in µV at {TARGET_RATE} Hz. "
+        f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
     )
     rows = [
         (str(fold.run.fold), fold.format, str(fold.best.pass_number), str(fold.best.global_step), str(fold.folder))

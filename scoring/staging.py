@@ -123,7 +123,12 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
     placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
-    doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
+    doubts = (
+        *(doubt for one in channels for doubt in one.doubts),
+        *changed_files(opened.files),
+        *night_doubts(probabilities),
+        *expert_doubts(placed, channels[0]),
+    )
     return StagedRecording(
         name=opened.name,
         path=opened.path,
@@ -139,14 +144,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         folds=tuple(unseen),
         fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
-        warnings=(
-            *seen,
-            *stand_ins,
-            *doubts,
-            *night_doubts(probabilities),
-            *expert_doubts(placed, channels[0]),
-            *lights.warnings,
-        ),
+        warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
         notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
