@@ -246,7 +246,7 @@ def failure(job: Job, why: str, alone: bool) -> Outcome:
     """Say at once why a recording cannot be scored; raise InputError if it is the only one."""
     if alone:
         raise InputError(why)
-    log.info("%s: failed: %s", job.shown, why)
+    log.info("failed: %s", why)
     return Outcome(job, None, why)
 
 
@@ -331,9 +331,11 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
 def print_outcomes(outcomes: Sequence[Outcome], output: Output, report: Path | None) -> None:
     """Print the closing table, and what failed and why."""
     log.info("")
-    log.info("%-28s %7s %7s %7s %7s %7s  %s", "recording", "hours", "TST min", "SE %", "REM min", "unsure", "warnings")
+    width = max([28, *(len(outcome.night.title) for outcome in outcomes if outcome.night)])
+    heads = ("hours", "TST min", "SE %", "REM min", "unsure")
+    log.info("%s %s  warnings", "recording".ljust(width), " ".join(f"{head:>7}" for head in heads))
     for outcome in outcomes:
-        log.info("%s", outcome_line(outcome))
+        log.info("%s", outcome_line(outcome, width))
     simulated = sum(outcome.night is not None and outcome.night.simulated for outcome in outcomes)
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
@@ -348,17 +350,17 @@ def print_outcomes(outcomes: Sequence[Outcome], output: Output, report: Path | N
         log.info("report over all: %s", report)
 
 
-def outcome_line(outcome: Outcome) -> str:
-    """Return a row of the closing table: figures, or why there are none."""
+def outcome_line(outcome: Outcome, width: int) -> str:
+    """Return a row of the closing table: figures, or why there are none; names have `width` letters."""
     night = outcome.night
     if night is None:
-        return f"{outcome.job.shown:<28} failed: {outcome.error}"
+        return f"{outcome.job.shown:<{width}} failed: {outcome.error}"
     if night.reason:
-        return f"{night.title:<28} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
+        return f"{night.title:<{width}} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
     values = (night.statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
     cells = " ".join(metrics.number(math.nan if value is None else value, 7) for value in values)
     hours, unsure = len(night) * EPOCH_SECONDS / 3600, 100 * night.unsure.mean()
-    return f"{night.title:<28} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
+    return f"{night.title:<{width}} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
 
 
 if __name__ == "__main__":
