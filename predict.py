@@ -27,7 +27,8 @@ from files import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import Fold, load_folds
 from folds.folders import datasets_in, find_folds
 from folds.split import prepared_nights
-from recordings.datasets import DATASETS, Dataset, dataset_named
+from recordings.dataset_file import find_dataset
+from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
 from recordings.opening import open_recording
 from scoring import metrics
@@ -55,7 +56,11 @@ def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     add = parser.add_argument
     add("recordings", nargs="*", metavar="RECORDING", help="file, folder or pattern; none: the test nights")
-    add("--db", "--dataset", help=f"{', '.join(DATASETS)} (default {DEFAULT_DB}; where it is not there: what is)")
+    add(
+        "--db",
+        "--dataset",
+        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there)",
+    )
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
@@ -135,17 +140,17 @@ def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
     Raises:
         InputError: there is no such data set, or nothing to score; the message says what to do.
     """
-    there = datasets_in(root, options.suffix)
+    there, data_dir = datasets_in(root, options.suffix), Path(options.data_dir or config.DATA_DIR)
     if options.db or DEFAULT_DB in there or not there:
-        return dataset_named(options.db or DEFAULT_DB)
-    data_dir = Path(options.data_dir or config.DATA_DIR)
+        return find_dataset(options.db or DEFAULT_DB, data_dir)
     with_nights = [name for name in there if has_nights(data_dir / name)]
     if len(with_nights) == 1:
         log.info("no checkpoints of %s in %s: scoring those of %s", DEFAULT_DB, root, with_nights[0])
-        return dataset_named(with_nights[0])
+        return find_dataset(with_nights[0], data_dir)
     if with_nights:
         raise InputError(f"{root} holds checkpoints of {', '.join(there)}; choose one with --db")
-    prepare = f"python {DATASETS[there[0]].prepared_with}"
+    script = DATASETS[there[0]].prepared_with if there[0] in DATASETS else f"prepare.py --db {there[0]}"
+    prepare = f"python {script}"
     raise InputError(
         f"{root} holds checkpoints of {', '.join(there)}, and {data_dir} has no prepared nights to test them on\n"
         f"score a recording: python predict.py night.edf; or prepare test nights: {prepare}"

@@ -53,7 +53,8 @@ from folds.planning import (
 )
 from folds.run import Run, save_run
 from folds.split import PARTS, prepared_nights
-from recordings.datasets import DATASETS, Dataset, dataset_named
+from recordings.dataset_file import find_dataset
+from recordings.datasets import DATASETS, Dataset
 from scoring import metrics
 from scoring.test_nights import scores_of
 
@@ -235,7 +236,7 @@ def show_losses(bar: Any, losses: Losses) -> None:
 
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
-    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}")
+    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}, or your own")
     parser.add_argument("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
     parser.add_argument("--from_fold", type=int, required=True, help="first fold")
     parser.add_argument("--to_fold", type=int, required=True, help="last fold, included")
@@ -257,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     choose_device(options.gpu)
-    settings, dataset = chosen_settings(options), dataset_named(options.db)
+    settings, dataset = chosen_settings(options), find_dataset(options.db, options.data_dir)
     numbers = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
     data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights", remedy)

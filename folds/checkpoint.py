@@ -22,6 +22,8 @@ from folds.folders import (
     RESUME,
     TRAIN_AGAIN,
     check_not_in_training,
+    dataset_of_folds,
+    datasets_in,
     folds_below,
     has_nothing_yet,
     is_in_training,
@@ -128,7 +130,7 @@ def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
             raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
         return Fold(run, load_best(folder), folder, NPZ)
     prefix = published.checkpoint_in(folder)
-    if prefix is None:
+    if prefix is None or dataset.name not in DATASETS:
         train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
         raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
     return load_published_fold(folder, prefix, dataset, number)
@@ -183,6 +185,10 @@ def find_source(root: Path, dataset: Dataset, number: int) -> Path:
     if (root / BEST).exists() or published.checkpoint_in(root):
         return root
     folds = folds_below(root, dataset)[1] or numbered_folders(root)
+    others = [] if folds else datasets_in(root)
+    if len(others) == 1:  # of another data set, whose numbers mean nothing here: one after the other
+        theirs = list(folds_below(root, dataset_of_folds(root, others[0], None))[1].values())
+        return theirs[number % len(theirs)]
     if number not in folds:
         there = f"there are {', '.join(map(str, folds))}" if folds else "there are no folds"
         raise InputError(f"{root}: no fold {number} to start from, {there}; name the folder of one fold")

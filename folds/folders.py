@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from command import InputError
-from files import writable_folder
-from recordings.datasets import DATASETS, Dataset
+from files import load_json, writable_folder
+from recordings.datasets import DATASETS, Dataset, dataset_named
 
 RUN, BEST, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
     "config.json",  # what it is trained with
@@ -45,7 +45,7 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
     """
     below, folds = folds_below(root, dataset, suffix)
     if not folds:
-        there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
+        there = sorted(path.name for path in root.iterdir() if numbered_folders(path))
         others = f"{', '.join(there)} (choose with --db and --suffix)" if there else "nothing"
         raise InputError(
             f"no checkpoints of {dataset.name} in {below} or {root}; "
@@ -72,7 +72,33 @@ def datasets_in(root: Path, suffix: str | None = None) -> list[str]:
         below = fold_folder(root, name, suffix, 0).parent
         return bool(numbered_folders(below) or (root.resolve().name == below.name and numbered_folders(root)))
 
-    return [name for name in DATASETS if has_folds(name)]
+    return [name for name in (*DATASETS, *own_datasets(root)) if has_folds(name)]
+
+
+def own_datasets(root: Path) -> list[str]:
+    """Return the names of the data sets of one's own of which there are folds under an output folder, or in it.
+
+    The folds say it themselves.
+    """
+    names = set()
+    for folder in (root, *root.iterdir()):
+        first = next(iter(numbered_folders(folder).values()), None)
+        if first and (first / RUN).is_file():
+            content = load_json(first / RUN, TRAIN_AGAIN)
+            names.add(str(content.get("db", "")) if isinstance(content, dict) else "")
+    return sorted(names - {"", *DATASETS})
+
+
+def dataset_of_folds(root: Path, name: str, suffix: str | None) -> Dataset:
+    """Return the data set that `--db name` means to score recordings: published, or one of which there are folds.
+
+    Raises:
+        InputError: neither.
+    """
+    if name not in own_datasets(root):
+        return dataset_named(name)
+    folds = folds_below(root, Dataset(name, None, (), 0, "", "", ""), suffix)[1]
+    return Dataset(name, None, (), len(folds), "", "", f"prepare.py --db {name}")
 
 
 def numbered_folders(folder: Path) -> dict[int, Path]:

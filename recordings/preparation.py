@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,7 @@ class RawNight:
         subject: the subject's number in the data set.
         signal_name, hypnogram_name: what the files should be called.
         signals, hypnograms: the files of these names; one of each, if all is well.
+        channel: this night's own, in place of the one that is asked for; "" for that.
     """
 
     name: str
@@ -75,6 +76,7 @@ class RawNight:
     hypnogram_name: str
     signals: tuple[Path, ...]
     hypnograms: tuple[Path, ...]
+    channel: str = ""
 
     def pair(self) -> tuple[Path, Path]:
         """Return the signal's and the hypnogram's file.
@@ -134,6 +136,7 @@ class Rules:
         drop_last: epochs to leave out at the end of the hypnogram.
         may_differ: nights that may differ in length by any number of epochs.
         header_microvolts: what one unit of a header is in µV, where headers give no true unit; 0 where they do.
+        read_as: how the user wants hypnograms to be read, in words; "" where there is no choice.
     """
 
     select_ch: str
@@ -142,6 +145,11 @@ class Rules:
     drop_last: int = 0
     may_differ: tuple[str, ...] = ()
     header_microvolts: float = 0.0
+    read_as: str = ""
+
+    def of_night(self, raw: RawNight) -> Rules:
+        """Return the rules for one night, which may have a channel of its own."""
+        return replace(self, select_ch=raw.channel) if raw.channel else self
 
     def settings(self) -> dict[str, str | int | float]:
         """Return those that change a prepared night, as they are stored in it."""
@@ -150,6 +158,7 @@ class Rules:
             "trim_first": int(self.trim_first),
             "drop_last": self.drop_last,
         }
+        settings |= {"read_as": self.read_as} if self.read_as else {}
         return settings | ({"header_microvolts": self.header_microvolts} if self.header_microvolts else {})
 
 
@@ -205,8 +214,8 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         source |= restored
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
     unlike = misfit_of(epochs, placed)
-    changed = changed_files(signal.files)
-    return Prepared(night, (*signal.notices, *notices_on(night), *([unlike] if unlike else []), *changed))
+    read = (*signal.notices, *hypnogram.notices)
+    return Prepared(night, (*read, *notices_on(night), *([unlike] if unlike else []), *changed_files(signal.files)))
 
 
 def in_microvolts(

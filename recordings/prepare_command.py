@@ -54,7 +54,7 @@ def prepare_file(
     raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram, output_dir: Path, overwrite: bool
 ) -> Outcome:
     """Prepare one night into `output_dir`, unless it is there with the same settings. A user's error is an outcome."""
-    path = output_dir / f"{raw.name}.npz"
+    path, rules = output_dir / f"{raw.name}.npz", rules.of_night(raw)
     notices: tuple[str, ...] = ()
     try:
         if path.exists() and not overwrite:
@@ -226,7 +226,7 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
         max_mismatch: default limit, in epochs.
     """
     parser = new_parser(description)
-    folder, subjects = dataset.name, as_ranges(dataset.study.subjects)
+    folder, subjects = dataset.name, as_ranges(dataset.study.subjects if dataset.study else ())
     add = parser.add_argument
     add("--data_dir", default=f"./raw_data/{folder}", help="folder of the raw recordings (default %(default)s)")
     add("--output_dir", default=f"./data/{folder}", help="folder for the prepared nights (default %(default)s)")
@@ -241,6 +241,13 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
         metavar="N",
         help=f"numbers and ranges, as in 1 3 5-7 (default all there are; {subjects})",
     )
+    add_options_of_all(parser, max_mismatch)
+    return parser
+
+
+def add_options_of_all(parser: argparse.ArgumentParser, max_mismatch: int) -> None:
+    """Give a parser the options that do not depend on the data set."""
+    add = parser.add_argument
     add("--n_jobs", type=int, default=1, metavar="N", help="nights at a time, one process each (default %(default)s)")
     add("--overwrite", action="store_true", help="prepare nights again that are there with the same settings")
     add(
@@ -255,7 +262,6 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
         metavar="EPOCHS",
         help="refuse a night whose signal and hypnogram differ by more epochs (default %(default)s)",
     )
-    return parser
 
 
 def parse_subjects(texts: Sequence[str], known: Sequence[int]) -> tuple[int, ...]:

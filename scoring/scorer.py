@@ -15,8 +15,8 @@ from command import InputError, numbered
 from device import choose_device, start_tensorflow
 from files import existing_folder, writable_folder
 from folds.checkpoint import load_folds
-from folds.folders import datasets_in, find_folds
-from recordings.datasets import Dataset, dataset_named
+from folds.folders import dataset_of_folds, datasets_in, find_folds
+from recordings.datasets import Dataset
 from recordings.opening import open_array, open_raw, open_recording
 from recordings.recording import Recording
 from scoring import plots
@@ -158,11 +158,11 @@ def dataset_for_recordings(root: Path, db: str | None, suffix: str | None) -> Da
     """
     there = datasets_in(root, suffix)
     if db or DEFAULT_DB in there:
-        return dataset_named(db or DEFAULT_DB)
+        return dataset_of_folds(root, db or DEFAULT_DB, suffix)
     if len(there) != 1:
         found = f"holds checkpoints of {', '.join(there)}" if there else "has no folder of a data set"
         raise InputError(f"{root} {found}; choose one with db (on the command line: --db)")
-    return dataset_named(there[0])
+    return dataset_of_folds(root, there[0], suffix)
 
 
 def one_fold(folders: Mapping[int, Path], number: int | None) -> Mapping[int, Path]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from command import InputError
 from folds.checkpoint import Fold
+from folds.run import Run
 from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
 from recordings.conditioning import Plan
 from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name, read_hypnogram, study_of
@@ -112,10 +113,11 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     expert, expert_file = expert_of(opened, request)
     delay = expert.delay(opened.start) if expert else 0.0
     lights = lights_of(opened, request.lights_off, request.lights_on)
+    notes = (*lights.notices, *(expert.notices if expert else ()))
     unseen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, unseen, request)
     first_second = grid_start(delay)  # the expert's epochs count
-    own = is_of_data_set(opened, DATASETS[folds[0].run.db])
+    own = is_of_data_set(opened, DATASETS.get(folds[0].run.db))
     channels = [stage_channel(one_channel(opened, one), first_second, unseen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
     if all(one.faults[NO_SIGNAL].all() for one in channels):
@@ -145,7 +147,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
         warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
+        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *notes),
     )
 
 
@@ -243,8 +245,10 @@ def mean_of_good(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.flo
 # ---- which folds ----
 
 
-def is_of_data_set(opened: Recording, dataset: Dataset) -> bool:
-    """Tell whether a recording is a night of a data set: prepared, or under its study's own name for it."""
+def is_of_data_set(opened: Recording, dataset: Dataset | None) -> bool:
+    """Tell whether a recording is a night of a published data set: prepared, or under its study's own name for it."""
+    if dataset is None:
+        return False
     known = opened.night is not None or (opened.path is not None and study_of(opened.path) is not None)
     return known and dataset.subject_of(recorded_night(opened)) is not None
 
@@ -263,9 +267,9 @@ def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fol
     unseen = [fold for fold in folds if not fold.run.has_seen(name)]
     if unseen:
         return unseen, ()
-    dataset = DATASETS[folds[0].run.db]
-    subject = dataset.subject_of(name)
-    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {dataset.name}"
+    dataset = DATASETS.get(folds[0].run.db)
+    subject = dataset.subject_of(name) if dataset else None
+    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {folds[0].run.db}"
     return folds, (f"{whose} was in the training of every fold used here: the stages are better than on a new night",)
 
 
@@ -299,8 +303,13 @@ def chosen_channels(
 
 def trained_channels(folds: Sequence[Fold]) -> list[str]:
     """Return the names of the channels that folds were trained on, each once."""
-    names = (name for fold in folds for name in (fold.run.channels or [DATASETS[fold.run.db].channel]) if name)
+    names = (name for fold in folds for name in channels_of(fold.run) if name)
     return list(dict.fromkeys(names))
+
+
+def channels_of(run: Run) -> Sequence[str]:
+    """Return the channels that a run's nights name; those of a published data set, where they name none."""
+    return run.channels or ([DATASETS[run.db].channel] if run.db in DATASETS else [])
 
 
 def first_alive(opened: Recording, trained: Sequence[str]) -> tuple[Channel, tuple[str, ...]]:

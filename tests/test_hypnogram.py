@@ -18,9 +18,9 @@ from recordings.hypnogram import (
     Hypnogram,
     grid_start,
     on_grid,
-    read_annotations,
-    read_stage_lines,
 )
+from recordings.hypnograms.lines import read_stage_lines
+from recordings.hypnograms.marks import read_annotations
 from recordings.recording import RawSignal, Stretch
 from sleepstage import UNKNOWN, Stage
 from tests.edf_files import START, write_hypnogram
@@ -40,8 +40,8 @@ def test_stage_lines_skip_what_is_blank(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("0\n\n9\n", r"stage '9' in line 3; there are 0, 1"),
-        ("0\nN2", r"stage 'N2' in line 2"),
+        ("0\n\n9\n", r"unknown stage '9' in line 3; there are 0, 1;"),
+        ("0\nN2", r"unknown stage 'N2' in line 2"),
         ("\n", "no stages in it"),
     ],
 )
@@ -102,13 +102,22 @@ def test_stages_that_are_written_as_annotations_are_read_back(tmp_path, codes):
 @pytest.mark.parametrize(
     "annotations, message",
     [
-        ([(0, 30, "Sleep stage 5")], r"unknown annotation 'Sleep stage 5' at 0 s; there are Sleep stage W, .*Movement"),
-        ([(0, 30, "Lights off")], r"unknown annotation 'Lights off'"),
-        ([(0, 45, "Sleep stage W")], r"'Sleep stage W' at 0 s lasts 45.0 s; onset and duration must be whole epochs"),
-        ([(15, 30, "Sleep stage W")], r"'Sleep stage W' at 15 s lasts 30"),
-        ([(0, None, "Sleep stage W")], r"'Sleep stage W' at 0 s lasts None s"),
-        ([(0, 90, "Sleep stage W"), (60, 30, "Sleep stage 1")], r"'Sleep stage 1' at 60 s starts before the last one"),
-        ([(3 * 10**12, 30, "Sleep stage W")], r"'Sleep stage W' at 3e\+12 s lasts 30 s; the limit is 31 days"),
+        (
+            [(0, 30, "Sleep stage 5")],
+            r"unknown stage 'Sleep stage 5' in annotation 1; there are Sleep stage W, .*Move",
+        ),
+        ([(0, 30, "Lights off")], r"unknown stage 'Lights off'"),
+        ([(0, 45, "Sleep stage W")], r"'Sleep stage W' in .* at 0 s lasts 45 s; its epochs last 45 s: resample"),
+        ([(0, 30.2, "Sleep stage W")], r".* lasts 30.2 s; onset and duration must be whole epochs"),
+        (
+            [(0, 30, "Sleep stage W"), (45, 30, "Sleep stage W")],
+            r".* at 45 s lasts 30 s; its epochs last 15 s: resample",
+        ),
+        (
+            [(0, 90, "Sleep stage W"), (60, 30, "Sleep stage 1")],
+            r"'Sleep stage 1' in .* starts before the last one",
+        ),
+        ([(3 * 10**12, 30, "Sleep stage W")], r"'Sleep stage W' in .* at 3e\+12 s lasts 30.0 s; the limit is 31 days"),
     ],
 )
 def test_odd_annotations_are_refused(tmp_path, annotations, message):

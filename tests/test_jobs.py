@@ -1,4 +1,4 @@
-"""What is to be scored: which recordings, what their files are called, what is wanted of each, what is refused at once."""
+"""What is to be scored: which recordings, what their files are called, what is wanted of each, what is refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_names_that_are_alike_in_two_folders_have_these_folders(nights):
 
 
 def test_a_bids_root_gives_the_folders_of_its_subjects(nights):
-    root = nights("bids/dataset_description.json", "bids/sub-01/ses-1/eeg/sub-01_ses-1_task-sleep_eeg.edf", "bids/x.edf")
+    root = nights(
+        "bids/dataset_description.json", "bids/sub-01/ses-1/eeg/sub-01_ses-1_task-sleep_eeg.edf", "bids/x.edf"
+    )
     (job,) = jobs_in([str(root / "bids")], None, NOTHING)
     assert job.name == "sub-01/ses-1/eeg/sub-01_ses-1_task-sleep_eeg"
     assert (job.found.subject, job.found.night) == ("01", "1")
@@ -69,11 +71,11 @@ def test_a_folder_without_a_recording_is_refused(nights):
 
 
 def test_files_that_are_not_there_are_told_by_their_names(nights):
-    root = nights("n.edf", "n.docx")
-    jobs = jobs_in([str(root / name) for name in ("n.edf", "n.docx", "nosuch.edf")], None, NOTHING)
+    root = nights("n.edf", "m.docx")
+    jobs = jobs_in([str(root / name) for name in ("n.edf", "m.docx", "nosuch.edf")], None, NOTHING)
     said = {job.path.name: why for job, why in not_there(jobs)}
-    assert list(said) == ["n.docx", "nosuch.edf"]
-    assert ".docx is not a supported format" in said["n.docx"] and "no such file" in said["nosuch.edf"]
+    assert list(said) == ["m.docx", "nosuch.edf"]
+    assert ".docx is not a supported format" in said["m.docx"] and "no such file" in said["nosuch.edf"]
 
 
 # ---- what is wanted ----

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from command import InputError
-from recordings.hypnogram import AASM_CODES, read_annotations
+from recordings.hypnogram import AASM_CODES
+from recordings.hypnograms.marks import read_annotations
 from scoring import plots
 from scoring.recording_files import cells, summarize, write_recording
 from scoring.spectrum import SPECTRUM_HZ
