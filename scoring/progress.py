@@ -66,6 +66,6 @@ def shown(items: Sequence[T], seconds: Sequence[float]) -> Iterator[Iterator[T]]
                 bar.set_description_str(str(progress), refresh=False)
                 bar.update()
                 if several and bar.disable:
-                    log.info("%s", progress)
+                    log.info("%s", str(progress))
 
         yield one_by_one()

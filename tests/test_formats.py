@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from command import InputError
+from recordings.datasets import read_hypnogram
 from recordings.hypnogram import AASM_CODES
 from scoring.formats import EANNOT_LABELS, notices_on, parse_formats, write_formats
 from scoring.recording_files import write_recording
@@ -93,6 +94,12 @@ def test_nsrr_annotations_are_laid_out_as_readers_that_match_text_want_them(tmp_
     )
     assert len(found) == text.count("<ScoredEvent>") - 1 == 9
     assert "ClockTime" not in text
+
+
+@pytest.mark.parametrize("format_name", ALL)
+def test_our_own_readers_take_them_for_hypnograms(tmp_path, format_name):
+    night, (path, *_) = written(tmp_path, format_name)
+    np.testing.assert_array_equal(read_hypnogram(path, None).codes, night.stages)
 
 
 def test_a_recording_gets_them_beside_its_other_files(tmp_path):

@@ -50,9 +50,7 @@ def test_names_that_are_alike_in_two_folders_have_these_folders(nights):
 
 
 def test_a_bids_root_gives_the_folders_of_its_subjects(nights):
-    root = nights(
-        "bids/dataset_description.json", "bids/sub-01/ses-1/eeg/sub-01_ses-1_task-sleep_eeg.edf", "bids/x.edf"
-    )
+    root = nights("bids/dataset_description.json", "bids/sub-01/ses-1/eeg/sub-01_ses-1_task-sleep_eeg.edf")
     (job,) = jobs_in([str(root / "bids")], None, NOTHING)
     assert job.name == "sub-01/ses-1/eeg/sub-01_ses-1_task-sleep_eeg"
     assert (job.found.subject, job.found.night) == ("01", "1")

@@ -55,10 +55,12 @@ def test_a_folder_that_is_gone_is_the_users_error(night, tmp_path):
         ({"channels": "other", "start": datetime(2002, 2, 3)}, False),  # another disk in the same drive
         ({"path": None, "channels": "other"}, False),
         ({"path": None}, True),
+        ({"path": Path("elsewhere/copy.edf"), "channels": "other", "fingerprint": "of the file"}, True),
+        ({"path": Path("elsewhere/night.edf"), "channels": "other", "fingerprint": "of another"}, False),
     ],
 )
 def test_files_are_overwritten_only_by_the_same_recording(night, tmp_path, changes, same):
-    write_recording(tmp_path, night)
+    write_recording(tmp_path, replace(night, fingerprint="of the file"))
     if "channels" in changes:
         changes = {**changes, "channels": (replace(night.channels[0], content="other"),)}
     if same:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -17,6 +18,8 @@ import pytest
 from scipy.signal import resample_poly
 
 import predict
+import simulate
+from scoring.scorer import Scorer
 from sleepstage import STAGE_NAMES
 from tests.edf_files import stage_later
 from version import __version__
@@ -263,7 +266,102 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
     assert "--lights_off" in done.stdout and done.stdout.splitlines()[-1].strip() == "loaded:"
 
 
+# ---- many recordings ----
+
+
+def test_a_folder_becomes_tables(score, tmp_path):
+    (tmp_path / "lab" / "s1").mkdir(parents=True)
+    for seed, name in enumerate(("s1/n1", "s1/n2", "alone")):
+        write_edf(tmp_path / "lab" / f"{name}.edf", eeg(4, seed))
+    (tmp_path / "lab" / "broken.edf").write_bytes(b"no EDF")
+    status, printed = score(tmp_path / "lab", tmp_path / "nosuch.edf", "--format", "bids", "--format", "eannot")
+    assert status == 1
+    lines = printed.splitlines()
+    started = next(place for place, line in enumerate(lines) if "computing on" in line)
+    early = [line for line in lines[:started] if line.startswith("failed: ")]
+    assert "nosuch.edf: no such file" in early[0] and "broken.edf: not a readable EDF" in early[1]
+    assert [line.split(",")[0] for line in lines if " of 3" in line] == ["1 of 3", "2 of 3", "3 of 3"]
+    table = pd.read_csv(tmp_path / "scored" / "nights.csv", index_col="recording")
+    assert list(table.index) == ["alone", "broken", "s1/n1", "s1/n2", "nosuch"]
+    assert table["failed"].notna().to_list() == [False, True, False, False, True]
+    assert table.loc["s1/n1", "TIB_min"] == 2
+    for ending in ("_stages.csv", "_events.tsv", "_events.json", ".eannot"):
+        assert (tmp_path / "scored" / "s1" / f"n1{ending}").is_file(), ending
+
+
+def test_a_table_says_which_channel_lights_and_hypnogram_each_has(score, simulated_once, tmp_path):
+    night = simulated_once / "sleepedf" / "SC4001E0-PSG.edf"
+    shutil.copy(night, tmp_path / "n1.edf")
+    shutil.copy(night.with_name("SC4001EC-Hypnogram.edf"), tmp_path / "expert.edf")
+    write_edf(tmp_path / "n2.edf", eeg(3))
+    (tmp_path / "pairs.csv").write_text(
+        "recording;hypnogram;channel;lights_off;group\nn1.edf;expert.edf;EEG Pz-Oz;300;a\nn2.edf;;;;b\n"
+    )
+    status, printed = score("--table", tmp_path / "pairs.csv")
+    assert status == 0 and "n1 (SIMULATED): EEG Pz-Oz (100 Hz)" in printed and "expert expert.edf: " in printed
+    table = pd.read_csv(tmp_path / "scored" / "nights.csv", index_col="recording")
+    assert table["group"].to_list() == ["a", "b"] and table["channel"].to_list() == ["EEG Pz-Oz", "EEG Fpz-Cz"]
+    assert table.loc["n1", "TIB_min"] == 25 and table["kappa"].notna().to_list() == [True, False]
+    status, printed = score(tmp_path / "n1.edf", "--table", tmp_path / "pairs.csv")
+    assert status == 2 and "pairs.csv says which recordings there are; leave out" in printed
+
+
+def test_an_interruption_leaves_the_table_of_what_was_scored(score, tmp_path, monkeypatch):
+    paths = [write_edf(tmp_path / f"n{number}.edf", eeg(3, number)) for number in range(3)]
+    stage = Scorer.stage_opened
+
+    def interrupted(self, opened, request):
+        if opened.name == "n1":
+            raise KeyboardInterrupt
+        return stage(self, opened, request)
+
+    monkeypatch.setattr(Scorer, "stage_opened", interrupted)
+    status, _ = score(*paths)
+    assert status == 130
+    assert pd.read_csv(tmp_path / "scored" / "nights.csv")["recording"].to_list() == ["n0"]
+    monkeypatch.undo()
+    assert score(*paths[1:])[0] == 0
+    assert pd.read_csv(tmp_path / "scored" / "nights.csv")["recording"].to_list() == ["n0", "n1", "n2"]
+
+
+def test_the_table_of_test_nights_is_not_overwritten(score, tmp_path):
+    (tmp_path / "scored").mkdir()
+    (tmp_path / "scored" / "nights.csv").write_text("night,subject,fold\n")
+    status, printed = score(write_edf(tmp_path / "n.edf", eeg(3)))
+    assert status == 2 and "nights.csv: is another table" in printed and "computing on" not in printed
+
+
+def test_a_recording_of_a_data_set_in_another_format_has_its_hypnogram(score, tmp_path):
+    arguments = ["--db", "sleepedf", "--subjects", "0", "--hours", "0.2", "--amplifier", "dc_bdf"]
+    assert simulate.main([*arguments, "--output_dir", str(tmp_path)]) == 0
+    status, printed = score(tmp_path / "SC4001E0-PSG.bdf")
+    assert status == 0 and "expert SC4001EC-Hypnogram.edf: " in printed
+
+
 # ---- what it refuses ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch.edf"], "nosuch.edf: no such file"),
+        (["NIGHT", "--channel", "Pz-Oz"], "no channel Pz-Oz"),
+        (["NIGHT", "--lights_on", "12:00"], "lies between lights off"),
+        (["NIGHT", "--format", "luna"], "--format luna: there are bids, eannot, nsrr"),
+    ],
+)
+def test_a_mistake_does_not_wait_for_tensorflow(folds_dir, tmp_path, arguments, message):
+    night = write_edf(tmp_path / "night.edf", eeg(3))
+    given = [str(night) if word == "NIGHT" else word for word in arguments]
+    program = f"""
+import sys
+sys.path.insert(0, {str(PREDICT.parent)!r})
+import predict
+status = predict.main({[*given, "--dir", str(folds_dir), "--db", "sleepedf"]!r})
+print(status, *{{"tensorflow", "mne", "matplotlib.pyplot", "pandas"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert message in done.stderr and done.stdout.split() == ["2"]
 
 
 @pytest.mark.parametrize(
