@@ -76,8 +76,9 @@ def earlier_rows(folder: Path) -> list[Row]:
     path = folder / FILE
     if not path.exists():
         return []
-    rows = list(csv.DictReader(io.StringIO(read_text(path), newline="")))
-    if rows and next(iter(rows[0])) != KEY:
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    rows = list(reader)
+    if reader.fieldnames and reader.fieldnames[0] != KEY:
         raise InputError(f"{path}: is another table (its first column is no {KEY}); choose another --output_dir")
     return [{name: value for name, value in row.items() if name} for row in rows]
 

@@ -369,7 +369,7 @@ print(status, *{{"tensorflow", "mne", "matplotlib.pyplot", "pandas"}} & set(sys.
     [
         (["NIGHT", "--channel", "Pz-Oz"], "night.edf: no channel Pz-Oz; there are EEG Fpz-Cz"),
         (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: cannot be read"),
-        (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is not a supported hypnogram; there are .edf (EDF+) and .txt"),
+        (["NIGHT", "--hypnogram", "h.doc"], "h.doc: .doc is not a supported hypnogram; there are .edf"),
         (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
         (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),
         (["NIGHT", "--lights_on", "12:00"], "nothing of the recording, 22:00:00 to 22:01:30, lies between"),
@@ -386,9 +386,9 @@ print(status, *{{"tensorflow", "mne", "matplotlib.pyplot", "pandas"}} & set(sys.
 )
 def test_a_mistake_is_one_line_and_status_2(score, tmp_path, arguments, message):
     given = {name: write_edf(tmp_path / f"{name.lower()}.edf", eeg(3)) for name in ("NIGHT", "OTHER")}
-    given["h.csv"] = tmp_path / "h.csv"
+    given["h.doc"] = tmp_path / "h.doc"
     given["SAME_NAME"] = tmp_path / "night.bdf"
-    given["h.csv"].write_text("W\n")
+    given["h.doc"].write_text("W\n")
     status, printed = score(*(given.get(word, word) for word in arguments))
     assert status == 2
     last = printed.splitlines()[-1]
