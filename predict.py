@@ -30,6 +30,7 @@ from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
+from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording
 from scoring import metrics
 from scoring.formats import WRITERS, notices_on, parse_formats
@@ -47,6 +48,7 @@ FOR_RECORDINGS = (
     *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on"),
     *("report", "svg", "format"),
 )
+FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
 SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
@@ -68,7 +70,8 @@ def parser() -> argparse.ArgumentParser:
     nights = parser.add_argument_group("test nights")
     nights.add_argument("--data_dir", help=f"holds <db>/*.npz (default {config.DATA_DIR})")
     nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
-    add = parser.add_argument_group("recordings").add_argument
+    recordings = parser.add_argument_group("recordings")
+    add = recordings.add_argument
     add("--table", metavar="FILE", help="instead of RECORDING: CSV of recording, hypnogram, channel, lights_off, …")
     add("--list_channels", action="store_true", help="only list the channels of each recording")
     add(
@@ -78,8 +81,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--hypnogram",
         metavar="FILE",
-        help="the expert's, EDF+ or .txt (default: one beside the recording, if named so)",
+        help="the expert's, of any kind (default: one beside the recording, if named so)",
     )
+    add_reading_options(recordings)
     add("--lights_off", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics start here")
     add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
     add("--report", action="store_true", help="also write report.html over all recordings")
@@ -104,7 +108,7 @@ def check_options(options: argparse.Namespace) -> None:
     if options.recordings and options.table:
         raise InputError(f"--table {options.table} says which recordings there are; leave out {options.recordings[0]}")
     of_recordings = bool(options.recordings or options.table)
-    for name in FOR_TEST_NIGHTS if of_recordings else FOR_RECORDINGS:
+    for name in FOR_TEST_NIGHTS if of_recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS):
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if of_recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
@@ -244,6 +248,7 @@ def request_of(options: argparse.Namespace) -> Request:
         Path(options.hypnogram) if options.hypnogram else None,
         parse_lights(options.lights_off, "--lights_off"),
         parse_lights(options.lights_on, "--lights_on"),
+        reading_of(options),
     )
 
 

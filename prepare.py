@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,18 +33,17 @@ from recordings.dataset_file import (
 )
 from recordings.datasets import read_hypnogram
 from recordings.epochs import TARGET_RATE
-from recordings.finding import Found, core_of, find_recordings
-from recordings.hypnograms import has_stages
-from recordings.hypnograms.labels import stage_map
+from recordings.finding import Found, find_recordings
+from recordings.hypnograms.options import add_reading_options, read_as, reading_of
 from recordings.hypnograms.scoring import Reading
 from recordings.opening import OPENERS, open_recording
 from recordings.pairing_table import read_pairing_table
+from recordings.pairs import names_of, show, trouble, with_own_annotations
 from recordings.preparation import RawNight, Rules
 from recordings.prepare_command import FAILED, Outcome, add_options_of_all, exit_status, good, prepare_all
 
 PREPARED = ".npz"
 RAW = tuple(suffix for suffix in OPENERS if suffix != PREPARED)
-COLUMNS = ("stage", "onset", "duration")  # those that --columns may name
 AS_RECORDED = "none: signals in µV as recorded; the settings high_pass and amplitude of training condition them"
 
 
@@ -60,12 +59,10 @@ def parser() -> argparse.ArgumentParser:
     add("--subject_pattern", metavar="PATTERN", default="", help='what names say, as in "{subject}_night{night}"')
     add("--subjects", nargs="+", metavar="NAME", help="only these subjects (default all there are)")
     add("--dry_run", action="store_true", help="only show what was found")
-    add("--stage_map", metavar="MAP", help="what labels mean: rk, aasm, or a FILE of label,stage")
-    add("--epoch_seconds", type=int, metavar="S", help="the hypnograms have epochs of S seconds: resample them to 30")
-    add("--columns", nargs="+", metavar="WHAT=NAME", default=[], help="columns of tables: stage=… onset=… duration=…")
     add("--n_folds", type=int, metavar="N", help="folds (default: as many as subjects, 10 at most)")
     add("--stratify", metavar="COLUMN", help="spread the values of this column over all folds, as group or site")
-    add_options_of_all(parser, max_mismatch=60)
+    add_reading_options(parser)
+    add_options_of_all(parser, max_mismatch=10)
     return parser
 
 
@@ -88,28 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not named:
         raise InputError(f"--select_ch: say which channel; {channels_in(found)}")
     return prepare(found, names, reading, options)
-
-
-def reading_of(options: argparse.Namespace) -> Reading:
-    """Return how the user wants hypnograms to be read.
-
-    Raises:
-        InputError: a map, a length or a column that makes no sense.
-    """
-    columns = dict(part.partition("=")[::2] for part in options.columns)
-    for name, value in columns.items():
-        if name not in COLUMNS or not value:
-            raise InputError(f"--columns {name}={value}: give {', '.join(f'{one}=NAME' for one in COLUMNS)}")
-    codes = stage_map(options.stage_map) if options.stage_map else {}
-    return Reading(codes, options.epoch_seconds, columns)
-
-
-def read_as(reading: Reading) -> str:
-    """Return how hypnograms are read in words, to tell nights that were prepared otherwise."""
-    parts = [f"{label or 'blank'}={code}" for label, code in sorted(reading.stage_map.items())]
-    parts += [f"{what} in {name}" for what, name in sorted(reading.columns.items())]
-    parts += [f"epochs of {reading.epoch_seconds} s"] if reading.epoch_seconds else []
-    return ", ".join(parts) or "by the known labels"
 
 
 # ---- what there is ----
@@ -145,61 +120,6 @@ def chosen(found: Sequence[Found], subjects: Sequence[str] | None) -> list[Found
         if name not in there:
             raise InputError(f"--subjects {name}: no such subject; there are {', '.join(sorted(there))}")
     return [one for one in found if subjects is None or one.subject in subjects]
-
-
-def with_own_annotations(one: Found) -> Found:
-    """Return a recording without a hypnogram with itself as one, if stages are among its annotations."""
-    if one.hypnogram or one.problem:
-        return one
-    return replace(one, hypnogram=one.recording) if has_stages(one.recording) else one
-
-
-def names_of(found: Sequence[Found]) -> dict[Path, str]:
-    """Return what each prepared night is called: as its recording; with its folders where that says too little."""
-    stems = Counter(one.recording.stem.casefold() for one in found)
-
-    def name_of(one: Found) -> str:
-        stem = one.recording.stem
-        says_enough = stems[stem.casefold()] == 1 and core_of(one.recording) and one.told != "folder"
-        return stem if says_enough else "_".join((*one.below.parts, stem))
-
-    names = {one.recording: name_of(one) for one in found}
-    taken: dict[str, Path] = {}
-    for path, name in names.items():
-        other = taken.setdefault(name.casefold(), path)
-        if other != path:
-            raise InputError(f"{other} and {path} would both become {name}.npz; rename one of them")
-    return names
-
-
-def trouble(one: Found) -> str:
-    """Return why a recording cannot be prepared; "" where nothing speaks against it so far."""
-    if one.problem or one.hypnogram:
-        return one.problem
-    return "no hypnogram by any rule, and no stages in its own annotations; add one, or name it in a pairing table"
-
-
-def show(found: Sequence[Found], names: Mapping[Path, str]) -> None:
-    """Print which recording goes with which hypnogram, and whose night it is."""
-    rows = [("recording", "hypnogram", "subject", "night", "channel")]
-    for one in found:
-        hypnogram = one.hypnogram.name if one.hypnogram else "-"
-        hypnogram = "its own annotations" if one.hypnogram == one.recording else hypnogram
-        rows.append(((one.below / one.recording.name).as_posix(), hypnogram, one.subject, one.night, one.channel))
-    used = [i for i in range(len(rows[0])) if any(row[i] for row in rows[1:])]
-    widths = [max(len(row[i]) for row in rows) for i in used]
-    for row in rows:
-        log.info("%s", "  ".join(f"{row[i]:<{width}}" for i, width in zip(used, widths, strict=True)).rstrip())
-    nights = Counter(one.subject for one in found)
-    log.info("%d recordings of %d subjects", len(found), len(nights))
-    for one in found:
-        if trouble(one):
-            log.info("    %s: %s", names[one.recording], trouble(one))
-    if not all(one.told for one in found) and len(found) > 1:
-        log.info(
-            "where nothing tells whose a recording is, it is taken as a subject of its own. If two of them are of one "
-            "person, say so with --subject_pattern or --table: nobody may train and test at once"
-        )
 
 
 def channels_in(found: Sequence[Found]) -> str:

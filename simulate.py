@@ -440,6 +440,7 @@ def as_lines(stages: Sequence[str], start: datetime) -> str:
 
 
 def as_nsrr(stages: Sequence[str], start: datetime) -> str:
+    """Return the XML of the National Sleep Research Resource."""
     events = (
         f"<ScoredEvent><EventType>Stages|Stages</EventType><EventConcept>{name}</EventConcept>"
         f"<Start>{onset:g}</Start><Duration>{length:g}</Duration></ScoredEvent>\n"
@@ -451,6 +452,7 @@ def as_nsrr(stages: Sequence[str], start: datetime) -> str:
 
 
 def as_sleep_profile(stages: Sequence[str], start: datetime) -> str:
+    """Return the text that Somnomedics' Domino exports."""
     times = (start + timedelta(seconds=EPOCH_SECONDS * i) for i in range(len(stages)))
     rows = (f"{time:%H:%M:%S},000; {IN_WORDS[stage]}" for time, stage in zip(times, stages, strict=True))
     head = (

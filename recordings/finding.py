@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from command import InputError
-from recordings.datasets import hypnogram_beside, study_of
+from recordings.datasets import hypnogram_beside
 from recordings.opening import OPENERS
 from recordings.tables import read_table
 
@@ -26,10 +26,14 @@ WORDS_OF_HYPNOGRAMS = (
     *("sleep", "profile", "sleepprofile", "schlafprofil", "profusion", "nsrr"),
 )
 WORDS_OF_RECORDINGS = ("psg", "eeg", "raw", "signal", "signals", "recording", "polysomnography")
-OWN_STAGES = ("_stages.csv", "_stages.edf")  # written by predict.py: no expert's, unless somebody says so
+OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so
+    *("_stages.csv", "_stages.edf", "_stages.eannot", "_stages.xml"),
+    "_desc-recsleepnet_events.tsv",
+)
 
 BIDS_ROOT = "dataset_description.json"
 BIDS_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?(?:_.*?run-(?P<run>[^_]+))?")
+SLEEPEDF_NAME = re.compile(r"(?P<subject>(?:SC4|ST7)\d\d)(?P<night>[12])[A-Z]")  # raw or prepared, by any program
 NIGHT_MARK = re.compile(
     r"(?:(?P<subject>.+?)[\s_.-]+)?(?:night|nacht|nuit|noche|notte|n|ses|session|visit|v|day|d|rec|run)"
     r"[\s_-]*0*(?P<night>\d+)",
@@ -259,8 +263,8 @@ def whose(path: Path, root: Path, pattern: SubjectPattern | None, generic: bool)
     if bids:
         night = "-".join(part for part in (bids["session"], bids["run"]) if part)
         return bids["subject"], night, "BIDS"
-    if study := study_of(path):
-        return f"{study[0].night(study[1])[:5]}", study[1], "data set"
+    if sleepedf := SLEEPEDF_NAME.match(path.stem):
+        return sleepedf["subject"], sleepedf["night"], "data set"
     stem = core_of(path) if generic else path.stem
     named = NIGHT_MARK.fullmatch(re.sub(r"(?i)[\s_.-]+(psg|eeg|raw)$", "", path.stem))
     if named and named["subject"] and not generic:

@@ -1,8 +1,10 @@
 """The stages of a recording in the formats of other programs.
 
-bids     NAME_events.tsv and NAME_events.json (https://bids-specification.readthedocs.io, task events)
-eannot   NAME.eannot, one stage a line, for Luna (https://zzz.bwh.harvard.edu/luna/ref/annotations/)
-nsrr     NAME-nsrr.xml, as the National Sleep Research Resource gives its annotations (https://sleepdata.org)
+bids     NAME_desc-recsleepnet_events.tsv and .json (https://bids-specification.readthedocs.io, derived data)
+eannot   NAME_stages.eannot, one stage a line, for Luna (https://zzz.bwh.harvard.edu/luna/ref/annotations/)
+nsrr     NAME_stages.xml, as the National Sleep Research Resource gives its annotations (https://sleepdata.org)
+
+None has a name that an expert's hypnogram would have: it would be overwritten, or the model compared with itself.
 """
 
 from __future__ import annotations
@@ -81,8 +83,8 @@ def in_digits(seconds: float) -> str:
 
 def write_bids(folder: Path, staged: StagedRecording) -> list[Path]:
     """Write one event for each epoch, with its confidence and its flags, and the JSON that says what they are."""
-    stem = folder / staged.name.removesuffix("_eeg")  # sub-01_task-sleep_eeg.edf has sub-01_task-sleep_events.tsv
-    table, sidecar = (stem.with_name(f"{stem.name}_events{suffix}") for suffix in (".tsv", ".json"))
+    name = staged.name.removesuffix("_eeg")  # sub-01_eeg.edf has sub-01_events.tsv
+    table, sidecar = (folder / f"{name}_desc-recsleepnet_events{suffix}" for suffix in (".tsv", ".json"))
     save_json(sidecar, bids_columns(staged))
     with written_whole(table) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -121,7 +123,7 @@ def bids_columns(staged: StagedRecording) -> dict[str, object]:
 
 def write_eannot(folder: Path, staged: StagedRecording) -> list[Path]:
     """Write one label a line; line N is epoch N from the recording's start."""
-    path = folder / f"{staged.name}.eannot"
+    path = folder / f"{staged.name}_stages.eannot"
     with written_whole(path) as partial:
         partial.write_text("".join(f"{EANNOT_LABELS[int(stage)]}\n" for stage in staged.stages), encoding="ascii")
     return [path]
@@ -132,7 +134,7 @@ def write_eannot(folder: Path, staged: StagedRecording) -> list[Path]:
 
 def write_nsrr(folder: Path, staged: StagedRecording) -> list[Path]:
     """Write an event for each run of one stage; some readers want every element on a line of its own."""
-    path = folder / f"{staged.name}-nsrr.xml"
+    path = folder / f"{staged.name}_stages.xml"
     root = ElementTree.Element("PSGAnnotation")
     simulated = ", SIMULATED recording" if staged.simulated else ""
     ElementTree.SubElement(root, "SoftwareVersion").text = f"RecSleepNet {__version__}{simulated}"

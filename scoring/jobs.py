@@ -12,6 +12,7 @@ from command import InputError, log
 from folds.checkpoint import Fold
 from recordings.datasets import hypnogram_beside, read_hypnogram
 from recordings.finding import Found, find_recordings
+from recordings.hypnograms.scoring import Reading
 from recordings.opening import open_recording, opener_of
 from recordings.pairing_table import read_pairing_table
 from recordings.recording import Recording
@@ -135,11 +136,11 @@ def a_job(found: Found, name: str, wanted: Request, by_table: bool) -> Job:
     )
     if wanted.hypnogram or (by_table and found.hypnogram):
         return Job(found, name, replace(request, hypnogram=wanted.hypnogram or found.hypnogram))
-    paired, notices = paired_by_name(found)
+    paired, notices = paired_by_name(found, wanted.reading)
     return Job(found, name, replace(request, hypnogram=paired), notices)
 
 
-def paired_by_name(found: Found) -> tuple[Path | None, tuple[str, ...]]:
+def paired_by_name(found: Found, reading: Reading) -> tuple[Path | None, tuple[str, ...]]:
     """Return the hypnogram that a recording has by its name, and why there is none to compare with, if it has none.
 
     A hypnogram that lies beside it under its data set's name is read with the recording, and must be good.
@@ -151,7 +152,7 @@ def paired_by_name(found: Found) -> tuple[Path | None, tuple[str, ...]]:
     if of_data_set or not found.hypnogram:
         return None, (f"not compared with an expert: {found.problem}",) if found.problem and not of_data_set else ()
     try:
-        read_hypnogram(found.hypnogram, found.recording)
+        read_hypnogram(found.hypnogram, found.recording, reading)
     except InputError as error:
         return None, (f"not compared with an expert: {error}",)
     return found.hypnogram, ()

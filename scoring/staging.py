@@ -22,6 +22,7 @@ from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name,
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
 from recordings.recording import Mark, RawSignal, Recording, changed_files, fingerprint
 from scoring.lights import Lights, lights_of
@@ -44,12 +45,14 @@ class Request:
         hypnogram: the expert's, in a file of its own; None for one beside the recording, if any.
         lights_off, lights_on: seconds from the recording's start, or the time since midnight; None for the marks in the
             recording, if any.
+        reading: how hypnograms are to be read.
     """
 
     channels: tuple[str, ...] = ()
     hypnogram: Path | None = None
     lights_off: Lights | None = None
     lights_on: Lights | None = None
+    reading: Reading = AS_IT_IS
 
 
 # ---- networks ----
@@ -111,9 +114,8 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         InputError: the recording, the channel, the hypnogram or the lights cannot be used; the message names the file.
     """
     expert, expert_file = expert_of(opened, request)
-    delay = expert.delay(opened.start) if expert else 0.0
+    delay, read = expert.delay(opened.start) if expert else 0.0, (*opened.notices, *notices_of(expert))
     lights = lights_of(opened, request.lights_off, request.lights_on)
-    notes = (*lights.notices, *(expert.notices if expert else ()))
     unseen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, unseen, request)
     first_second = grid_start(delay)  # the expert's epochs count
@@ -147,7 +149,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
         warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *notes),
+        notices=(*read, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
 
@@ -345,11 +347,15 @@ def expert_of(opened: Recording, request: Request) -> tuple[Hypnogram | None, Pa
     if request.hypnogram:
         if not request.hypnogram.is_file():
             raise InputError(f"{request.hypnogram}: cannot be read (no such file); check the name")
-        return read_hypnogram(request.hypnogram, opened.path), request.hypnogram
+        return read_hypnogram(request.hypnogram, opened.path, request.reading), request.hypnogram
     if opened.night:
         return Hypnogram(opened.night.y), opened.path
     beside = hypnogram_beside(opened.path) if opened.path else None
-    return (read_hypnogram(beside, opened.path), beside) if beside else (None, None)
+    return (read_hypnogram(beside, opened.path, request.reading), beside) if beside else (None, None)
+
+
+def notices_of(expert: Hypnogram | None) -> tuple[str, ...]:
+    return expert.notices if expert else ()
 
 
 def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -> NDArray[np.int32]:

@@ -95,8 +95,9 @@ def test_bids(tmp_path):
         ("P01/night2/psg", "P01", "2"),
         ("P01/P01_ses1", "P01", "1"),
         ("P01", "P01", ""),
-        ("SC4011E0-PSG", "SC401", "SC4011E"),
-        ("SC4012E0-PSG", "SC401", "SC4012E"),
+        ("SC4011E0-PSG", "SC401", "1"),
+        ("SC4012E0", "SC401", "2"),
+        ("ST7022J0-PSG", "ST702", "2"),
     ],
 )
 def test_names_and_folders_tell_whose_night_it_is(tmp_path, name, subject, night):

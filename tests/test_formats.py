@@ -13,6 +13,7 @@ import pytest
 
 from command import InputError
 from recordings.datasets import read_hypnogram
+from recordings.finding import find_recordings
 from recordings.hypnogram import AASM_CODES
 from scoring.formats import EANNOT_LABELS, notices_on, parse_formats, write_formats
 from scoring.recording_files import write_recording
@@ -29,7 +30,10 @@ def written(tmp_path, format_name, **changes):
 
 def test_bids_events_have_a_row_for_each_epoch_and_every_column_and_level_is_described(tmp_path):
     night, (path, sidecar) = written(tmp_path, "bids", name="sub-01_task-sleep_eeg", first_second=12.5)
-    assert (path.name, sidecar.name) == ("sub-01_task-sleep_events.tsv", "sub-01_task-sleep_events.json")
+    assert (path.name, sidecar.name) == (
+        "sub-01_task-sleep_desc-recsleepnet_events.tsv",
+        "sub-01_task-sleep_desc-recsleepnet_events.json",
+    )
     table = pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
     assert list(table)[:3] == ["onset", "duration", "trial_type"]
     np.testing.assert_array_equal([AASM_CODES[text] for text in table["trial_type"]], night.stages)
@@ -104,8 +108,23 @@ def test_our_own_readers_take_them_for_hypnograms(tmp_path, format_name):
 
 def test_a_recording_gets_them_beside_its_other_files(tmp_path):
     paths = write_recording(tmp_path, staged_night(tmp_path), formats=ALL)
-    names = {"night_events.tsv", "night_events.json", "night.eannot", "night-nsrr.xml"}
+    names = {
+        *(f"night_desc-recsleepnet_events{suffix}" for suffix in (".tsv", ".json")),
+        "night_stages.eannot",
+        "night_stages.xml",
+    }
     assert names < {path.name for path in paths} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_they_are_not_taken_for_an_experts_hypnogram(tmp_path):
+    (tmp_path / "night.edf").touch()
+    for path in write_recording(tmp_path, staged_night(tmp_path), formats=ALL):
+        assert path.name != "night.edf"
+    (found,) = find_recordings([tmp_path])
+    assert found.hypnogram is None and not found.problem
+    (tmp_path / "night.eannot").write_text("W\n")
+    (found,) = find_recordings([tmp_path])
+    assert found.hypnogram == tmp_path / "night.eannot"
 
 
 def test_a_night_that_cannot_be_scored_is_unscored_in_each(tmp_path):

@@ -31,7 +31,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 
 def codes(path: Path, reading: Reading | None = None) -> list[int]:
-    return read_file(path, reading or Reading()).codes.tolist()
+    return list(map(int, read_file(path, reading or Reading()).codes))
 
 
 # ---- one file of every kind, as its program writes it ----

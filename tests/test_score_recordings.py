@@ -285,7 +285,7 @@ def test_a_folder_becomes_tables(score, tmp_path):
     assert list(table.index) == ["alone", "broken", "s1/n1", "s1/n2", "nosuch"]
     assert table["failed"].notna().to_list() == [False, True, False, False, True]
     assert table.loc["s1/n1", "TIB_min"] == 2
-    for ending in ("_stages.csv", "_events.tsv", "_events.json", ".eannot"):
+    for ending in ("_stages.csv", "_desc-recsleepnet_events.tsv", "_desc-recsleepnet_events.json", "_stages.eannot"):
         assert (tmp_path / "scored" / "s1" / f"n1{ending}").is_file(), ending
 
 
