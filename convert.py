@@ -16,9 +16,9 @@ from command import InputError, command, log, log_to_terminal, new_parser
 from device import choose_device, import_tensorflow
 from files import existing_folder, writable_folder
 from folds.checkpoint import Best, load_fold, save_best
-from folds.folders import BEST, RUN, check_not_in_training, find_folds, fold_folder
+from folds.folders import BEST, RUN, check_not_in_training, dataset_of_folds, find_folds, fold_folder
 from folds.run import save_run
-from recordings.datasets import DATASETS, dataset_named
+from recordings.datasets import DATASETS
 
 
 def parser() -> argparse.ArgumentParser:
@@ -36,8 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     choose_device(-1)  # nothing is computed
-    dataset = dataset_named(options.db)
-    found = find_folds(existing_folder(options.folder, "checkpoints"), dataset, options.suffix)
+    root = existing_folder(options.folder, "checkpoints")
+    dataset = dataset_of_folds(root, options.db, options.suffix)
+    found = find_folds(root, dataset, options.suffix)
     targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
     for number, target in targets.items():
         check_not_in_training(found[number])

@@ -123,9 +123,14 @@ def chosen(found: Sequence[Found], subjects: Sequence[str] | None) -> list[Found
 
 
 def channels_in(found: Sequence[Found]) -> str:
-    """Return which channels the first recording has, in words."""
-    opened = open_recording(found[0].recording)
-    return f"{opened.path} has {', '.join(opened.labels)}"
+    """Return in words which channels the first recording has that can be opened."""
+    for one in found:
+        try:
+            opened = open_recording(one.recording)
+        except InputError:
+            continue  # it will be named when it is prepared
+        return f"{opened.path} has {', '.join(opened.labels)}"
+    return "no recording can be opened"
 
 
 # ---- prepare ----
@@ -145,7 +150,8 @@ def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading,
     if there:
         folder = Path(options.output_dir)
         own = [own_night(folder, one, names[one.recording], sources[names[one.recording]]) for one in there]
-        describe(folder, before or new_description(options, rules.settings()), there, own, options)
+        known = before or new_description(options, {})
+        describe(folder, replace(known, prepared=rules.settings()), there, own, options)
     return exit_status(outcomes)
 
 

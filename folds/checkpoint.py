@@ -185,7 +185,7 @@ def find_source(root: Path, dataset: Dataset, number: int) -> Path:
     if (root / BEST).exists() or published.checkpoint_in(root):
         return root
     folds = folds_below(root, dataset)[1] or numbered_folders(root)
-    others = [] if folds else datasets_in(root)
+    others = [] if folds or dataset.name in DATASETS else datasets_in(root)
     if len(others) == 1:  # of another data set, whose numbers mean nothing here: one after the other
         theirs = list(folds_below(root, dataset_of_folds(root, others[0], None))[1].values())
         return theirs[number % len(theirs)]

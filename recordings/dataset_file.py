@@ -169,7 +169,7 @@ def find_dataset(name: str, data_dir: str | Path) -> Dataset:
             f"--db {name}: has {len(description.subjects)} subjects; folds need {FEWEST}, to train, validate and test: "
             f"prepare more with {PREPARE}"
         )
-    return description.dataset()
+    return replace(description, name=name).dataset()
 
 
 def check_name(name: str) -> str:

@@ -16,7 +16,10 @@ def with_own_annotations(one: Found) -> Found:
     """Return a recording without a hypnogram with itself as one, if stages are among its annotations."""
     if one.hypnogram or one.problem:
         return one
-    return replace(one, hypnogram=one.recording) if has_stages(one.recording) else one
+    try:
+        return replace(one, hypnogram=one.recording) if has_stages(one.recording) else one
+    except InputError as error:
+        return replace(one, problem=str(error))
 
 
 def names_of(found: Sequence[Found]) -> dict[Path, str]:

@@ -23,7 +23,7 @@ from folds.checkpoint import (
 )
 from folds.folders import BEST, RESUME, RUN, TEST_SCORES
 from folds.run import Run, save_run
-from recordings.datasets import DATASETS
+from recordings.datasets import DATASETS, Dataset
 
 SLEEPEDF = DATASETS["sleepedf"]
 SUBJECTS = {"train": (1,), "valid": (2,), "test": (0,)}
@@ -136,6 +136,14 @@ def test_the_source_is_the_folder_itself_or_the_fold_so_numbered_in_it(tmp_path)
         find_source(tmp_path, SLEEPEDF, 4)
     with pytest.raises(InputError, match="no fold 3 to start from, there are no folds"):
         find_source(folders[0].parent.parent, DATASETS["isruc"], 3)
+
+
+def test_ones_own_folds_start_from_another_data_sets_one_after_the_other(tmp_path):
+    folders = {number: save_tiny(tmp_path, number) for number in (0, 3)}
+    own = Dataset("own", None, (0, 1, 2), 3, "", "C4", "prepare.py", {}, {0: 0, 1: 1, 2: 2})
+    assert [find_source(tmp_path, own, number) for number in range(3)] == [folders[0], folders[3], folders[0]]
+    with pytest.raises(InputError, match="no fold 1 to start from, there are 0, 3"):
+        find_source(tmp_path / "sleepedf", own, 1)
 
 
 def test_a_source_is_known_by_the_sum_of_its_file(tmp_path):

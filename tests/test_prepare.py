@@ -105,9 +105,11 @@ def test_what_cannot_be_prepared_is_named_and_the_others_are_prepared(six, capsy
     (six / "P02.txt").unlink()
     (six / "P03_staging.csv").write_text("stage\nW\n")
     (six / "P05.eannot").write_text("W\nN7\n")
+    (six / "P00.edf").write_bytes(b"no EDF")
     assert run(*OWN) == 1
     said = capsys.readouterr().out
     assert "P02: no hypnogram by any rule, and no stages in its own annotations" in said
+    assert "P00.edf: not a readable EDF file" in said
     assert "P03: several hypnograms fit it by name (P03-nsrr.xml, P03_staging.csv)" in said
     assert "unknown stage 'N7' in line 2; there are w, wake" in said
     description = load_description(Path("data/own"))

@@ -72,7 +72,7 @@ class Scoring:
         labels: in the order of the file.
         with_events: other events may stand among the stages; they are left out.
         codes: what labels mean in this kind of file, before those that are known everywhere.
-        only_codes: no other labels are known in it.
+        only_codes: no other labels are known in it, whatever the user says.
         epoch_seconds: what an epoch lasts by the file's word.
         start: when it starts.
         clock: the time of day when it starts, where the date is not sure.
@@ -144,10 +144,8 @@ def code_in(path: Path, label: Label, scoring: Scoring, own: Codes) -> int | Non
                 f"{path}: stage {text[:20]!r} in {label.place} is a number; its numbers mean other stages in each "
                 "laboratory: say which with --stage_map rk (5 is REM), aasm (4 is REM), or a FILE"
             )
-        raise InputError(
-            f"{path}: unknown stage {text[:40]!r} in {label.place}; there are {known}; "
-            "say what it means with --stage_map FILE"
-        )
+        remedy = "copy or export it again" if scoring.only_codes else "say what it means with --stage_map FILE"
+        raise InputError(f"{path}: unknown stage {text[:40]!r} in {label.place}; there are {known}; {remedy}")
     return code
 
 

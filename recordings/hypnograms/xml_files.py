@@ -52,7 +52,7 @@ def profusion(path: Path, root: ElementTree.Element) -> Scoring:
     """Return the numbers of the epochs in <SleepStages>."""
     numbers = [one.text or "" for one in root.iterfind("SleepStages/SleepStage")]
     labels = [Label(number.strip(), f"epoch {i}") for i, number in enumerate(numbers, 1)]
-    return Scoring(labels, codes=NUMBER_CODES["rk"], only_codes=True, epoch_seconds=epoch_length(path, root))
+    return Scoring(labels, codes=NUMBER_CODES["rk"], epoch_seconds=epoch_length(path, root))
 
 
 def epoch_length(path: Path, root: ElementTree.Element) -> float | None:
