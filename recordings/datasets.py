@@ -203,7 +203,7 @@ def hypnogram_beside(recording: Path) -> Path | None:
     paths = sorted(recording.parent.glob(Path(study.hypnogram.format(key=key)).name))
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
-        raise InputError(f"{recording}: several hypnograms beside it ({names}); name one with --hypnogram")
+        raise InputError(f"{recording}: several hypnograms beside it ({names}); say which is the hypnogram")
     return paths[0] if paths else None
 
 

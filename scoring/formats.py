@@ -46,7 +46,7 @@ def parse_formats(names: Sequence[str]) -> tuple[str, ...]:
     """
     for name in names:
         if name not in WRITERS:
-            raise InputError(f"--format {name}: there are {', '.join(WRITERS)}; CSV, EDF+ and JSON are always written")
+            raise InputError(f"no format {name}: there are {', '.join(WRITERS)}; CSV, EDF+ and JSON are always written")
     return tuple(dict.fromkeys(names))
 
 

@@ -74,7 +74,7 @@ def check_fits_recordings(fold: Fold) -> None:
         raise InputError(
             f"{fold.folder}: trained on {settings.input_size} samples an epoch at {settings.sampling_rate} Hz; "
             f"recordings are scored in epochs of {EPOCH_SAMPLES} samples at {TARGET_RATE} Hz: train with "
-            f"--input_size {EPOCH_SAMPLES} --sampling_rate {TARGET_RATE}, or choose another --dir"
+            f"--input_size {EPOCH_SAMPLES} --sampling_rate {TARGET_RATE}, or choose other weights"
         )
 
 

@@ -137,6 +137,6 @@ def test_a_night_that_cannot_be_scored_is_unscored_in_each(tmp_path):
 
 def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
     assert parse_formats(["nsrr", "bids", "nsrr"]) == ("nsrr", "bids")
-    with pytest.raises(InputError, match="--format luna: there are bids, eannot, nsrr; CSV, EDF\\+ and JSON"):
+    with pytest.raises(InputError, match="no format luna: there are bids, eannot, nsrr; CSV, EDF\\+ and JSON"):
         write_recording(tmp_path, staged_night(tmp_path, start=datetime(2001, 1, 1)), formats=["luna"])
     assert not list(tmp_path.iterdir())

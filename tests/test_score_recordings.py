@@ -347,7 +347,7 @@ def test_a_recording_of_a_data_set_in_another_format_has_its_hypnogram(score, tm
         (["nosuch.edf"], "nosuch.edf: no such file"),
         (["NIGHT", "--channel", "Pz-Oz"], "no channel Pz-Oz"),
         (["NIGHT", "--lights_on", "12:00"], "lies between lights off"),
-        (["NIGHT", "--format", "luna"], "--format luna: there are bids, eannot, nsrr"),
+        (["NIGHT", "--format", "luna"], "no format luna: there are bids, eannot, nsrr"),
     ],
 )
 def test_a_mistake_does_not_wait_for_tensorflow(folds_dir, tmp_path, arguments, message):
