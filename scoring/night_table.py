@@ -25,6 +25,12 @@ Row = dict[str, Any]
 
 NOTHING_ASLEEP = [Stage.W]  # a hypnogram that has every figure's name
 STATISTICS = (*sleep_statistics(NOTHING_ASLEEP), *architecture.as_columns(NOTHING_ASLEEP))
+COLUMNS = (
+    *(KEY, "file", "subject", "night", "failed", "simulated", "channel", "start", "hours", "lights_off", "lights_on"),
+    *STATISTICS,
+    *("unsure_percent", "expert", "expert_epochs", *metrics.POOLED, "folds", "warnings", "warning_texts", "notes"),
+)
+"""Those of our own; a column of the pairing table with such a name gets `_given` at its end."""
 
 
 def night_row(found: Found, staged: StagedRecording) -> Row:
@@ -63,8 +69,7 @@ def whose(found: Found, name: str) -> Row:
     row = {KEY: name, "file": str(found.recording.resolve())}
     if found.told:
         row |= {"subject": found.subject, "night": found.night}
-    own = {*row, "failed", *STATISTICS, *metrics.POOLED}
-    return row | {f"{column}_given" if column in own else column: value for column, value in found.columns.items()}
+    return row | {f"{name}_given" if name in COLUMNS else name: value for name, value in found.columns.items()}
 
 
 def earlier_rows(folder: Path) -> list[Row]:

@@ -10,7 +10,7 @@ import pytest
 
 from command import InputError
 from recordings.finding import Found
-from scoring.night_table import STATISTICS, earlier_rows, failed_row, night_row, write_nights
+from scoring.night_table import COLUMNS, STATISTICS, earlier_rows, failed_row, night_row, write_nights
 from tests.staged_nights import STAGES, refused_night, staged_night
 
 
@@ -25,7 +25,9 @@ def table_of(folder: Path) -> pd.DataFrame:
 def test_a_row_has_every_figure_of_the_summary(tmp_path):
     expert = STAGES.astype(np.int32)
     night = staged_night(tmp_path, expert=expert, expert_file=tmp_path / "expert.edf", simulated=True)
-    one = found(tmp_path, subject="07", night="2", told="name", columns={"group": "patients", "TST_min": "300"})
+    one = found(
+        tmp_path, subject="07", night="2", told="name", columns={"group": "patients", "TST_min": "300", "notes": "ill"}
+    )
     write_nights(tmp_path, [night_row(one, night)])
     row = table_of(tmp_path).loc["night"]
     for name, value in night.statistics.items():
@@ -36,6 +38,7 @@ def test_a_row_has_every_figure_of_the_summary(tmp_path):
     assert row["REM_third3_min"] == night.architecture["thirds_of_SPT_min"][2]["REM"]
     assert row["N1_bouts"] == night.architecture["bouts"]["N1"]["bouts"] and row["W_to_N1"] == 1
     assert (row["subject"], row["night"], row["group"], row["TST_min_given"]) == (7, 2, "patients", 300)
+    assert row["notes_given"] == "ill" and [name for name in row.index if name in COLUMNS] == list(COLUMNS[1:])
     assert (row["expert"], row["expert_epochs"], row["accuracy"], row["kappa"]) == ("expert.edf", 198, 1, 1)
     assert (row["simulated"], row["channel"], row["lights_off"]) == ("yes", "C3-M2", "23:15:30")
     assert (row["warnings"], row["warning_texts"], row["notes"], row["folds"]) == (1, "beware", "by the way", "0 4")
