@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
 from data import Night
 from sleepstage import EPOCH_SECONDS
 
@@ -78,12 +77,9 @@ def changed_files(files: Iterable[FileState]) -> Iterator[str]:
 
 
 def fingerprint(files: Iterable[FileState]) -> str:
-    """Return a hash that tells files from others, wherever they lie; "" where there are none.
+    """Return a hash that tells files from others, wherever they lie; "" where there are none, or not any more.
 
     It is the SHA-256 of each one's size, first and last MiB: all of it would be read twice for every night.
-
-    Raises:
-        InputError: a file cannot be read.
     """
     seen = hashlib.sha256()
     files = tuple(files)
@@ -94,8 +90,8 @@ def fingerprint(files: Iterable[FileState]) -> str:
                 seen.update(file.read(MIB))
                 file.seek(max(0, one.size - MIB))
                 seen.update(file.read(MIB))
-        except OSError as error:
-            raise InputError(f"{one.path}: cannot be read ({error.strerror}); check the disk") from error
+        except OSError:
+            return ""  # `changed_files` says so
     return seen.hexdigest() if files else ""
 
 
