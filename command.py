@@ -7,7 +7,7 @@ import functools
 import io
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from version import __version__
@@ -64,6 +64,17 @@ def log_to_terminal() -> None:
 def reason_of(error: BaseException) -> str:
     """Return the first line of what an error says; its name if it says nothing."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def counted(number: int, what: str) -> str:
+    """Return 1 warning, 2 warnings."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def numbered(what: str, numbers: Iterable[int]) -> str:
+    """Return fold 3; folds 0, 4."""
+    texts = [str(number) for number in numbers]
+    return f"{what}{'' if len(texts) == 1 else 's'} {', '.join(texts)}"
 
 
 def duration_in_words(seconds: float) -> str:

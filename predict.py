@@ -1,7 +1,8 @@
 """Score recordings with saved checkpoints, or the checkpoints on the test nights of their folds.
 
 python predict.py night.edf
-python predict.py nights/*.edf other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
+python predict.py ./nights "more/*.edf" other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
+python predict.py --table nights.csv --report
 python predict.py night.edf --list_channels
 
 python predict.py --dir ./pretrained_model
@@ -12,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,26 +21,33 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
-from command import InputError, command, duration_in_words, log, log_to_terminal, new_parser
+from command import InputError, command, counted, duration_in_words, log, log_to_terminal, new_parser, numbered
 from device import choose_device, start_tensorflow
 from files import PROGRAM_FOLDER, existing_folder, writable_folder
-from folds.checkpoint import load_folds
+from folds.checkpoint import Fold, load_folds
 from folds.folders import datasets_in, find_folds
 from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
 from recordings.hypnograms.options import add_reading_options, reading_of
-from recordings.opening import open_recording, opener_of
+from recordings.opening import open_recording
 from scoring import metrics
+from scoring.formats import WRITERS, notices_on, parse_formats
+from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
+from scoring.night_table import FILE, Row, earlier_rows, failed_row, night_row, write_nights
+from scoring.progress import shown
 from scoring.recording_files import write_recording
 from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
 from scoring.staging import Request
 from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_folds
 from sleepstage import EPOCH_SECONDS
 
-FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report", "svg")
+FOR_RECORDINGS = (
+    *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on"),
+    *("report", "svg", "format"),
+)
 FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
@@ -51,7 +57,7 @@ SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     add = parser.add_argument
-    add("recordings", nargs="*", metavar="RECORDING", help=".edf .rec .bdf .vhdr .set .fif .npz; none: the test nights")
+    add("recordings", nargs="*", metavar="RECORDING", help="file, folder or pattern; none: the test nights")
     add(
         "--db",
         "--dataset",
@@ -66,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
     recordings = parser.add_argument_group("recordings")
     add = recordings.add_argument
+    add("--table", metavar="FILE", help="instead of RECORDING: CSV of recording, hypnogram, channel, lights_off, …")
     add("--list_channels", action="store_true", help="only list the channels of each recording")
     add(
         "--channel", action="append", metavar="NAME", help="score this channel, or A-B; several: their mean probability"
@@ -81,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
     add("--report", action="store_true", help="also write report.html over all recordings")
     add("--svg", action="store_true", help="also write each picture as a drawing, to edit or to print")
+    add("--format", action="append", metavar="FORMAT", help=f"also write {', '.join(WRITERS)}; several times: each")
     return parser
 
 
@@ -89,19 +97,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     check_options(options)
-    if not options.recordings:
+    if not (options.recordings or options.table):
         score_test_nights(options)
         return 0
-    paths = [Path(name) for name in options.recordings]
-    return list_channels(paths) if options.list_channels else score_recordings(paths, options)
+    return list_channels(options) if options.list_channels else score_recordings(options)
 
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise InputError for an option that the command would not read."""
-    of_others = FOR_TEST_NIGHTS if options.recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS)
-    for name in of_others:
+    if options.recordings and options.table:
+        raise InputError(f"--table {options.table} says which recordings there are; leave out {options.recordings[0]}")
+    of_recordings = bool(options.recordings or options.table)
+    for name in FOR_TEST_NIGHTS if of_recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS):
         if getattr(options, name) not in (None, False):
-            what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
+            what = "the test nights, not of recordings" if of_recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
 
 
@@ -169,14 +178,15 @@ def print_scores(tested: Sequence[TestNight], dataset: Dataset) -> None:
 # ---- recordings ----
 
 
-def list_channels(paths: Sequence[Path]) -> int:
+def list_channels(options: argparse.Namespace) -> int:
     """Print the channels of each recording; return 1 when one of several cannot be read."""
     failed = 0
-    for path in paths:
+    jobs = jobs_in(options.recordings, options.table, Request())
+    for path in (job.path for job in jobs):
         try:
             opened = open_recording(path)
         except InputError as error:
-            if len(paths) == 1:
+            if len(jobs) == 1:
                 raise
             log.info("%s", error)
             failed = 1
@@ -190,66 +200,49 @@ def list_channels(paths: Sequence[Path]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one recording, by the name it is shown under: its stages, or why there are none."""
+    """What became of one recording: its stages, or why there are none."""
 
-    shown: str
+    job: Job
     night: ScoredNight | None
     error: str = ""
 
 
-def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Output:
+    """Where the files of recordings go, and which are written beside the usual ones."""
+
+    folder: Path
+    svg: bool
+    formats: tuple[str, ...]
+
+
+def score_recordings(options: argparse.Namespace) -> int:
     """Stage every recording, write its files, and return 1 when one of several failed."""
-    request, names = request_of(paths, options), names_of(paths)
-    paths = list(names)
-    refused = refused_names(paths)
-    alone = len(paths) == 1
-    if alone:
-        open_recording(paths[0])  # what is wrong with it is found before anything heavy is imported
+    jobs = jobs_in(options.recordings, options.table, request_of(options))
+    formats = parse_formats(options.format or ())
+    alone = len(jobs) == 1
+    outcomes = {job: failure(job, why, alone) for job, why in not_there(jobs)}
     scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
-    output_dir = writable_folder(options.output_dir or SCORED_DIR)
-    numbers = ", ".join(str(fold.run.fold) for fold in scorer.folds)
-    if len(refused) < len(paths):
-        log.info("%s, folds %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
-        for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
-            log.info("signals for these weights: %s", words)
-    with logging_redirect_tqdm([log]), tqdm(paths, unit="recording", leave=False, disable=alone or None) as bar:
-        outcomes = [
-            refused.get(path) or score_recording(path, names[path], scorer, request, output_dir, options.svg, alone)
-            for path in bar
-        ]
-    scored = [outcome.night for outcome in outcomes if outcome.night]
-    report = output_dir / "report.html" if options.report and scored else None
-    if report:
-        from scoring.report import write_report
-
-        write_report(report, scored, {outcome.shown: outcome.error for outcome in outcomes if outcome.error})
-    print_outcomes(outcomes, output_dir, report, options.svg)
-    return int(any(outcome.error for outcome in outcomes))
-
-
-def refused_names(paths: Sequence[Path]) -> dict[Path, Outcome]:
-    """Return those of several files that are not there or of no known format; a single one is opened instead.
-
-    It takes no time, and a mistyped name is shown before the minutes that the others may take.
-    """
-    outcomes = {path: named_outcome(path) for path in paths if len(paths) > 1}
-    return {path: outcome for path, outcome in outcomes.items() if outcome}
-
-
-def named_outcome(path: Path) -> Outcome | None:
-    """Return the outcome of a file that cannot be a recording, by its name."""
+    seconds = checked(jobs, scorer.folds, outcomes)
+    output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats)
+    earlier = earlier_rows(output.folder)
+    if seconds:
+        print_scorer(scorer, options)
     try:
-        opener_of(path)
-    except InputError as error:
-        log.info("%s: failed: %s", path.name, error)
-        return Outcome(path.name, None, str(error))
-    return None
+        with shown(list(seconds), list(seconds.values())) as ready:
+            for job in ready:
+                outcomes[job] = score_recording(job, scorer, output, alone)
+    finally:  # an interruption leaves the table of those that were scored
+        in_order = [outcomes[job] for job in jobs if job in outcomes]
+        if in_order:
+            write_nights(output.folder, [row_of(outcome) for outcome in in_order], earlier)
+    report = write_the_report(output.folder, in_order) if options.report else None
+    print_outcomes(in_order, output, report)
+    return int(any(outcome.error for outcome in in_order))
 
 
-def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
-    """Check what is asked for of the recordings before anything is read."""
-    if options.hypnogram and len(paths) > 1:
-        raise InputError(f"--hypnogram belongs to one recording, and there are {len(paths)}; score it alone")
+def request_of(options: argparse.Namespace) -> Request:
+    """Return what is asked for of all recordings."""
     return Request(
         tuple(options.channel or ()),
         Path(options.hypnogram) if options.hypnogram else None,
@@ -259,70 +252,84 @@ def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
     )
 
 
-def names_of(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return each recording, once, and what its files are called: its own name, and its folder too where two are alike.
+def failure(job: Job, why: str, alone: bool) -> Outcome:
+    """Say at once why a recording cannot be scored; raise InputError if it is the only one."""
+    if alone:
+        raise InputError(why)
+    log.info("failed: %s", why)
+    return Outcome(job, None, why)
 
-    Raises:
-        InputError: two in one folder have one name.
+
+def checked(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Outcome]) -> dict[Job, float]:
+    """Return the recordings that can be scored, as far as their headers say, and their seconds.
+
+    The others are added to `outcomes`. TensorFlow is not imported yet.
     """
-    places = [path.parent.resolve() / path.name for path in paths]  # a link keeps its own name
-    for place, times in Counter(places).items():
-        if times > 1:
-            log.info("%s is named %d times: scored once", place.name, times)
-    once = dict(reversed(list(zip(places, paths, strict=True))))
-    stems = Counter(place.stem.casefold() for place in once)  # some disks do not tell Night from night
-    alike = [place for place in once if stems[place.stem.casefold()] > 1]
-    common = Path(os.path.commonpath([place.parent for place in alike])) if alike else Path()
-    names = {
-        path: place.relative_to(common).with_suffix("").as_posix() if place in alike else place.stem
-        for place, path in reversed(once.items())
-    }
-    refuse_same_files(names)
-    return names
+    seconds: dict[Job, float] = {}
+    with logging_redirect_tqdm([log]):
+        for job in tqdm(jobs, desc="checking", unit="recording", leave=False, disable=None if len(jobs) > 1 else True):
+            if job in outcomes:
+                continue
+            try:
+                seconds[job] = check(job, folds)
+            except InputError as error:
+                outcomes[job] = failure(job, str(error), len(jobs) == 1)
+    return seconds
 
 
-def refuse_same_files(names: Mapping[Path, str]) -> None:
-    """Raise InputError when the files of two recordings would have one name."""
-    taken: dict[str, Path] = {}
-    for path, name in names.items():
-        other = taken.setdefault(name.casefold(), path)
-        if other != path:
-            raise InputError(
-                f"{other} and {path} would be written to the same files, {path.stem}_…; "
-                "score one of them with another --output_dir"
-            )
+def print_scorer(scorer: Scorer, options: argparse.Namespace) -> None:
+    """Print which weights score, on what, and what they want of a signal; TensorFlow starts here."""
+    if scorer.dataset.name != (options.db or DEFAULT_DB):
+        log.info("scoring with the checkpoints of %s in %s", scorer.dataset.name, options.dir)
+    numbers = numbered("fold", (fold.run.fold for fold in scorer.folds))
+    log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
+    for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
+        log.info("signals for these weights: %s", words)
 
 
-def score_recording(
-    path: Path, name: str, scorer: Scorer, request: Request, output_dir: Path, svg: bool, alone: bool
-) -> Outcome:
+def score_recording(job: Job, scorer: Scorer, output: Output, alone: bool) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
     try:
-        night = scorer.stage_opened(replace(open_recording(path), name=name), request)
-        writable_folder((output_dir / name).parent)
-        write_recording(output_dir, night, svg)
+        night = scorer.stage_opened(job.open(), job.request)
+        night = replace(night, notices=(*night.notices, *notices_on(night, output.formats)))
+        writable_folder((output.folder / job.name).parent)
+        write_recording(output.folder, night, output.svg, output.formats)
     except InputError as error:
-        if alone:
-            raise
-        shown = Path(name).with_name(path.name).as_posix()
-        log.info("%s: failed: %s", shown, error)
-        return Outcome(shown, None, str(error))
+        return failure(job, str(error), alone)
     for line in recording_lines(night, len(scorer.folds)):
         log.info("%s", line)
-    return Outcome(name, night)
+    return Outcome(job, night)
+
+
+def row_of(outcome: Outcome) -> Row:
+    """Return a recording's row of nights.csv."""
+    job, night = outcome.job, outcome.night
+    return night_row(job.found, night) if night else failed_row(job.found, job.name, outcome.error)
+
+
+def write_the_report(folder: Path, outcomes: Sequence[Outcome]) -> Path | None:
+    """Write report.html, and return its path; None where nothing was scored."""
+    scored = [outcome.night for outcome in outcomes if outcome.night]
+    if not scored:
+        return None
+    from scoring.report import write_report
+
+    path = folder / "report.html"
+    write_report(path, scored, {outcome.job.shown: outcome.error for outcome in outcomes if outcome.error})
+    return path
 
 
 def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
     """Yield what is printed of a scored recording."""
     counts = ", ".join(f"{name} {count}" for name, count in night.stage_counts().items())
     channels = " + ".join(f"{channel.label} ({channel.rate:g} Hz)" for channel in night.channels)
-    numbers = ", ".join(str(fold.run.fold) for fold in night.folds)
-    left_out = "" if len(night.folds) == n_folds else f", folds {numbers} (others saw it)"
-    yield f"{night.title}: {channels}, {len(night)} epochs ({counts}){left_out}"
+    numbers = numbered("fold", (fold.run.fold for fold in night.folds))
+    left_out = "" if len(night.folds) == n_folds else f", {numbers} (others saw it)"
+    yield f"{night.title}: {channels}, {counted(len(night), 'epoch')} ({counts}){left_out}"
     yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
     if night.agreement and night.expert_file:
         words = metrics.in_words(night.agreement)
-        yield f"    expert {night.expert_file.name}: {night.agreement.n_epochs} epochs, {words}"
+        yield f"    expert {night.expert_file.name}: {counted(night.agreement.n_epochs, 'epoch')}, {words}"
     yield from (f"    warning: {warning}" for warning in night.warnings)
     yield from (f"    note: {notice}" for notice in night.notices)
     if runs := night.doubtful_runs:
@@ -331,35 +338,39 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
         yield f"    worth a look, low confidence: {shown}{more}"
 
 
-def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path | None, svg: bool) -> None:
+def print_outcomes(outcomes: Sequence[Outcome], output: Output, report: Path | None) -> None:
     """Print the closing table, and what failed and why."""
     log.info("")
-    log.info("%-28s %7s %7s %7s %7s %7s  %s", "recording", "hours", "TST min", "SE %", "REM min", "unsure", "warnings")
+    width = max([28, *(len(outcome.night.title) for outcome in outcomes if outcome.night)])
+    heads = ("hours", "TST min", "SE %", "REM min", "unsure")
+    log.info("%s %s  warnings", "recording".ljust(width), " ".join(f"{head:>7}" for head in heads))
     for outcome in outcomes:
-        log.info("%s", outcome_line(outcome))
+        log.info("%s", outcome_line(outcome, width))
     simulated = sum(outcome.night is not None and outcome.night.simulated for outcome in outcomes)
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
     nights = [outcome.night for outcome in outcomes if outcome.night]
     for said in same_signals((night.name, night.channels[0].content) for night in nights):
         log.info("%s", said)
-    pictures = "_hypnogram.png and .svg" if svg else "_hypnogram.png"
-    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s of each", output_dir, pictures)
+    pictures = "_hypnogram.png and .svg" if output.svg else "_hypnogram.png"
+    more = "".join(f", {name}" for name in output.formats)
+    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s%s of each", output.folder, pictures, more)
+    log.info("all figures, a row for each: %s", output.folder / FILE)
     if report:
         log.info("report over all: %s", report)
 
 
-def outcome_line(outcome: Outcome) -> str:
-    """Return a row of the closing table: figures, or why there are none."""
+def outcome_line(outcome: Outcome, width: int) -> str:
+    """Return a row of the closing table: figures, or why there are none; names have `width` letters."""
     night = outcome.night
     if night is None:
-        return f"{outcome.shown:<28} failed: {outcome.error}"
+        return f"{outcome.job.shown:<{width}} failed: {outcome.error}"
     if night.reason:
-        return f"{night.title:<28} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
+        return f"{night.title:<{width}} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
     values = (night.statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
     cells = " ".join(metrics.number(math.nan if value is None else value, 7) for value in values)
     hours, unsure = len(night) * EPOCH_SECONDS / 3600, 100 * night.unsure.mean()
-    return f"{night.title:<28} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
+    return f"{night.title:<{width}} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
 
 
 if __name__ == "__main__":

@@ -195,14 +195,15 @@ def hypnogram_beside(recording: Path) -> Path | None:
     Raises:
         InputError: there are several.
     """
-    found = study_of(recording)
+    as_released = (recording, recording.with_suffix(".edf"), recording.with_suffix(".rec"))  # or in another format
+    found = next(filter(None, map(study_of, as_released)), None)
     if not found:
         return None
     study, key = found
     paths = sorted(recording.parent.glob(Path(study.hypnogram.format(key=key)).name))
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
-        raise InputError(f"{recording}: several hypnograms beside it ({names}); name one with --hypnogram")
+        raise InputError(f"{recording}: several hypnograms beside it ({names}); say which is the hypnogram")
     return paths[0] if paths else None
 
 

@@ -26,7 +26,10 @@ WORDS_OF_HYPNOGRAMS = (
     *("sleep", "profile", "sleepprofile", "schlafprofil", "profusion", "nsrr"),
 )
 WORDS_OF_RECORDINGS = ("psg", "eeg", "raw", "signal", "signals", "recording", "polysomnography")
-OWN_STAGES = ("_stages.csv", "_stages.edf")  # written by predict.py: no expert's, unless somebody says so
+OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so
+    *("_stages.csv", "_stages.edf", "_stages.eannot", "_stages.xml"),
+    "_desc-recsleepnet_events.tsv",
+)
 
 BIDS_ROOT = "dataset_description.json"
 BIDS_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?(?:_.*?run-(?P<run>[^_]+))?")

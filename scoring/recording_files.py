@@ -5,13 +5,15 @@ NAME_stages.edf      the stages as EDF+ annotations
 NAME_summary.json    sleep statistics, agreement, model, channels, warnings
 NAME_hypnogram.png   hypnogram, hypnodensity and spectrogram
 NAME_hypnogram.svg   the same as a drawing, if it is asked for
+
+And the stages in the formats of other programs, if they are asked for: see `formats`.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from files import load_json, save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots
+from scoring.formats import parse_formats, write_formats
 from scoring.staged import LOW_CONFIDENCE, StagedChannel, StagedRecording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 from version import versions
@@ -31,25 +34,29 @@ ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png")
 DRAWING = "_hypnogram.svg"
 
 
-def write_recording(folder: Path, staged: StagedRecording, svg: bool = False) -> list[Path]:
+def write_recording(
+    folder: Path, staged: StagedRecording, svg: bool = False, formats: Sequence[str] = ()
+) -> list[Path]:
     """Write all files of one recording, each whole or not at all, and return their paths.
 
     Args:
         folder: gets them.
         staged: the recording.
         svg: write its picture as a drawing too.
+        formats: write its stages in these formats too, keys of `formats.WRITERS`.
 
     Raises:
-        InputError: a file cannot be written, or files of this name are of another recording.
+        InputError: a format is unknown, a file cannot be written, or files of this name are of another recording.
     """
     paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
+    parse_formats(formats)
     refuse_other_recording(summary, staged)
     save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
     write_table(table, staged)
     write_annotations(annotations, staged)
     plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
-    return paths
+    return [*paths, *write_formats(folder, staged, formats)]
 
 
 # ---- whose files they are ----
@@ -66,7 +73,9 @@ def refuse_other_recording(summary: Path, staged: StagedRecording) -> None:
 
 
 def is_of(summary: Mapping[str, Any], staged: StagedRecording) -> bool:
-    """Tell whether a summary is of this recording: of its file with the same start, or of the same signal."""
+    """Tell whether a summary is of this recording: of its file, wherever that lies now, or of the same signal."""
+    if staged.fingerprint and summary.get("file_fingerprint") == staged.fingerprint:
+        return True
     file, channels = summary.get("file"), summary.get("channels")
     if isinstance(file, str) and staged.path and Path(file).resolve() == staged.path.resolve():
         return bool(summary.get("start") == start_of(staged))
@@ -139,6 +148,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
     return {
         "recording": staged.title,
         "file": str(staged.path.resolve()) if staged.path else None,
+        "file_fingerprint": staged.fingerprint or None,
         "format": staged.format,
         "simulated": staged.simulated,
         "start": start_of(staged),
@@ -148,6 +158,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "lights_on_s": staged.lights_on,
         "reason": staged.reason or None,
         "statistics": {name: value and round(value, 2) for name, value in staged.statistics.items()},
+        "architecture": staged.architecture,
         "confidence": confidence(staged),
         "expert_file": str(staged.expert_file) if staged.expert_file else None,
         "agreement": None if agreement is None else metrics.as_json(agreement),

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from command import numbered
 from files import written_whole
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE
@@ -21,9 +22,11 @@ SHOWN_STATISTICS = {  # name in the summary: what a reader sees
     "TST_min": "Total sleep time (TST), min",
     "SE_percent": "Sleep efficiency (SE), % of TIB",
     "SOL_min": "Sleep onset latency (SOL), min",
+    "LPS_min": "Latency to persistent sleep (10 min), min",
     "REM_latency_min": "REM latency, min from sleep onset",
     "WASO_min": "Wake after sleep onset (WASO), min",
     "awakenings": "Awakenings",
+    "fragmentation_index": "Fragmentation index, transitions to W per hour of sleep",
     "transitions": "Stage transitions",
     "unscored_min": "Not staged, min",
 }
@@ -81,10 +84,7 @@ def overview(scored: Sequence[StagedRecording]) -> str:
                 staged.title,
                 " + ".join(channel.label for channel in staged.channels),
                 f"{len(staged) * EPOCH_SECONDS / 3600:.1f}",
-                *(
-                    shown(staged.statistics.get(name))
-                    for name in ("TST_min", "SE_percent", "REM_percent", "N3_percent")
-                ),
+                *(shown(staged.statistics.get(name)) for name in OVERVIEW_STATISTICS),
                 f"{100 * staged.unsure.mean():.1f}",
                 metrics.number(agreement.kappa, 0, 3) if agreement else "",
                 str(len(staged.warnings)),
@@ -120,7 +120,20 @@ def statistics_html(staged: StagedRecording) -> str:
     stages = [
         (name, shown(statistics[f"{name}_min"]), shown(statistics.get(f"{name}_percent"))) for name in STAGE_NAMES
     ]
-    return html_table(("", "Value"), rows) + html_table(("Stage", "Minutes", "% of TST"), stages)
+    tables = html_table(("", "Value"), rows) + html_table(("Stage", "Minutes", "% of TST"), stages)
+    return tables + cycles_html(staged)
+
+
+def cycles_html(staged: StagedRecording) -> str:
+    """Return the table of the NREM–REM cycles, one row for each."""
+    cycles = staged.architecture["cycles"]
+    names = ("start_min", "duration_min", *(f"{name}_min" for name in STAGE_NAMES))
+    heads = ("NREM–REM cycle", "Start, min from lights off", "Minutes", *STAGE_NAMES)
+    rows = [
+        (f"{number}{'' if one['complete'] else ' (without REM)'}", *(shown(float(one[name])) for name in names))
+        for number, one in enumerate(cycles, 1)
+    ]
+    return html_table(heads, rows)
 
 
 def trust_html(staged: StagedRecording) -> str:
@@ -143,8 +156,9 @@ def methods_html(scored: Sequence[StagedRecording]) -> str:
     used = [folds[number] for number in sorted(folds)]
     text = (
         f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(used)} "
-        f"(mean probability of folds {', '.join(map(str, sorted(folds)))}), from one EEG channel in µV at "
-        f"{TARGET_RATE} Hz. Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
+        f"({'' if len(folds) == 1 else 'mean probability of '}{numbered('fold', sorted(folds))}), "
+        f"from one EEG channel in µV at {TARGET_RATE} Hz. "
+        f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
     )
     rows = [
         (str(fold.run.fold), fold.format, str(fold.best.pass_number), str(fold.best.global_step), str(fold.folder))

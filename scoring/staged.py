@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from command import counted
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE, resampling
-from scoring import metrics
+from scoring import architecture, metrics
 from scoring.metrics import Scores
-from scoring.sleepstats import Statistics, in_bed, sleep_statistics
+from scoring.sleepstats import Statistics, in_bed, runs_of, sleep_statistics
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 
 if TYPE_CHECKING:  # pandas is imported where it is used: `--help` must not wait for it
@@ -118,6 +119,11 @@ class StagedNight:
         return sleep_statistics(stages) if (stages != UNKNOWN).any() else {}
 
     @cached_property
+    def architecture(self) -> dict[str, Any]:
+        """Cycles, thirds, bouts and transitions between lights off and lights on; empty where `statistics` is."""
+        return architecture.as_json(self.stages[self.in_bed]) if self.statistics else {}
+
+    @cached_property
     def agreement(self) -> Scores | None:
         """The agreement with the expert over all epochs that both staged; None where there is none."""
         if self.expert is None:
@@ -190,6 +196,7 @@ class StagedRecording(StagedNight):
         channels: those that were staged; `probabilities` is their mean.
         expert_file: where the expert's stages are from; None without a hypnogram.
         folds: those that staged it.
+        fingerprint: of its file; "" for a recording that was in memory.
     """
 
     path: Path | None
@@ -197,12 +204,13 @@ class StagedRecording(StagedNight):
     channels: tuple[StagedChannel, ...]
     folds: tuple[Fold, ...]
     expert_file: Path | None = None
+    fingerprint: str = ""
 
     def __repr__(self) -> str:
         channels = " + ".join(channel.label for channel in self.channels)
         counts = ", ".join(f"{name} {count}" for name, count in self.stage_counts().items())
-        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
-        return f"<{type(self).__name__} {self.title}: {channels}, {len(self)} epochs ({counts}){warned}>"
+        warned = f", {counted(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"<{type(self).__name__} {self.title}: {channels}, {counted(len(self), 'epoch')} ({counts}){warned}>"
 
     def stage_counts(self) -> dict[str, int]:
         """Return how many epochs each stage has."""
@@ -255,9 +263,3 @@ class StagedRecording(StagedNight):
 def time_of(start: datetime | None, second: float) -> str:
     """Return the time of day `second` seconds after a recording's start; the seconds where it has no clock."""
     return f"{second:g} s" if start is None else f"{start + timedelta(seconds=second):%H:%M:%S}"
-
-
-def runs_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each run of True starts and where it ends (half-open)."""
-    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)

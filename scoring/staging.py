@@ -24,7 +24,7 @@ from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import Hypnogram, grid_start, on_grid
 from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
-from recordings.recording import Mark, RawSignal, Recording, changed_files
+from recordings.recording import Mark, RawSignal, Recording, changed_files, fingerprint
 from scoring.lights import Lights, lights_of
 from scoring.quality import chosen, look_at, quality, sampled_reason
 from scoring.spectrum import SPECTRUM_HZ
@@ -74,11 +74,37 @@ def check_fits_recordings(fold: Fold) -> None:
         raise InputError(
             f"{fold.folder}: trained on {settings.input_size} samples an epoch at {settings.sampling_rate} Hz; "
             f"recordings are scored in epochs of {EPOCH_SAMPLES} samples at {TARGET_RATE} Hz: train with "
-            f"--input_size {EPOCH_SAMPLES} --sampling_rate {TARGET_RATE}, or choose another --dir"
+            f"--input_size {EPOCH_SAMPLES} --sampling_rate {TARGET_RATE}, or choose other weights"
         )
 
 
 # ---- one recording ----
+
+
+def check_request(opened: Recording, request: Request, folds: Sequence[Fold] = ()) -> None:
+    """Refuse what `stage_recording` would refuse, as far as that is seen without a network and without the signal.
+
+    Args:
+        opened: the recording.
+        request: what is wanted of it.
+        folds: those that will stage it; without them, only a channel that is asked for by name is looked for.
+
+    Raises:
+        InputError: the channel, the hypnogram or the lights cannot be used; the message names the file.
+    """
+    expert, _ = expert_of(opened, request)
+    if expert:
+        delay = expert.delay(opened.start)
+        aligned(opened, expert, delay, max(0, int((opened.seconds - grid_start(delay)) // EPOCH_SECONDS)))
+    lights_of(opened, request.lights_off, request.lights_on)
+    try:
+        named = [resolve_channel(name, opened.labels) for name in request.channels]
+        if folds and not named and opened.labels != ("",):
+            next(iter(trained_and_stand_ins(trained_channels(folds), opened.labels)))
+    except InputError as error:
+        raise InputError(f"{opened.place}: {error}") from error
+    for channel in named:
+        one_channel(opened, channel)
 
 
 def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) -> StagedRecording:
@@ -101,7 +127,12 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
     placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
-    doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
+    doubts = (
+        *(doubt for one in channels for doubt in one.doubts),
+        *changed_files(opened.files),
+        *night_doubts(probabilities),
+        *expert_doubts(placed, channels[0]),
+    )
     return StagedRecording(
         name=opened.name,
         path=opened.path,
@@ -115,15 +146,9 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         lights_off=lights.off,
         lights_on=lights.on,
         folds=tuple(unseen),
+        fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
-        warnings=(
-            *seen,
-            *stand_ins,
-            *doubts,
-            *night_doubts(probabilities),
-            *expert_doubts(placed, channels[0]),
-            *lights.warnings,
-        ),
+        warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
         notices=(*read, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
     )
 
@@ -257,7 +282,7 @@ def chosen_channels(
     opened: Recording, folds: Sequence[Fold], request: Request
 ) -> tuple[list[Channel], tuple[str, ...]]:
     """Return the channels to stage, and a warning for each that is not the one that the folds were trained on."""
-    trained = list(dict.fromkeys(name for fold in folds for name in channels_of(fold.run) if name))
+    trained = trained_channels(folds)
     passed_over: tuple[str, ...] = ()
     try:
         if request.channels:
@@ -276,6 +301,12 @@ def chosen_channels(
         for one in found
         if not any(same_channel(one.label, name) for name in trained)
     )
+
+
+def trained_channels(folds: Sequence[Fold]) -> list[str]:
+    """Return the names of the channels that folds were trained on, each once."""
+    names = (name for fold in folds for name in channels_of(fold.run) if name)
+    return list(dict.fromkeys(names))
 
 
 def channels_of(run: Run) -> Sequence[str]:

@@ -208,7 +208,7 @@ def test_two_hypnograms_beside_a_recording_are_never_guessed(tmp_path):
     for scorer in "CJ":
         touched(tmp_path / f"SC4001E{scorer}-Hypnogram.edf")
     two = "SC4001EC-Hypnogram.edf, SC4001EJ-Hypnogram.edf"
-    with pytest.raises(InputError, match=rf"several hypnograms beside it \({two}\); name one with --hypnogram"):
+    with pytest.raises(InputError, match=rf"several hypnograms beside it \({two}\); say which is the hypnogram"):
         hypnogram_beside(path)
 
 

@@ -55,10 +55,12 @@ def test_a_folder_that_is_gone_is_the_users_error(night, tmp_path):
         ({"channels": "other", "start": datetime(2002, 2, 3)}, False),  # another disk in the same drive
         ({"path": None, "channels": "other"}, False),
         ({"path": None}, True),
+        ({"path": Path("elsewhere/copy.edf"), "channels": "other", "fingerprint": "of the file"}, True),
+        ({"path": Path("elsewhere/night.edf"), "channels": "other", "fingerprint": "of another"}, False),
     ],
 )
 def test_files_are_overwritten_only_by_the_same_recording(night, tmp_path, changes, same):
-    write_recording(tmp_path, night)
+    write_recording(tmp_path, replace(night, fingerprint="of the file"))
     if "channels" in changes:
         changes = {**changes, "channels": (replace(night.channels[0], content="other"),)}
     if same:
@@ -149,6 +151,8 @@ def test_the_summary_says_what_was_done(night, tmp_path):
     assert summary["statistics"]["TIB_min"] == 95  # from lights off on
     assert summary["statistics"]["SOL_min"] == 10
     assert summary["statistics"]["unscored_min"] == 1
+    assert [one["start_min"] for one in summary["architecture"]["cycles"]] == [15]  # from lights off, 5 min in
+    assert summary["architecture"]["thirds_of_SPT_min"][2]["REM"] == 20
     assert summary["channels"] == [
         {
             "label": "C3-M2",
@@ -182,7 +186,7 @@ def test_the_summary_compares_with_the_expert_where_both_staged(tmp_path):
 
 def test_lights_that_leave_no_epoch_leave_no_statistics(tmp_path):
     summary = summarize(staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0))
-    assert summary["statistics"] == {}
+    assert summary["statistics"] == {} and summary["architecture"] == {}
 
 
 def test_a_channel_that_cannot_be_scored_leaves_its_files_and_a_reason(tmp_path):

@@ -8,7 +8,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from scoring.staged import StagedNight, runs_of, time_of
+from scoring.sleepstats import runs_of
+from scoring.staged import StagedNight, time_of
 from sleepstage import STAGE_NAMES, UNKNOWN
 from tests.staged_nights import N_EPOCHS, STAGES, a_fold, staged_night
 
