@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -278,11 +277,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_source(run, folders[run.fold], options.allow_seen)
         if not options.restart:
             check_folder(folders[run.fold], run)
-    writable_folder(root)
     unfinished = [run for run in runs if options.restart or not places.is_finished(folders[run.fold])]
     for run in runs:
         if run not in unfinished:
+            places.tidy(folders[run.fold])
             log.info("fold %d is finished already", run.fold)
+    if unfinished:
+        writable_folder(root)
     failed = train_folds(unfinished, folders, nights, sources, options) if unfinished else {}
     finished = {fold: folder for fold, folder in folders.items() if fold not in failed}
     if finished:
@@ -328,7 +329,6 @@ def train_folds(
     started = time.perf_counter()
     training, stager = compiled(runs[0].settings, sources)
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops as Ctrl-C does: cleanly
     for run in runs:
         folder = folders[run.fold]
         with places.alone_in(folder):
@@ -365,10 +365,10 @@ def train_fold(fold: FoldTraining, command: str) -> None:
     with log_file(fold.folder):
         try:
             fold.complete()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             stopped = f"stopped in fold {fold.run.fold} {fold.history.last()}"
             log.info("%s", stopped)
-            raise KeyboardInterrupt(f"{stopped}; {command} goes on with the pass it was in") from None
+            raise type(stop)(f"{stopped}; {command} goes on with the pass it was in") from None
         except (FoldError, NotFiniteError) as error:
             log.info("error: %s", error)
             raise

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from command import InputError
-from files import writable_folder
+from files import PARTIAL, writable_folder
 from recordings.datasets import DATASETS, Dataset
 
 RUN, BEST, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
@@ -101,6 +101,17 @@ def check_not_in_training(folder: Path) -> None:
 def has_nothing_yet(folder: Path) -> bool:
     """Tell whether the fold was begun, but no pass has been kept."""
     return (folder / RUN).is_file() and not (folder / BEST).exists()
+
+
+def is_left_from_start(path: Path) -> bool:
+    """Tell whether a file in a fold's folder may be there before its config.json is."""
+    return path.name in (LOCK, LOG, TENSORBOARD) or path.name.startswith(PARTIAL)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a finished fold no longer needs, in case it was stopped before it could."""
+    with suppress(OSError):  # a folder that is only read
+        (folder / RESUME).unlink(missing_ok=True)
 
 
 def clear(folder: Path) -> None:

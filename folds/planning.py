@@ -11,7 +11,7 @@ from config import Settings
 from data import Step, plan_steps, summarize_night
 from files import existing_folder
 from folds.checkpoint import Fold, find_source, load_source, origin_of
-from folds.folders import LOCK, LOG, RUN
+from folds.folders import RUN, is_left_from_start
 from folds.run import Run, check_same_run
 from folds.split import PARTS, split_subjects
 from recordings.datasets import Dataset
@@ -98,7 +98,7 @@ def check_folder(folder: Path, run: Run) -> None:
     """Raise InputError if a fold's folder is there and was not made by the same run."""
     if (folder / RUN).exists():
         check_same_run(folder, run)
-    elif folder.exists() and any(path.name not in (LOCK, LOG) for path in folder.iterdir()):
+    elif folder.exists() and not all(map(is_left_from_start, folder.iterdir())):
         raise InputError(f"{folder} holds files but no {RUN}; empty it, or use --suffix NAME for another folder")
 
 

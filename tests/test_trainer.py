@@ -181,7 +181,7 @@ def test_kill_stops_cleanly(data_dir, tmp_path):
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert not list(fold_of(tmp_path).glob(".partial*"))
     done, _ = checkpoint.load_resume(fold_of(tmp_path))
@@ -633,6 +633,30 @@ def test_an_output_folder_that_cannot_be_written(train, tmp_path):
     (tmp_path / "output").write_text("a file")
     status, printed = train()
     assert status == 2 and "cannot make the folder" in printed
+
+
+def test_what_a_killed_start_leaves_is_no_obstacle(train, tmp_path):
+    """Killed before config.json is there: the lock, the log, the events, and a file that is not whole."""
+    folder = fold_of(tmp_path)
+    (folder / "tensorboard").mkdir(parents=True)
+    (folder / "tensorboard" / "events.out.tfevents.1").touch()
+    for name in (LOCK, "train.log", ".partial-77-config.json"):
+        (folder / name).touch()
+    assert train("--n_epochs", "1")[0] == 0
+    assert not list(folder.glob(".partial*"))
+
+
+def test_a_resume_file_beside_the_test_scores_goes(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    (fold_of(tmp_path) / "resume.npz").touch()
+    assert train()[0] == 0
+    assert not (fold_of(tmp_path) / "resume.npz").exists()
+
+
+def test_finished_folds_in_a_folder_that_is_only_read_are_shown(train, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "writable_folder", lambda _: pytest.fail("nothing is written"))
+    status, printed = train(output=trained)
+    assert status == 0 and "pooled" in printed
 
 
 def test_a_folder_of_something_else_is_left_alone(train, tmp_path):
