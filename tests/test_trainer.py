@@ -18,6 +18,7 @@ import tensorflow as tf
 from filelock import FileLock
 
 import model
+import predict
 import trainer
 from convert import without_reconstruction
 from folds import checkpoint, folders, published
@@ -397,7 +398,7 @@ def test_seen_subjects_are_never_forgotten(tune, trained, tmp_path):
     fold = tmp_path / "output" / "sleepedf_tuned" / "0"
     warning = "warning: fold 0: these weights have seen the subjects of its test nights SC4001E0"
     assert warning in printed and warning in (fold / "train.log").read_text()
-    assert "warning: its first weights have seen the subjects of SC4001E0" in printed
+    assert "warning: its weights have seen the subjects of SC4001E0" in printed
     assert json.loads((fold / "test_scores.json").read_text())["seen_nights"] == ["SC4001E0"]
 
 
@@ -624,6 +625,60 @@ def test_a_resume_file_with_nan_is_refused(train, trained, tmp_path):
     checkpoint.save_resume(fold_of(tmp_path), 2, {"dense/bias": np.full(5, np.nan, np.float32)})
     status, printed = train()
     assert status == 2 and "resume.npz: dense/bias has values that are not finite" in printed.splitlines()[-1]
+
+
+# ---- suspicious nights ----
+
+
+def test_the_same_night_under_two_names_is_said_and_never_forgotten(train, tmp_path):
+    """Subject 2 trains fold 0, and subject 0 is tested with the very same signal."""
+    data = short_nights(tmp_path / "data")
+    (data / "sleepedf" / "SC4001E0.npz").unlink()
+    shutil.copy(data / "sleepedf" / "SC4021E0.npz", data / "sleepedf" / "SC4001E0.npz")
+    (data / "sleepedf" / "SC4991E0.npz").touch()
+    status, printed = train("--check", data=data)
+    assert status == 1 and not (tmp_path / "output").exists()
+    said = (
+        "warning: no subject of sleepedf has such a night, so it is not used: SC4991E0.npz",
+        "warning: SC4001E0, SC4021E0: one and the same signal; keep one, or check which file is whose",
+        "warning: fold 0: it tests the very signals that it learns from: SC4001E0",
+    )
+    assert all(line in printed for line in said) and "5 nights checked: 4 warnings" in printed
+    status, printed = train("--n_epochs", "1", data=data)
+    assert status == 0 and all(line in printed for line in said)
+    assert "warning: its weights have seen the subjects of SC4001E0" in printed
+    assert json.loads((fold_of(tmp_path) / "test_scores.json").read_text())["seen_nights"] == ["SC4001E0"]
+    arguments = ["--db", "sleepedf", "--gpu", "-1", "--data_dir", str(data), "--dir", str(tmp_path / "output")]
+    assert predict.main([*arguments, "--output_dir", str(tmp_path / "scores")]) == 0
+    assert json.loads((tmp_path / "scores" / "metrics.json").read_text())["seen_nights"] == ["SC4001E0"]
+
+
+def test_a_check_of_good_nights_trains_nothing(train, tmp_path):
+    status, printed = train("--check")
+    assert status == 0 and "5 nights checked: nothing suspicious" in printed and "warning" not in printed
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_night_that_was_changed_meanwhile_is_refused(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    data = short_nights(tmp_path / "data")
+    huge_epoch(data, "SC4021E0.npz", 12, 77)
+    status, printed = train(data=data)
+    assert status == 2 and "was made with other contents of SC4021E0; put back the files" in printed.splitlines()[-1]
+    stored = fold_of(tmp_path) / "config.json"
+    content = json.loads(stored.read_text())
+    assert content.pop("contents").keys() == {f"SC40{subject}1E0" for subject in range(5)}
+    stored.write_text(json.dumps(content))  # as folds of before had it
+    assert train(data=data)[0] == 0
+
+
+def test_what_is_wrong_late_in_a_night_is_said_as_it_is_loaded(train, tmp_path):
+    data = short_nights(tmp_path / "data", lengths={2: 150})
+    huge_epoch(data, "SC4021E0.npz", 140, 2e5)
+    status, printed = train("--pretrain_epochs", "0", "--n_epochs", "1", data=data)
+    assert status == 0
+    warning = "warning: fold 0: SC4021E0: 1 of 150 epochs have samples beyond 100000 µV; the first is epoch 140"
+    assert warning in printed and warning in (fold_of(tmp_path) / "train.log").read_text()
 
 
 # ---- folders ----
