@@ -37,7 +37,7 @@ def write_test_nights(
     dataset: Dataset,
     left_out: Mapping[str, str] = NOTHING,
 ) -> list[Path]:
-    """Write all files, each whole or not at all, and return their paths; `left_out` says which nights are not there, and why.
+    """Write all files, each whole or not at all, and return their paths; `left_out` says why nights are missing.
 
     Raises:
         InputError: a file cannot be written.
