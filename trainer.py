@@ -94,7 +94,6 @@ class FoldTraining:
         self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
         self.settings, self.source, self.on_disk = run.settings, source, on_disk
         self.history = History(run.settings)
-        self.events = Events(folder)
 
     # ---- the loop ----
 
@@ -194,6 +193,7 @@ class FoldTraining:
             if self.source:
                 self.start_from(self.source)
             save_run(self.folder, self.run)
+        self.events = Events(self.folder)  # after config.json, without which a folder with events is of nobody
 
     def start_from(self, source: Fold) -> None:
         """Take a fold's weights, and say which, and whom they have seen."""
@@ -376,19 +376,28 @@ def train_folds(
     training, stager = compiled(runs[0].settings, sources)
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
     for run in runs:
-        folder = folders[run.fold]
-        with places.alone_in(folder):
-            if options.restart:
-                places.clear(folder)
-            elif places.is_finished(folder):
-                log.info("fold %d: finished by another trainer meanwhile", run.fold)
-                continue
-            fold = FoldTraining(training, stager, run, folder, nights, sources.get(run.fold), options.memory_map)
-            try:
-                train_fold(fold, "the same command without --restart" if options.restart else "the same command")
-            except (FoldError, NotFiniteError) as error:
-                failed[run.fold] = str(error)
+        fold = FoldTraining(training, stager, run, folders[run.fold], nights, sources.get(run.fold), options.memory_map)
+        try:
+            train_alone(fold, options.restart)
+        except (FoldError, NotFiniteError) as error:
+            failed[run.fold] = str(error)
+        except places.BusyError as error:
+            if len(runs) == 1:
+                raise
+            log.info("fold %d is left to the other trainer", run.fold)  # of several machines, each takes what is free
+            failed[run.fold] = str(error)
     return failed
+
+
+def train_alone(fold: FoldTraining, restart: bool) -> None:
+    """Train one fold, unless it is finished by now, while no other trainer may."""
+    with places.alone_in(fold.folder):
+        if restart:
+            places.clear(fold.folder)
+        elif places.is_finished(fold.folder):
+            log.info("fold %d: finished by another trainer meanwhile", fold.run.fold)
+            return
+        train_fold(fold, "the same command without --restart" if restart else "the same command")
 
 
 def compiled(settings: Settings, sources: Mapping[int, Fold]) -> tuple[Training, Stager]:

@@ -121,16 +121,21 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
 
+class BusyError(InputError):
+    """Another trainer, on this machine or on one that shares the folder, is training a fold."""
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a fold's folder, made if need be, against another trainer.
 
     Raises:
-        InputError: another one is training this fold, or the folder cannot be made.
+        BusyError: another one is training this fold.
+        InputError: the folder cannot be made.
     """
     writable_folder(folder)
     try:
         with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as error:
-        raise InputError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
+        raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error

@@ -276,6 +276,38 @@ def test_two_trainers_do_not_share_a_fold(train, trained, tmp_path, more):
     assert sorted(path.name for path in fold_of(tmp_path).iterdir()) == before
 
 
+def test_of_several_folds_those_that_another_trainer_has_are_left_to_it(train, trained, tmp_path):
+    """So the same command on two machines, with one shared folder, shares the folds."""
+    fold_of(tmp_path).mkdir(parents=True)
+    with FileLock(fold_of(tmp_path) / LOCK):
+        status, printed = train(last=4)
+    assert status == 1 and "fold 0 is left to the other trainer" in printed and "1 of 2 folds failed" in printed
+    assert figures(fold_of(tmp_path, 4)) == figures(trained / "sleepedf" / "4")
+    assert "1 of 20 folds" in printed
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_folder_that_is_removed_during_a_pass_ends_with_one_line(train, tmp_path, monkeypatch, kept):
+    end_pass, passes = trainer.FoldTraining.end_pass, iter(range(10))
+
+    def removing(self, *args):
+        if next(passes) == kept:
+            shutil.rmtree(self.folder)
+        end_pass(self, *args)
+
+    monkeypatch.setattr(trainer.FoldTraining, "end_pass", removing)
+    status, printed = train()
+    assert status == 2 and "trainer.py: error: cannot write" in printed.splitlines()[-1]
+    assert "history.csv: No such file or directory" in printed.splitlines()[-1]
+
+
+def test_a_clock_that_is_set_back_changes_nothing(train, trained, tmp_path, monkeypatch):
+    now = iter(range(10**9, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    assert train("--memory_map", data=short_nights(tmp_path / "data"))[0] == 0
+    assert figures(fold_of(tmp_path)) == figures(trained / "sleepedf" / "0")
+
+
 def test_a_fold_that_another_trainer_finished_meanwhile_is_left_alone(train, trained, tmp_path, monkeypatch):
     shutil.copytree(trained, tmp_path / "output")
     answers = iter([False, True])  # when the list of folds is made, and when this fold's turn comes

@@ -59,6 +59,7 @@ def hit_at(kind: str, number: int, sent: signal.Signals, delay: float, folder: s
 
 def main() -> None:
     kind, number, sent, delay, folder, notes, script, *arguments = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore it
     sys.argv = [script, *arguments]
     sys.path[0] = str(ROOT)
     hit_at(kind, int(number), signal.Signals(int(sent)), float(delay) / 1000, os.path.realpath(folder), notes)
