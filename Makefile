@@ -13,7 +13,7 @@ TRAINING := tests/test_trainer.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test demo clean
+.PHONY: help test kill demo clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
@@ -25,6 +25,9 @@ test: $(ENV)/ready-to-test  ## check style and types, run all tests
 	$(RUN) -m pytest $(STEPS)
 	$(RUN) -m pytest $(TRAINING)
 	$(RUN) -m pytest tests $(addprefix --ignore=,$(STEPS) $(TRAINING))
+
+kill: $(ENV)/ready-to-test  ## kill every command at seeded moments, and see that nothing is lost: half an hour
+	$(RUN) -m tests.hostile.kills
 
 demo: $(ENV)/ready-to-run  ## simulate, prepare, train and score a few nights, all under ./demo
 	$(RUN) simulate.py --db sleepedf --output_dir $(DEMO)/raw_data/sleepedf --subjects 0-3

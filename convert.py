@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from command import InputError, command, log, log_to_terminal, new_parser
 from device import choose_device, import_tensorflow
-from files import existing_folder, writable_folder
-from folds.checkpoint import Best, load_fold, save_best
+from files import PARTIAL, existing_folder, writable_folder
+from folds.checkpoint import Best, Fold, load_best, load_fold, save_best
 from folds.folders import BEST, RUN, check_not_in_training, dataset_of_folds, find_folds, fold_folder
-from folds.run import save_run
+from folds.run import load_run, save_run
 from recordings.datasets import DATASETS
 
 
@@ -40,18 +42,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     dataset = dataset_of_folds(root, options.db, options.suffix)
     found = find_folds(root, dataset, options.suffix)
     targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
-    for number, target in targets.items():
-        check_not_in_training(found[number])
-        if (target / BEST).exists() or (target / RUN).exists():
-            raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
+    for folder in found.values():
+        check_not_in_training(folder)
     folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
+    if options.scoring_only:
+        folds = {number: replace(fold, best=without_reconstruction(fold.best)) for number, fold in folds.items()}
+    there = {number for number, fold in folds.items() if is_copied(fold, targets[number])}
     for number, fold in folds.items():
-        best = without_reconstruction(fold.best) if options.scoring_only else fold.best
-        target = writable_folder(targets[number])
-        save_run(target, fold.run)
-        save_best(target, best)
-        log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, best.global_step, target)
+        target = targets[number]
+        if number in there:
+            log.info("fold %d: is in %s already", number, target)
+            continue
+        save_run(writable_folder(target), fold.run)
+        save_best(target, fold.best)
+        log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, fold.best.global_step, target)
     return 0
+
+
+def is_copied(fold: Fold, target: Path) -> bool:
+    """Tell whether a fold has been copied to `target`; what is left of a copy that was killed is copied again.
+
+    Raises:
+        InputError: another fold is there.
+    """
+    inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if not inside & {RUN, BEST}:
+        return False
+    if RUN in inside and load_run(target).as_json() == fold.run.as_json():
+        if all(name == RUN or name.startswith(PARTIAL) for name in inside):
+            return False
+        if BEST in inside and same_weights(load_best(target), fold.best):
+            return True
+    raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
+
+
+def same_weights(one: Best, other: Best) -> bool:
+    names, counters = one.weights.keys(), (one.pass_number, one.global_step)
+    return (
+        names == other.weights.keys()
+        and counters == (other.pass_number, other.global_step)
+        and all(np.array_equal(one.weights[name], other.weights[name]) for name in names)
+    )
 
 
 def without_reconstruction(best: Best) -> Best:

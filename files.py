@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, log, reason_of
+
+if sys.platform != "win32":
+    import fcntl
 
 PROGRAM_FOLDER = Path(__file__).resolve().parent
 
@@ -39,7 +43,7 @@ def existing_folder(folder: str | Path, what: str, remedy: str = "name another f
 
 
 def writable_folder(folder: str | Path) -> Path:
-    """Return `folder`, made if need be.
+    """Return `folder`, made if need be, without the files that a killed process left half-written in it.
 
     Raises:
         InputError: it cannot be made or written to.
@@ -51,10 +55,13 @@ def writable_folder(folder: str | Path) -> Path:
         raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another folder") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError(f"cannot write to the folder {path}; choose another folder or change its permissions")
+    remove_abandoned(path)
     return path
 
 
 # ---- writing ----
+
+PARTIAL = ".partial-"  # what the names of files begin with that are not whole yet
 
 
 @contextmanager
@@ -64,16 +71,39 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full or the folder cannot be written to.
     """
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
-        yield partial
-        partial.replace(path)
+        with claimed(partial):
+            yield partial
+            partial.replace(path)  # while it is claimed: nobody may take it for abandoned
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(partial: Path) -> Iterator[None]:
+    """Hold a lock on a file that is being written, which ends with the process, whatever ends that."""
+    if sys.platform == "win32":
+        yield
+        return
+    with partial.open("ab") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the half-written files in a folder that no living process holds, on this machine or on another."""
+    if sys.platform == "win32":
+        return
+    for partial in folder.glob(f"{PARTIAL}*"):
+        with suppress(OSError), partial.open("r+b") as file:  # in use, gone meanwhile, or on a system without locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
 
 
 def save_json(path: Path, content: Any) -> None:

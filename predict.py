@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,8 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     if not (options.recordings or options.table):
-        score_test_nights(options)
-        return 0
+        return score_test_nights(options)
     return list_channels(options) if options.list_channels else score_recordings(options)
 
 
@@ -117,8 +116,12 @@ def check_options(options: argparse.Namespace) -> None:
 # ---- test nights ----
 
 
-def score_test_nights(options: argparse.Namespace) -> None:
-    """Score the test nights of every fold there is, print the scores, and write them if that is asked for."""
+def score_test_nights(options: argparse.Namespace) -> int:
+    """Score the test nights of every fold there is, print the scores, and write them if that is asked for.
+
+    Returns:
+        1 if a night had to be left out, else 0.
+    """
     choose_device(options.gpu)
     root = existing_folder(options.dir, "checkpoints")
     dataset = dataset_to_test(root, options)
@@ -128,14 +131,15 @@ def score_test_nights(options: argparse.Namespace) -> None:
     nights = prepared_nights(dataset, data_dir, subjects, options.skip_missing)
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
     log.info("computing on %s", start_tensorflow(options.gpu))
-    tested = stage_folds(folds, nights)
-    print_scores(tested, dataset)
+    tested, left_out = stage_folds(folds, nights)
+    print_scores(tested, dataset, left_out)
     if output_dir:
         from scoring.test_night_files import write_test_nights
 
-        write_test_nights(output_dir, tested, folds, dataset)
+        write_test_nights(output_dir, tested, folds, dataset, left_out)
         log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
         log.info("pictures: %s and %d in %s", output_dir / "confusion.png", len(tested), output_dir / "hypnograms")
+    return int(bool(left_out))
 
 
 def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
@@ -167,12 +171,16 @@ def has_nights(folder: Path) -> bool:
     return next(place.glob("*.npz"), None) is not None
 
 
-def print_scores(tested: Sequence[TestNight], dataset: Dataset) -> None:
-    """Print the scores over all folds."""
+def print_scores(tested: Sequence[TestNight], dataset: Dataset, left_out: Mapping[str, str]) -> None:
+    """Print the scores over all folds, and which nights had to be left out."""
     limits = intervals(tested)
-    log.info("\n%s\n\n%s", coverage(tested, dataset), metrics.as_text(pooled(tested), limits))
+    log.info("\n%s\n\n%s", coverage(tested, dataset, left_out), metrics.as_text(pooled(tested), limits))
     if limits is None:
         log.info("\nno intervals: the bootstrap draws subjects, and there is only one")
+    if left_out:
+        log.info("\n%d of %d nights left out:", len(left_out), len(left_out) + len(tested))
+    for name, reason in left_out.items():
+        log.info("    %s: %s", name, reason)
 
 
 # ---- recordings ----

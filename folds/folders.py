@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from command import InputError
-from files import load_json, writable_folder
+from files import PARTIAL, load_json, writable_folder
 from recordings.datasets import DATASETS, Dataset, dataset_named
 
 RUN, BEST, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
@@ -129,6 +129,17 @@ def has_nothing_yet(folder: Path) -> bool:
     return (folder / RUN).is_file() and not (folder / BEST).exists()
 
 
+def is_left_from_start(path: Path) -> bool:
+    """Tell whether a file in a fold's folder may be there before its config.json is."""
+    return path.name in (LOCK, LOG, TENSORBOARD) or path.name.startswith(PARTIAL)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a finished fold no longer needs, in case it was stopped before it could."""
+    with suppress(OSError):  # a folder that is only read
+        (folder / RESUME).unlink(missing_ok=True)
+
+
 def clear(folder: Path) -> None:
     """Remove what this program wrote into a fold's folder, and nothing else."""
     for name in (TEST_SCORES, RESUME, BEST, HISTORY, LOG, RUN):
@@ -136,16 +147,21 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
 
+class BusyError(InputError):
+    """Another trainer, on this machine or on one that shares the folder, is training a fold."""
+
+
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Hold a fold's folder, made if need be, against another trainer.
 
     Raises:
-        InputError: another one is training this fold, or the folder cannot be made.
+        BusyError: another one is training this fold.
+        InputError: the folder cannot be made.
     """
     writable_folder(folder)
     try:
         with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as error:
-        raise InputError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
+        raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error

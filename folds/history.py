@@ -6,7 +6,8 @@ A history also decides what comes next: whether a pass is the best so far, wheth
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, duration_in_words
+from command import InputError, duration_in_words, reason_of
 from config import Settings
 from device import import_tensorflow
 from files import load_json, save_json, written_whole
@@ -143,16 +144,30 @@ class Events:
     """The fold's TensorBoard events: every figure of a pass, at its global step."""
 
     def __init__(self, folder: Path) -> None:
-        self.summary = import_tensorflow().summary
-        self.writer = self.summary.create_file_writer(str(folder / TENSORBOARD))
+        self.tf, self.folder = import_tensorflow(), folder / TENSORBOARD
+        self.summary = self.tf.summary
+        with self.written():
+            self.writer = self.summary.create_file_writer(str(self.folder))
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        try:
+            yield
+        except self.tf.errors.OpError as error:
+            reason = f"cannot write {self.folder}: {reason_of(error)}; free space or choose another folder"
+            raise InputError(reason) from error
 
     def write(self, one: Pass) -> None:
-        """Add a pass."""
-        with self.writer.as_default(step=one.global_step):
+        """Add a pass.
+
+        Raises:
+            InputError: the disk is full, or the folder is gone.
+        """
+        with self.written(), self.writer.as_default(step=one.global_step):
             for name, value in asdict(one).items():
                 if isinstance(value, float):
                     self.summary.scalar(f"{one.phase}/{name}", value)
-        self.writer.flush()
+            self.writer.flush()
 
 
 # ---- test_scores.json ----

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import functools
+import multiprocessing
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,8 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIG_IGN, SIGINT
+from signal import SIG_IGN, SIGINT, SIGTERM
 from signal import signal as on_signal
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +143,17 @@ def in_processes(work: Callable[[RawNight], Outcome], nights: Sequence[RawNight]
 
 
 def leave_interrupts_to_parent() -> None:
+    """Begin a worker: it goes on to the end of its night when the parent is stopped, and ends when that is killed."""
     on_signal(SIGINT, SIG_IGN)
+    on_signal(SIGTERM, SIG_IGN)
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent, "called in a worker"
+    parent.join()
+    os._exit(1)  # the worker waits for work that nobody will send
 
 
 def report_each(outcomes: Iterable[Outcome], n_nights: int) -> list[Outcome]:

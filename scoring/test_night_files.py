@@ -8,7 +8,7 @@ confusion.png, hypnograms/NIGHT.png
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,18 +27,26 @@ from version import versions
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTHING: Mapping[str, str] = {}
 
-def write_test_nights(folder: Path, tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset) -> list[Path]:
-    """Write all files, each whole or not at all, and return their paths.
+
+def write_test_nights(
+    folder: Path,
+    tested: Sequence[TestNight],
+    folds: Sequence[Fold],
+    dataset: Dataset,
+    left_out: Mapping[str, str] = NOTHING,
+) -> list[Path]:
+    """Write all files, each whole or not at all, and return their paths; `left_out` says why nights are missing.
 
     Raises:
         InputError: a file cannot be written.
     """
     paths = [folder / name for name in ("metrics.json", "nights.csv", "epochs.csv", "confusion.png")]
-    save_json(paths[0], summary(tested, folds, dataset))
+    save_json(paths[0], summary(tested, folds, dataset, left_out))
     write_table(paths[1], night_table(tested).round(4))
     write_table(paths[2], epoch_table(tested))
-    title = coverage(tested, dataset).replace(", ", "\n", 1)  # one line would be wider than the picture
+    title = coverage(tested, dataset, left_out).replace(", ", "\n", 1)  # one line would be wider than the picture
     plots.save(plots.confusion_figure(pooled(tested).confusion, title), paths[3])
     pictures = writable_folder(folder / "hypnograms")
     for night in tqdm(tested, desc="pictures", unit="night", leave=False, disable=None):
@@ -56,7 +64,9 @@ def night_title(staged: StagedNight) -> str:
     return f"{staged.title}: {metrics.in_words(staged.agreement)}" if staged.agreement else staged.title
 
 
-def summary(tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset) -> dict[str, Any]:
+def summary(
+    tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset, left_out: Mapping[str, str] = NOTHING
+) -> dict[str, Any]:
     """Return everything that is printed, as JSON-ready values."""
     return {
         "db": dataset.name,
@@ -64,6 +74,7 @@ def summary(tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset
         "nights": len(tested),
         "simulated_nights": sum(night.staged.simulated for night in tested),
         "seen_nights": [night.staged.name for night in tested if night.seen],
+        "nights_left_out": dict(left_out),
         "checkpoints": [fold.described() for fold in folds],
         "pooled": metrics.as_json(pooled(tested), intervals(tested)),
         "by_fold": {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from hypothesis import strategies as st
 import files
 from command import InputError
 from files import load_json, opened_arrays, readable, save_json, shape_differences
+
+ROOT = Path(__file__).parent.parent
 
 # ---- folders ----
 
@@ -57,6 +61,33 @@ def test_a_file_is_no_folder(tmp_path):
         files.writable_folder(tmp_path / "file")
     with pytest.raises(InputError, match="cannot make the folder"):
         files.writable_folder(tmp_path / "file" / "below")
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path):
+    """A process that is killed as it writes cannot clean up; the next one does, and leaves alone what is in use."""
+    program = (
+        "import sys, time; from pathlib import Path; import files\n"
+        "with files.written_whole(Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / name], cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        for name in ("killed.npz", "going_on.npz")
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout and writer.stdout.readline() == b"writing\n"
+        writers[0].kill()
+        writers[0].wait()
+        (tmp_path / "mine.txt").touch()
+        files.writable_folder(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", f".partial-{writers[1].pid}-going_on.npz"}
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
 
 
 def test_a_writable_folder_is_made_with_its_parents(tmp_path):

@@ -14,6 +14,7 @@ from folds.folders import HISTORY, TEST_SCORES
 from folds.history import (
     PRETRAIN,
     TRAIN,
+    Events,
     History,
     Pass,
     load_history,
@@ -186,3 +187,9 @@ def test_damaged_test_scores_are_named(tmp_path, content):
     save_json(tmp_path / TEST_SCORES, content)
     with pytest.raises(InputError, match=r"test_scores\.json: damaged"):
         load_test_scores(tmp_path)
+
+
+def test_events_that_cannot_be_written_are_the_users_error(tmp_path):
+    (tmp_path / "tensorboard").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match=r"cannot write .*tensorboard: .*; free space or choose another folder"):
+        Events(tmp_path).write(Pass("pretrain", 1, 10, 0.5))
