@@ -35,7 +35,8 @@ class Change:
     Attributes:
         seed: of what is drawn anew for each chunk.
         first: epochs that are left out at the night's beginning, so that its chunks lie elsewhere.
-        shift: samples by which the borders of its epochs move.
+        shift: samples by which the borders of its epochs move. Epochs of less than 30 s do not follow each other; they
+            are turned round instead, by up to as much, anew for each chunk.
         factor: gain and polarity.
         tilt: exponent of the gain (f / 8 Hz) ^ tilt.
         high_pass, low_pass: cut-off in Hz and order; None: none.
@@ -104,6 +105,8 @@ class Change:
         """
         draw = np.random.default_rng((*self.seed, chunk))
         whole = x.shape[1] == round(EPOCH_SECONDS * rate)
+        if not whole and self.shift:
+            x = np.roll(x, int(draw.integers(-abs(self.shift), abs(self.shift) + 1)), axis=1)
         pieces = x.reshape(1, -1) if whole else x  # (epoch, sample) -> (stretch, sample)
         if self.is_filter:
             pieces = filtered(pieces, rate, self)
@@ -172,10 +175,9 @@ class ChangedSignal:
 
     def shifted(self, start: int, stop: int) -> Signal:
         """Return epochs of the night with their borders moved; at its ends, where nothing is beyond, less far."""
-        shift = self.change.shift
-        if not shift or start == stop:
+        shift, n_samples = self.change.shift, self.x.shape[1]
+        if not shift or start == stop or n_samples < round(EPOCH_SECONDS * self.rate):
             return self.x[start:stop]
-        n_samples = self.x.shape[1]
         before, after = max(start - 1, 0), min(stop + 1, len(self.x))
         samples = self.x[before:after].reshape(-1)  # (epoch, sample) -> (sample,)
         first = int(np.clip((start - before) * n_samples + shift, 0, len(samples) - (stop - start) * n_samples))

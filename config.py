@@ -87,7 +87,7 @@ class Settings(ListsAsTuples):
     # Augmentation: what is done to the signal of each night of a training pass, anew at each pass
     augment_polarity: Annotated[float, Limits(0, 1), "share of nights that are turned upside down"] = 0.0
     augment_gain: Annotated[float, Limits(0, 2), "standard deviation of the gain's natural logarithm"] = 0.0
-    augment_shift: Annotated[float, Limits(0, 15), "seconds by which the epochs' borders move, at most"] = 0.0
+    augment_shift: Annotated[float, Limits(0, 15), "seconds by which the borders of epochs move, at most"] = 0.0
     augment_tilt: Annotated[float, Limits(0, 2), "standard deviation of x in gain = (f / 8 Hz) ^ x"] = 0.0
     augment_band: Annotated[float, Limits(0, 1), "share of nights with a high-pass, and with a low-pass"] = 0.0
     augment_noise: Annotated[float, Limits(0, 1), "share of nights with noise of a random level and colour"] = 0.0
@@ -109,7 +109,6 @@ class Settings(ListsAsTuples):
         for setting in described(type(self)):
             setting.check(getattr(self, setting.name))
         self.check_conditioning()
-        self.check_augmentation()
         if len(self.dropout) != DROPOUTS:
             raise InputError(f"dropout has {len(self.dropout)} values; it needs {DROPOUTS}: conv 1, features, LSTM")
         if len(self.class_weights) != len(STAGES):
@@ -133,14 +132,6 @@ class Settings(ListsAsTuples):
             raise InputError(
                 f"high_pass and amplitude are for 100 Hz and whole pieces of 5 s, not for {self.input_size} samples at "
                 f"{self.sampling_rate} Hz: set both to 0"
-            )
-
-    def check_augmentation(self) -> None:
-        """Raise InputError for a shift where epochs do not follow each other."""
-        if self.augment_shift and self.input_size != EPOCH_SECONDS * self.sampling_rate:
-            raise InputError(
-                f"augment_shift is {self.augment_shift!r} with input_size {self.input_size}; the borders of epochs can "
-                f"only move where whole epochs of {EPOCH_SECONDS} s follow each other: set augment_shift to 0"
             )
 
 

@@ -282,7 +282,6 @@ def test_a_mistake_in_config_py_is_one_line(tmp_path, value, edited, says):
         ({"amplitude": (0.0, 9.0)}, "it must be one value, or the lowest and the highest above 0"),
         ({"amplitude": (8.0,), "sampling_rate": 200, "input_size": 6000}, "are for 100 Hz"),
         ({"amplitude": (8.0,), "input_size": 250}, "whole pieces of 5 s"),
-        ({"augment_shift": 1.0, "input_size": 500}, "set augment_shift to 0"),
         ({"dropout": (0.5, 0.5)}, "dropout has 2 values; it needs 3"),
     ],
 )

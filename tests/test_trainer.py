@@ -32,7 +32,7 @@ from tests.short_nights import short_nights, train_arguments
 
 TRAINER = Path(trainer.__file__)
 ROBUST = ["--recipe", "robust", "--batch_size", "2", "--n_epochs", "2"]
-ROBUST += ["--high_pass", "0", "--amplitude", "0", "--augment_shift", "0"]
+ROBUST += ["--high_pass", "0", "--amplitude", "0"]
 """The robust recipe, for epochs of one second."""
 
 
