@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import readable
+from files import readable, reader
 from recordings.recording import SIMULATED, FileState, Header, Mark, Recording, Stretch, state_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ BYTES_AT_A_TIME = 2**26
 EXPORT_AGAIN = "copy or export it again"
 
 
+@reader("a readable EDF file", EXPORT_AGAIN)
 def open_edf(path: Path) -> Recording:
     """Open an EDF or BDF file; an EDF+ file of annotations alone has no signals.
 
@@ -122,6 +123,7 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
     return fields
 
 
+@reader("a readable EDF file", EXPORT_AGAIN)
 def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
     """Return what edfio makes of a header, the header's own fields, and where the records are.
 
@@ -132,7 +134,7 @@ def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
     """
     import edfio
 
-    with readable(path, "a readable EDF file", EXPORT_AGAIN), path.open("rb") as file:
+    with path.open("rb") as file:
         fixed = file.read(sum(RECORDING_FIELDS.values()))
         fields = decode_fields(fixed, RECORDING_FIELDS)
         n_signals, promised = int(fields["n_signals"][0]), int(fields["n_records"][0])

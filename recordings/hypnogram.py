@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from recordings.edf import open_edf
-from recordings.opening import LONGEST_DAYS
+from files import check_text, reader
+from limits import LONGEST_DAYS, LONGEST_SECONDS
+from recordings.edf import EXPORT_AGAIN, open_edf
 from recordings.recording import Mark
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN, Stage
 
@@ -71,6 +72,7 @@ def on_grid(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tuple[NDAr
 # ---- one number a line ----
 
 
+@reader("a readable list of stages", EXPORT_AGAIN)
 def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
     """Read a hypnogram of one whole number a line; blank lines do not count.
 
@@ -81,10 +83,8 @@ def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
     Raises:
         InputError: no such file, nothing in it, or a line that is none of the data set's numbers.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the name") from error
+    check_text(path)
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     names = {str(code): ours for code, ours in codes.items()}
     for number, text in numbered:
@@ -98,6 +98,7 @@ def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
 # ---- annotations of an EDF+ file ----
 
 
+@reader("a readable hypnogram", EXPORT_AGAIN)
 def read_annotations(path: Path, codes: Mapping[str, int]) -> Hypnogram:
     """Read the stages that are annotations of an EDF+ file; epochs that no annotation covers are UNKNOWN.
 
@@ -134,6 +135,6 @@ def epochs_of(path: Path, mark: Mark, codes: Mapping[str, int]) -> slice:
         raise InputError(
             f"{path}: {text!r} at {onset:g} s lasts {duration} s; onset and duration must be whole epochs of 30 s"
         )
-    if onset + duration > LONGEST_DAYS * 86_400:
+    if onset + duration > LONGEST_SECONDS:
         raise InputError(f"{path}: {text!r} at {onset:g} s lasts {duration:g} s; the limit is {LONGEST_DAYS} days")
     return slice(int(onset) // EPOCH_SECONDS, int(onset + duration) // EPOCH_SECONDS)

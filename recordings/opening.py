@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from command import InputError
 from data import load_night
-from files import readable
+from files import readable, reader
+from limits import LONGEST_DAYS, LONGEST_SECONDS
 from recordings.channels import Channel, resolve_channel
 from recordings.edf import EXPORT_AGAIN, open_edf
 from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch, state_of
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from mne.io import BaseRaw
 
 BOUNDARY = "boundary"  # EEGLAB's mark where signal was cut out
-LONGEST_DAYS = 31  # a recording that seems longer has a wrong clock somewhere
 
 
 Opener = Callable[[Path], Recording]
@@ -62,8 +62,9 @@ def open_recording(path: Path) -> Recording:
     opened = opener_of(path)(path)
     if not opened.headers:
         raise InputError(f"{path}: holds no signal ({len(opened.marks)} annotations); give the recording itself")
-    if opened.seconds > LONGEST_DAYS * 86_400:
-        raise InputError(f"{path}: lasts {opened.seconds / 86_400:.0f} days by its own clock; the limit is 31 days")
+    if opened.seconds > LONGEST_SECONDS:
+        days = opened.seconds / 86_400
+        raise InputError(f"{path}: lasts {days:.0f} days by its own clock; the limit is {LONGEST_DAYS} days")
     return opened
 
 
@@ -76,6 +77,7 @@ MNE_FORMATS = {
 }
 
 
+@reader("a readable recording", EXPORT_AGAIN)
 def open_with_mne(path: Path) -> Recording:
     """Open a BrainVision, EEGLAB or FIF recording.
 
@@ -108,7 +110,8 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
     def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
         if not in_volts[signal]:
             raise InputError(f"{path or name}: {raw.ch_names[signal]} is not in volts; select another channel")
-        volts = raw.get_data(picks=[signal], start=first, stop=last, verbose="ERROR")[0]
+        with readable(path or Path(name), "readable to its end", EXPORT_AGAIN):
+            volts = raw.get_data(picks=[signal], start=first, stop=last, verbose="ERROR")[0]
         microvolts: NDArray[np.float32] = (volts * 1e6).astype(np.float32)
         return microvolts
 

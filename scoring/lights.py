@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from command import InputError
-from recordings.opening import BOUNDARY, LONGEST_DAYS
+from limits import LONGEST_SECONDS
+from recordings.opening import BOUNDARY
 from recordings.recording import Mark, Recording
 from scoring.quality import is_bad_mark
 from scoring.staged import time_of
@@ -17,7 +18,6 @@ from scoring.staged import time_of
 Lights = float | timedelta
 """Seconds from the recording's start, or the time since midnight."""
 
-LONGEST_SECONDS = LONGEST_DAYS * 86_400
 SHOWN_TEXTS, SHOWN_LETTERS = 10, 40  # of the annotations that were not understood
 
 

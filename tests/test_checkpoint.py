@@ -88,7 +88,7 @@ def test_resume_reads_back(tmp_path):
 
 def test_a_damaged_resume_is_named(tmp_path):
     np.savez(tmp_path / RESUME, x=1)
-    with pytest.raises(InputError, match=r"resume\.npz: damaged"):
+    with pytest.raises(InputError, match=r"resume\.npz: no passes_done in it"):
         load_resume(tmp_path)
 
 
