@@ -14,7 +14,7 @@ RATES = (10.0, 100_000.0)
 would fill the memory from a file of 900 bytes."""
 
 MOST_MARKS = 1_000_000  # annotations of a recording: more than one in three seconds of LONGEST_DAYS
-LONGEST_ANNOTATIONS = 2**27  # bytes, of all annotation signals of a file; Sleep-EDF's have some 20,000
+LONGEST_RECORD = 2**28  # bytes, of one record of an EDF file, all signals; a night in one record has some 200 MB
 LONGEST_TEXT = 2**24  # bytes, of a hypnogram, a table or a JSON file: ten times what LONGEST_DAYS of stages need
 LONGEST_SIGNAL = 2**30  # bytes, of a prepared night's signal: LONGEST_DAYS at 100 Hz, and a little more
 LONGEST_WEIGHTS = 2**29  # bytes, of one array of a checkpoint; the published network's largest has 0.8 million

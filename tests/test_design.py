@@ -36,6 +36,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("recordings.hypnogram",),
     ("recordings.opening", "recordings.fit"),
     ("recordings.edf", "recordings.epochs", "recordings.channels"),
+    ("recordings.annotations",),
     ("recordings.recording",),
     ("recordings",),
     ("model",),
