@@ -312,7 +312,7 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
     yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
     if night.agreement and night.expert_file:
         words = metrics.in_words(night.agreement)
-        yield f"    expert {night.expert_file.name}: {night.agreement.n_epochs} epochs, {words}"
+        yield f"    expert {night.expert_file.name}: {night.agreement.n_epochs} of {len(night)} epochs, {words}"
     yield from (f"    warning: {warning}" for warning in night.warnings)
     yield from (f"    note: {notice}" for notice in night.notices)
     if runs := night.doubtful_runs:

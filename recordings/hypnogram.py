@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,12 @@ class Hypnogram:
     Attributes:
         codes: (epoch,) int32, codes of `sleepstage.Stage`, or UNKNOWN.
         start: when its first epoch starts; None when it starts with the signal.
+        notices: what the user should know of it.
     """
 
     codes: NDArray[np.int32]
     start: datetime | None = None
+    notices: tuple[str, ...] = ()
 
     def delay(self, signal_start: datetime | None) -> float:
         """Return the seconds from the signal's start to the hypnogram's; 0 where one of them has no clock."""
@@ -107,10 +110,52 @@ def read_annotations(path: Path, codes: Mapping[str, int]) -> Hypnogram:
         codes: text of each stage → our code.
 
     Raises:
-        InputError: no such file, no EDF, an annotation that is no stage, or one that is not made of whole epochs.
+        InputError: no such file, no EDF, no clock, an annotation that cannot be read or is no stage, or one that is not
+            made of whole epochs.
     """
     opened = open_edf(path)
-    return Hypnogram(staged(path, opened.marks, codes), opened.start)
+    if opened.unread_marks:
+        raise InputError(f"{path}: {opened.unread_marks}; {EXPORT_AGAIN}")
+    if opened.start is None:
+        raise InputError(f"{path}: its start date and time cannot be read, so its stages have no place; repair it")
+    stages = staged(path, opened.marks, codes)
+    return Hypnogram(stages, opened.start, tuple(holes(path, opened.marks, codes)))
+
+
+def holes(path: Path, marks: Sequence[Mark], codes: Mapping[str, int]) -> Iterator[str]:
+    """Yield what to say of epochs between the first and the last annotation that none of them covers."""
+    spans = [epochs_of(path, mark, codes) for mark in marks]
+    missing = [(before.stop, after.start) for before, after in pairwise(spans) if before.stop < after.start]
+    if missing:
+        n_epochs, (first, last) = sum(after - before for before, after in missing), missing[0]
+        yield (
+            f"the hypnogram has {len(missing)} {'hole' if len(missing) == 1 else 'holes'}, {n_epochs} epochs without "
+            f"a stage: the first from {first * EPOCH_SECONDS} s to {last * EPOCH_SECONDS} s after its start"
+        )
+
+
+# ---- whether it covers its signal ----
+
+LARGEST_MISMATCH = 60  # epochs, by which the prepare scripts let a signal and its hypnogram differ
+
+
+def without_partner(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tuple[float, float]:
+    """Count what a signal and its hypnogram do not share.
+
+    What counts is where the stages end, because Sleep-EDF fills a hypnogram up to 24 hours with UNKNOWN.
+
+    Args:
+        codes: (hypnogram's epoch,) its stages, one or more.
+        delay: seconds from the signal's start to the hypnogram's; negative when the hypnogram starts first.
+        n_epochs: of the signal.
+
+    Returns:
+        The epochs that have a stage and no signal; and those that have a signal and no hypnogram.
+    """
+    staged = np.flatnonzero(codes != UNKNOWN)
+    start, end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + n_epochs  # of the signal, in the hypnogram's epochs
+    without_signal = max(0, start - int(staged[0])) + max(0, int(staged[-1]) + 1 - end)
+    return without_signal, max(0, -start) + max(0, end - len(codes))
 
 
 def staged(path: Path, marks: Sequence[Mark], codes: Mapping[str, int]) -> NDArray[np.int32]:

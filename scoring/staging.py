@@ -20,7 +20,7 @@ from recordings.conditioning import Plan
 from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name, read_hypnogram, study_of
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
-from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.hypnogram import LARGEST_MISMATCH, Hypnogram, grid_start, on_grid, without_partner
 from recordings.opening import one_channel
 from recordings.recording import Mark, RawSignal, Recording, changed_files
 from scoring.lights import Lights, lights_of
@@ -97,6 +97,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
     placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
+    notices = () if expert is None or placed is None else tuple(expert_notices(opened, expert, placed))
     doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
     return StagedRecording(
         name=opened.name,
@@ -120,7 +121,12 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             *expert_doubts(placed, channels[0]),
             *lights.warnings,
         ),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
+        notices=(
+            *opened.notices,
+            *notices_on(opened, channels, probabilities, first_second),
+            *lights.notices,
+            *notices,
+        ),
     )
 
 
@@ -318,7 +324,8 @@ def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -
     """Return the expert's stages of the recording's epochs, UNKNOWN where there is none.
 
     Raises:
-        InputError: not one epoch has both a signal and a stage.
+        InputError: not one epoch has both a signal and a stage, or many stages have no signal where many epochs have no
+            stage, as when one of the clocks is wrong.
     """
     placed, _ = on_grid(expert.codes, delay, n_epochs)
     if (placed == UNKNOWN).all():
@@ -327,7 +334,26 @@ def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -
             f"{opened.place}: no epoch has both a signal and an expert's stage (the hypnogram has "
             f"{len(expert.codes)} epochs{starts}); is it of this night?"
         )
+    outside, bare = (int(one) for one in without_partner(expert.codes, delay, n_epochs))
+    if min(outside, bare) > LARGEST_MISMATCH // 2:  # moved by so much, they miss each other at both ends
+        raise InputError(
+            f"{opened.place}: the hypnogram starts {delay:g} s after the signal; {outside} of its epochs have a stage "
+            f"and no signal, {bare} of the signal's have no hypnogram: check the start times of both"
+        )
     return placed
+
+
+def expert_notices(opened: Recording, expert: Hypnogram, placed: NDArray[np.int32]) -> Iterator[str]:
+    """Yield what the user should know of an expert's hypnogram, and which (epoch,) stages it has for the recording."""
+    yield from expert.notices
+    if expert.start and not opened.start:
+        yield "the recording has no clock: its hypnogram is taken to start with it"
+    n_staged = np.count_nonzero(placed != UNKNOWN)
+    if n_staged < len(placed):
+        yield f"the hypnogram has a stage for {n_staged} of {len(placed)} epochs; only these are compared"
+    outside = np.count_nonzero(expert.codes != UNKNOWN) - n_staged
+    if outside:
+        yield f"the hypnogram has a stage for {outside} epochs outside the recording"
 
 
 def expert_doubts(expert: NDArray[np.int32] | None, channel: StagedChannel) -> Iterator[str]:
