@@ -66,6 +66,11 @@ def reason_of(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
+def as_text(name: str) -> str:
+    """Return a file's name as text that can be written: ? stands for a byte of it that is none."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def duration_in_words(seconds: float) -> str:
     """Return 7 h 05 min for 25,500; 45 min; 12 s for what is shorter than a minute."""
     minutes = round(seconds / 60)

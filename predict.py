@@ -22,7 +22,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
-from command import InputError, command, duration_in_words, log, log_to_terminal, new_parser
+from command import InputError, as_text, command, duration_in_words, log, log_to_terminal, new_parser
 from device import choose_device, start_tensorflow
 from files import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import load_folds
@@ -233,7 +233,7 @@ def named_outcome(path: Path) -> Outcome | None:
         opener_of(path)
     except InputError as error:
         log.info("%s: failed: %s", path.name, error)
-        return Outcome(path.name, None, str(error))
+        return Outcome(as_text(path.name), None, as_text(str(error)))
     return None
 
 
@@ -264,7 +264,7 @@ def names_of(paths: Sequence[Path]) -> dict[Path, str]:
     alike = [place for place in once if stems[place.stem.casefold()] > 1]
     common = Path(os.path.commonpath([place.parent for place in alike])) if alike else Path()
     names = {
-        path: place.relative_to(common).with_suffix("").as_posix() if place in alike else place.stem
+        path: as_text(place.relative_to(common).with_suffix("").as_posix() if place in alike else place.stem)
         for place, path in reversed(once.items())
     }
     refuse_same_files(names)
@@ -294,9 +294,9 @@ def score_recording(
     except InputError as error:
         if alone:
             raise
-        shown = Path(name).with_name(path.name).as_posix()
+        shown = as_text(Path(name).with_name(path.name).as_posix())
         log.info("%s: failed: %s", shown, error)
-        return Outcome(shown, None, str(error))
+        return Outcome(shown, None, as_text(str(error)))
     for line in recording_lines(night, len(scorer.folds)):
         log.info("%s", line)
     return Outcome(name, night)

@@ -220,11 +220,6 @@ def read_hypnogram(path: Path, recording: Path | None) -> Hypnogram:
         )
     named = next((study for study in STUDIES if study_names(study, path)), None)
     by_recording = study_of(recording) if recording else None
-    if named and by_recording and named is not by_recording[0] and suffix == ".txt":
-        raise InputError(
-            f"{path}: is called as {named.name} calls a hypnogram, and {recording} is of {by_recording[0].name}, whose "
-            "numbers mean other stages; give the hypnogram of this night"
-        )
     study = named or (by_recording[0] if by_recording else None)
     if study is None or not study.hypnogram.endswith(suffix):
         raise InputError(

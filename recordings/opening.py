@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from command import InputError
+from command import InputError, as_text
 from data import load_night
 from files import readable, reader
 from limits import LONGEST_DAYS, LONGEST_SECONDS
@@ -65,7 +66,7 @@ def open_recording(path: Path) -> Recording:
     if opened.seconds > LONGEST_SECONDS:
         days = opened.seconds / 86_400
         raise InputError(f"{path}: lasts {days:.0f} days by its own clock; the limit is {LONGEST_DAYS} days")
-    return opened
+    return replace(opened, name=as_text(opened.name))
 
 
 # ---- formats that MNE reads ----

@@ -204,18 +204,8 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
         source |= restored
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
-    unlike = misfit_of(epochs, placed)
-    changed = changed_files(signal.files)
-    return Prepared(
-        night,
-        (
-            *signal.notices,
-            *hypnogram.notices,
-            *notices_on(night, epochs.flat[shared][kept]),
-            *([unlike] if unlike else []),
-            *changed,
-        ),
-    )
+    said = (*signal.notices, *hypnogram.notices, *notices_on(night, epochs.flat[shared][kept]))
+    return Prepared(night, (*said, *filter(None, [misfit_of(epochs, placed)]), *changed_files(signal.files)))
 
 
 def in_microvolts(

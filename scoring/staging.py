@@ -97,8 +97,9 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
             f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
         )
     placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
-    notices = () if expert is None or placed is None else tuple(expert_notices(opened, expert, placed))
     doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
+    of_night = (*night_doubts(probabilities), *expert_doubts(placed, channels[0]))
+    notices = (*notices_on(opened, channels, probabilities, first_second), *lights.notices)
     return StagedRecording(
         name=opened.name,
         path=opened.path,
@@ -113,20 +114,8 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         lights_on=lights.on,
         folds=tuple(unseen),
         simulated=opened.simulated,
-        warnings=(
-            *seen,
-            *stand_ins,
-            *doubts,
-            *night_doubts(probabilities),
-            *expert_doubts(placed, channels[0]),
-            *lights.warnings,
-        ),
-        notices=(
-            *opened.notices,
-            *notices_on(opened, channels, probabilities, first_second),
-            *lights.notices,
-            *notices,
-        ),
+        warnings=(*seen, *stand_ins, *doubts, *of_night, *lights.warnings),
+        notices=(*opened.notices, *notices, *expert_notices(opened, expert, placed)),
     )
 
 
@@ -343,8 +332,10 @@ def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -
     return placed
 
 
-def expert_notices(opened: Recording, expert: Hypnogram, placed: NDArray[np.int32]) -> Iterator[str]:
-    """Yield what the user should know of an expert's hypnogram, and which (epoch,) stages it has for the recording."""
+def expert_notices(opened: Recording, expert: Hypnogram | None, placed: NDArray[np.int32] | None) -> Iterator[str]:
+    """Yield what the user should know of an expert's hypnogram and its (epoch,) stages of the recording."""
+    if expert is None or placed is None:
+        return
     yield from expert.notices
     if expert.start and not opened.start:
         yield "the recording has no clock: its hypnogram is taken to start with it"
