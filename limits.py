@@ -8,6 +8,7 @@ from __future__ import annotations
 
 LONGEST_DAYS = 31  # a recording, a hypnogram or a mark that seems longer has a wrong clock somewhere
 LONGEST_SECONDS = LONGEST_DAYS * 86_400
+LATEST_ONSET = 100 * LONGEST_SECONDS  # of a mark; a later one is at no time of a recording
 
 RATES = (10.0, 100_000.0)
 """Hz, of a channel that is scored. The slowest is far below any EEG's; a sample in many minutes, resampled to 100 Hz,

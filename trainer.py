@@ -271,8 +271,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_source(run, folders[run.fold], options.allow_seen)
         if not options.restart:
             check_folder(folders[run.fold], run)
-    writable_folder(root)
     unfinished = [run for run in runs if options.restart or not places.is_finished(folders[run.fold])]
+    if unfinished:
+        writable_folder(root)
     for run in runs:
         if run not in unfinished:
             log.info("fold %d is finished already", run.fold)

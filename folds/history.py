@@ -203,6 +203,10 @@ def load_test_scores(folder: Path) -> Tested:
         if confusion.shape != (n_stages, n_stages) or confusion.dtype.kind not in "iu" or confusion.min() < 0:
             raise ValueError("confusion_expert_by_model is no table of counts")
         seen, number = content.get("seen_nights", ()), content["pass_number"]
-        if not isinstance(number, int) or not all(isinstance(night, str) for night in seen):
+        if (
+            not isinstance(number, int)
+            or not isinstance(seen, (list, tuple))
+            or not all(isinstance(one, str) for one in seen)
+        ):
             raise ValueError("pass_number or seen_nights of another type")
         return Tested(confusion, number, seen)

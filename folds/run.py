@@ -14,6 +14,7 @@ from config import Settings, settings_of
 from files import load_json, readable, save_json
 from folds import published
 from folds.folders import RUN
+from folds.split import PARTS
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
@@ -203,8 +204,8 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "db": is_text,
     "fold": is_count,
     "settings": dict_of(lambda _: True),
-    "subjects": lambda value: dict_of(list_of(is_count))(value) and value.keys() >= {"train", "valid", "test"},
-    "epochs": dict_of(dict_of(is_count)),
+    "subjects": lambda value: dict_of(list_of(is_count))(value) and value.keys() >= set(PARTS),
+    "epochs": lambda value: dict_of(dict_of(is_count))(value) and (not value or value.keys() >= set(PARTS)),
     "channels": list_of(is_text),
     "versions": dict_of(is_text),
 }

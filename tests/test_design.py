@@ -36,7 +36,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("recordings.hypnogram",),
     ("recordings.opening", "recordings.fit"),
     ("recordings.edf", "recordings.epochs", "recordings.channels"),
-    ("recordings.annotations",),
+    ("recordings.annotations", "recordings.before_mne"),
     ("recordings.recording",),
     ("recordings",),
     ("model",),
