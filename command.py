@@ -6,6 +6,7 @@ import argparse
 import functools
 import io
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,6 +70,11 @@ def reason_of(error: BaseException) -> str:
 def as_text(name: str) -> str:
     """Return a file's name as text that can be written: ? stands for a byte of it that is none."""
     return name.encode("utf-8", "replace").decode()
+
+
+def one_line(text: str) -> str:
+    """Return text from a file as it can stand in a line: · for the letters that would break or hide it."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "·", text)
 
 
 def duration_in_words(seconds: float) -> str:

@@ -77,7 +77,7 @@ class Run:
     def seen_test_nights(self) -> list[str]:
         """Return the test nights whose subjects the first weights have seen."""
         source = self.init_from
-        return [night for night in self.epochs["test"] if source.run.has_seen(night)] if source else []
+        return [night for night in self.epochs.get("test", ()) if source.run.has_seen(night)] if source else []
 
     def learned_from(self, night: str) -> bool:
         """Tell whether this run itself trained or chose its weights with a night's subject."""
@@ -205,7 +205,7 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "fold": is_count,
     "settings": dict_of(lambda _: True),
     "subjects": lambda value: dict_of(list_of(is_count))(value) and value.keys() >= set(PARTS),
-    "epochs": lambda value: dict_of(dict_of(is_count))(value) and (not value or value.keys() >= set(PARTS)),
+    "epochs": dict_of(dict_of(is_count)),
     "channels": list_of(is_text),
     "versions": dict_of(is_text),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
+from command import InputError, one_line
 from limits import LATEST_ONSET, MOST_MARKS
 from recordings.recording import Mark, Stretch
 
@@ -104,7 +104,7 @@ def marks_of(onset: bytes, duration: bytes, texts: bytes) -> list[Mark]:
 
 
 def shown(one: bytes) -> str:
-    text = "".join(letter if letter.isprintable() else "·" for letter in one[:30].decode("latin-1"))
+    text = one_line(one[:30].decode("latin-1"))
     return f"{text}…" if len(one) > 30 else text
 
 

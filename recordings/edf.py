@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
+from command import InputError, one_line
 from files import readable, reader
 from limits import LONGEST_RECORD
 from recordings.annotations import Annotations, Clock, clock_of, read_annotations_of
@@ -131,7 +131,7 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
     at = 0
     for name, width in widths.items():
         values = (block[at + i * width : at + (i + 1) * width] for i in range(n_values))
-        fields[name] = tuple(value.decode("latin-1").strip() for value in values)
+        fields[name] = tuple(one_line(value.decode("latin-1").strip(" \x00\t\r\n")) for value in values)
         at += n_values * width
     return fields
 
@@ -200,7 +200,7 @@ def header_notices(
     if start is None:
         said = f"{fields['start_date'][0]!r}, {fields['start_time'][0]!r}, {fields['recording'][0][:40]!r}"
         yield f"the start cannot be read ({said}): a recording without a clock"
-    if upside_down := [one.label for one in signals if is_upside_down(path, one)]:
+    if upside_down := [one_line(one.label) for one in signals if is_upside_down(path, one)]:
         names = ", ".join(upside_down)
         yield f"{names}: the header gives it a negative gain; its polarity is as the header says"
 
@@ -242,14 +242,15 @@ def scale_of(path: Path, one: EdfSignal | BdfSignal) -> tuple[float, float]:
     """
     scale = MICROVOLTS.get(one.physical_dimension.casefold())
     if scale is None:
-        raise InputError(f"{path}: {one.label} is in {one.physical_dimension}, not in volts; select another channel")
+        unit = one_line(one.physical_dimension)
+        raise InputError(f"{path}: {one_line(one.label)} is in {unit}, not in volts; select another channel")
     try:
         (low, high), (first, last) = one.physical_range, one.digital_range
         gain = scale * (high - low) / (last - first)
     except (ValueError, ZeroDivisionError):
         gain = 0.0
     if not gain or not one.sampling_frequency > 0:
-        raise InputError(f"{path}: the header gives no scale or rate for {one.label}; select another channel")
+        raise InputError(f"{path}: the header gives no scale or rate for {one_line(one.label)}; select another channel")
     return gain, scale * low - gain * first
 
 

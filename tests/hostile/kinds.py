@@ -192,7 +192,7 @@ def sound_fold(folder: Path) -> None:
     rng = np.random.default_rng(0)
     weights = {"conv_1/kernel": rng.normal(0, 1, (50, 1, 16)).astype(np.float32), "dense/bias": np.zeros(5, np.float32)}
     save_best(folder, Best(weights, 120, 4))
-    save_resume(folder, 2, weights | {"adam/step": np.int64(3)})
+    save_resume(folder, 2, {**weights, "adam/step": np.array(3)})
     passes = [Pass("pretrain", 1, 10, 0.5, seconds=1.0), Pass("train", 1, 20, 0.4, 1.2, 0.1, 0.5, 0.4, 0.3, True, 2.0)]
     save_history(folder, passes)
     save_run(folder, a_run())
