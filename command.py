@@ -6,6 +6,7 @@ import argparse
 import functools
 import io
 import logging
+import re
 import signal
 import sys
 import threading
@@ -130,6 +131,16 @@ def numbered(what: str, numbers: Iterable[int]) -> str:
     """Return fold 3; folds 0, 4."""
     texts = [str(number) for number in numbers]
     return f"{what}{'' if len(texts) == 1 else 's'} {', '.join(texts)}"
+
+
+def as_text(name: str) -> str:
+    """Return a file's name as text that can be written: ? stands for a byte of it that is none."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def one_line(text: str) -> str:
+    """Return text from a file as it can stand in a line: · for the letters that would break or hide it."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", "·", text)
 
 
 def duration_in_words(seconds: float) -> str:

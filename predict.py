@@ -21,7 +21,17 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
-from command import InputError, command, counted, duration_in_words, log, log_to_terminal, new_parser, numbered
+from command import (
+    InputError,
+    as_text,
+    command,
+    counted,
+    duration_in_words,
+    log,
+    log_to_terminal,
+    new_parser,
+    numbered,
+)
 from device import choose_device, start_tensorflow
 from files import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import Fold, load_folds
@@ -265,7 +275,7 @@ def failure(job: Job, why: str, alone: bool) -> Outcome:
     if alone:
         raise InputError(why)
     log.info("failed: %s", why)
-    return Outcome(job, None, why)
+    return Outcome(job, None, as_text(why))
 
 
 def checked(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Outcome]) -> dict[Job, float]:
@@ -298,7 +308,7 @@ def print_scorer(scorer: Scorer, options: argparse.Namespace) -> None:
 def score_recording(job: Job, scorer: Scorer, output: Output, alone: bool) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
     try:
-        night = scorer.stage_opened(job.open(), job.request)
+        night = scorer.stage_opened(job.opened(), job.request)
         night = replace(night, notices=(*night.notices, *notices_on(night, output.formats)))
         writable_folder((output.folder / job.name).parent)
         write_recording(output.folder, night, output.svg, output.formats)
@@ -337,7 +347,8 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
     yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
     if night.agreement and night.expert_file:
         words = metrics.in_words(night.agreement)
-        yield f"    expert {night.expert_file.name}: {counted(night.agreement.n_epochs, 'epoch')}, {words}"
+        n_compared = night.agreement.n_epochs
+        yield f"    expert {night.expert_file.name}: {n_compared} of {counted(len(night), 'epoch')}, {words}"
     yield from (f"    warning: {warning}" for warning in night.warnings)
     yield from (f"    note: {notice}" for notice in night.notices)
     if runs := night.doubtful_runs:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from amplifiers import FAULTS, Amplifier, amplifier
 from command import InputError, command, log, log_to_terminal, new_parser
-from files import writable_folder, written_whole
+from files import reader, writable_folder, written_whole
 from recordings.datasets import (
     ISRUC,
     ISRUC_CODES,
@@ -279,6 +279,12 @@ class SimulatedNight:
         return BdfSignal if self.amplifier.bdf else EdfSignal
 
 
+@reader("readable", "choose another --output_dir")
+def is_simulated(path: Path) -> bool:
+    with path.open("rb") as file:
+        return SIMULATED.encode() in file.read(256)
+
+
 def write_edf(
     path: Path,
     signals: Sequence[Signal],
@@ -293,7 +299,7 @@ def write_edf(
     """
     from edfio import Bdf, Edf, EdfAnnotation, Patient, Recording
 
-    if path.exists() and SIMULATED.encode() not in path.read_bytes()[:256]:
+    if path.exists() and not is_simulated(path):
         raise InputError(f"{path}: exists and is not simulated; choose another --output_dir")
     file_class: Any = Bdf if path.suffix == ".bdf" else Edf
     edf = file_class(

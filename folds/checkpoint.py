@@ -15,7 +15,7 @@ import numpy as np
 
 from command import InputError, log
 from config import settings_of
-from files import Arrays, opened_arrays, written_whole
+from files import Arrays, opened_arrays, readable, written_whole
 from folds import published
 from folds.folders import (
     BEST,
@@ -31,6 +31,7 @@ from folds.folders import (
 )
 from folds.run import Origin, Run, load_run
 from folds.split import split_subjects
+from limits import LONGEST_WEIGHTS
 from recordings.datasets import DATASETS, Dataset
 
 NPZ, TF1 = "npz", "TensorFlow 1"  # formats of a checkpoint: ours, and the published program's
@@ -70,8 +71,26 @@ class Fold:
 
 
 def load_arrays(path: Path, remedy: str) -> Arrays:
+    """Return all arrays of a checkpoint; raise InputError unless all of them are numbers."""
     with opened_arrays(path, remedy) as archive:
-        return dict(archive)
+        for name in archive:
+            if archive.form(name)[1].kind not in "iuf":
+                raise ValueError(f"{name} holds no numbers")
+        return {name: archive.read(name, LONGEST_WEIGHTS) for name in archive}
+
+
+def counter(path: Path, arrays: Arrays, name: str) -> int:
+    """Take a counter out of a checkpoint's arrays.
+
+    Raises:
+        InputError: it is not there, or no whole number from 0 on.
+    """
+    value = arrays.pop(name, None)
+    if value is None:
+        raise InputError(f"{path}: no {name} in it; it is not a checkpoint of this program")
+    if value.shape != () or value.dtype.kind not in "iu" or value < 0:
+        raise InputError(f"{path}: {name} is {str(value)[:20]}, no count; {COPY_OR_TRAIN_AGAIN}")
+    return int(value)
 
 
 def save_best(folder: Path, best: Best) -> None:
@@ -87,10 +106,7 @@ def load_best(folder: Path) -> Best:
         InputError: there is none, or it is damaged.
     """
     arrays = load_arrays(folder / BEST, COPY_OR_TRAIN_AGAIN)
-    try:
-        step, number = int(arrays.pop("global_step")), int(arrays.pop("pass_number"))
-    except KeyError as error:
-        raise InputError(f"{folder / BEST}: no {error} in it; it is not a checkpoint of this program") from error
+    step, number = (counter(folder / BEST, arrays, name) for name in ("global_step", "pass_number"))
     for name, value in arrays.items():
         if not np.isfinite(value).all():
             raise InputError(f"{folder / BEST}: {name} has values that are not finite; train the fold again")
@@ -110,12 +126,11 @@ def load_resume(folder: Path) -> tuple[int, Arrays]:
         InputError: there is none, or it is damaged.
     """
     arrays = load_arrays(folder / RESUME, TRAIN_AGAIN)
-    if "passes_done" not in arrays:
-        raise InputError(f"{folder / RESUME}: damaged (no passes_done); {TRAIN_AGAIN}")
+    passes_done = counter(folder / RESUME, arrays, "passes_done")
     for name, value in arrays.items():
         if not np.isfinite(value).all():
             raise InputError(f"{folder / RESUME}: {name} has values that are not finite; {TRAIN_AGAIN}")
-    return int(arrays.pop("passes_done")), arrays
+    return passes_done, arrays
 
 
 # ---- a fold, whatever its format ----
@@ -223,5 +238,6 @@ def origin_of(fold: Fold) -> Origin:
     file = fold.folder / BEST
     if fold.format == TF1 and (prefix := published.checkpoint_in(fold.folder)):
         file = published.data_file(prefix)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    with readable(file, "readable", COPY_OR_TRAIN_AGAIN):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
     return Origin(str(fold.folder), digest, fold.format, fold.best.pass_number, fold.run)

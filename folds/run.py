@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Any
 
 from command import InputError
 from config import Settings, settings_of
-from files import load_json, save_json
+from files import load_json, readable, save_json
 from folds import published
 from folds.folders import RUN
+from folds.split import PARTS
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
@@ -97,16 +98,18 @@ class Run:
     def seen_test_nights(self) -> list[str]:
         """Return the test nights whose subjects or signals these weights have seen, or those that they came from."""
         doubled, before = self.doubled_test_nights(), self.test_nights_seen_before()
-        return [night for night in self.epochs["test"] if night in doubled or night in before]
+        return [night for night in self.epochs.get("test", ()) if night in doubled or night in before]
 
     def test_nights_seen_before(self) -> list[str]:
         """Return the test nights whose subjects the first weights have seen."""
-        nights, source = self.epochs["test"], self.init_from
+        nights, source = self.epochs.get("test", ()), self.init_from
         return [night for night in nights if source.run.has_seen(night, self.contents.get(night, ""))] if source else []
 
     def doubled_test_nights(self) -> list[str]:
         """Return the test nights whose very signals this run learns from under other names."""
-        return [night for night in self.epochs["test"] if self.learned_from_signal(self.contents.get(night, ""))]
+        return [
+            night for night in self.epochs.get("test", ()) if self.learned_from_signal(self.contents.get(night, ""))
+        ]
 
     def learned_from_signal(self, content: str) -> bool:
         """Tell whether this run itself trained or chose its weights with a night's very signal."""
@@ -179,25 +182,28 @@ def load_run(folder: Path) -> Run:
     """
     path = folder / RUN
     stored = load_json(path, "a fold needs it: copy it too, or train the fold again")
-    try:
+    with readable(path, "the config.json of a fold", "train the fold again"):
         return run_of(stored)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not the config.json of a fold ({error}); train the fold again") from error
 
 
 def run_of(stored: Mapping[str, Any]) -> Run:
-    """Return the run that a config.json holds, and those that its first weights came from."""
-    values = {
-        name: stored[name] for name in Run.__dataclass_fields__ if name not in ("init_from", "adapted", "contents")
-    }
-    adapted = Conditioning.from_json(stored["adapted"]) if stored.get("adapted") else None
+    """Return the run that a config.json holds, and those that its first weights came from.
+
+    Raises:
+        ValueError: something is missing, or of another type than it should be.
+    """
+    check_form(stored)
+    values = {name: stored[name] for name in FORMS}
+    adapted = Conditioning.from_json(stored["adapted"]) if stored.get("adapted") is not None else None
     if "adapted" not in stored and values["versions"] == published.VERSIONS:  # converted before there was such a thing
         adapted = published.CONDITIONING.get(values["db"])
     origin = stored.get("init_from")  # folds of before there was such a thing do not have it
-    init_from = Origin(**{**origin, "run": run_of(origin["run"])}) if origin else None
+    init_from = Origin(**{name: origin[name] for name in ORIGIN_FORMS}, run=run_of(origin["run"])) if origin else None
     settings = {**BEFORE, **values["settings"]}
     for name in SETTINGS_OF_OLD:
         settings.pop(name, None)
+    if unknown := settings.keys() - Settings.__dataclass_fields__.keys():
+        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
     return Run(
         **{
             **values,
@@ -207,6 +213,52 @@ def run_of(stored: Mapping[str, Any]) -> Run:
             "contents": stored.get("contents", {}),
         }
     )
+
+
+def check_form(stored: Any) -> None:
+    """Raise ValueError unless what a config.json holds is of the types that a run needs."""
+    if not isinstance(stored, dict):
+        raise ValueError("it holds no names and values")
+    origin = stored.get("init_from") or {}
+    if not isinstance(origin, dict):
+        raise ValueError(f"init_from is {str(origin)[:40]}")
+    if not dict_of(is_text)(stored.get("contents", {})):
+        raise ValueError(f"contents is {str(stored['contents'])[:40]}")
+    for values, forms in ((stored, FORMS), (origin, ORIGIN_FORMS if origin else {})):
+        for name, is_right in forms.items():
+            if name not in values:
+                raise ValueError(f"no {name} in it")
+            if not is_right(values[name]):
+                raise ValueError(f"{name} is {str(values[name])[:40]}")
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def list_of(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_right, value))
+
+
+def dict_of(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(is_right, value.values()))
+
+
+FORMS: dict[str, Callable[[Any], bool]] = {
+    "db": is_text,
+    "fold": is_count,
+    "settings": dict_of(lambda _: True),
+    "subjects": lambda value: dict_of(list_of(is_count))(value) and value.keys() >= set(PARTS),
+    "epochs": dict_of(dict_of(is_count)),
+    "channels": list_of(is_text),
+    "versions": dict_of(is_text),
+}
+ORIGIN_FORMS = {"folder": is_text, "sha256": is_text, "format": is_text, "pass_number": is_count}
+"""What each value of a config.json must be, and those of its `init_from` but for the run."""
 
 
 def check_same_run(folder: Path, run: Run) -> None:

@@ -29,7 +29,7 @@ class Hypnogram:
         start: when its clock starts; None when it starts with the signal.
         offset: seconds from then to its first epoch.
         clock: the time of day of its start, where the date is not sure; `start` is None then.
-        notices: what the user should know of how it was read.
+        notices: what the user should know of it, and of how it was read.
     """
 
     codes: NDArray[np.int32]
@@ -37,6 +37,11 @@ class Hypnogram:
     offset: float = 0.0
     clock: time | None = None
     notices: tuple[str, ...] = ()
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is known when it starts, if only the time of day."""
+        return self.start is not None or self.clock is not None
 
     def delay(self, signal_start: datetime | None) -> float:
         """Return the seconds from the signal's start to the first epoch; where one of them has no clock, the offset.
@@ -77,3 +82,27 @@ def on_grid(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tuple[NDAr
     placed = np.full(n_epochs, UNKNOWN, np.int32)
     placed[covered] = codes[covered.start - shift : covered.stop - shift] if covered.stop > covered.start else UNKNOWN
     return placed, covered
+
+
+# ---- whether it covers its signal ----
+
+LARGEST_MISMATCH = 60  # epochs, by which the prepare scripts let a signal and its hypnogram differ
+
+
+def without_partner(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tuple[float, float]:
+    """Count what a signal and its hypnogram do not share.
+
+    What counts is where the stages end, because Sleep-EDF fills a hypnogram up to 24 hours with UNKNOWN.
+
+    Args:
+        codes: (hypnogram's epoch,) its stages, one or more.
+        delay: seconds from the signal's start to the hypnogram's; negative when the hypnogram starts first.
+        n_epochs: of the signal.
+
+    Returns:
+        The epochs that have a stage and no signal; and those that have a signal and no hypnogram.
+    """
+    staged = np.flatnonzero(codes != UNKNOWN)
+    start, end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + n_epochs  # of the signal, in the hypnogram's epochs
+    without_signal = max(0, start - int(staged[0])) + max(0, int(staged[-1]) + 1 - end)
+    return without_signal, max(0, -start) + max(0, end - len(codes))

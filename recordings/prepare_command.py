@@ -199,6 +199,11 @@ def report_all(outcomes: Sequence[Outcome], output_dir: Path) -> None:
         log.info("%d of them simulated: good for trying things out, not for results", simulated)
     for said in same_signals((one.name, str(one.source.get("signal_sha256", ""))) for one in good(outcomes)):
         log.info("%s", said)
+    noticed = [outcome for outcome in good(outcomes) if outcome.notices]
+    if noticed:
+        log.info("%d with notices:", len(noticed))
+    for outcome in noticed:
+        log.info("    %s: %s", outcome.name, "; ".join(outcome.notices))
     failed = [outcome for outcome in outcomes if outcome.status == FAILED]
     if failed:
         log.info("%d failed:", len(failed))

@@ -112,6 +112,7 @@ class Recording:
         night: the prepared night, if it is one.
         notices: what the user should know of the file.
         files: those that its samples are read from, as they were when it was opened.
+        unread_marks: how many annotations cannot be read, and where; "" when all can.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Recording:
     night: Night | None = None
     notices: tuple[str, ...] = ()
     files: tuple[FileState, ...] = ()
+    unread_marks: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -7,34 +7,30 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from command import InputError, reason_of
+from command import InputError
+from files import check_text, readable, reader
 
-LARGEST_TABLE = 64 * 2**20  # bytes; a night of hypnogram has some 50 kB
 SEPARATORS = "\t;,"
 
 
-def read_text(path: Path) -> str:
+@reader("a text file", "check the name, or export it again")
+def text_of(path: Path) -> str:
     """Return a text file's content, whatever the editor: UTF-8 or UTF-16 with its mark, else Windows' Western letters.
 
     Raises:
         InputError: no such file, not readable, larger than a table can be, or no text.
     """
-    try:
-        size = path.stat().st_size
-        if size > LARGEST_TABLE:
-            raise InputError(f"{path}: has {size:,} bytes, the limit is {LARGEST_TABLE:,}; is it the right file?")
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the name") from error
+    check_text(path)
+    content = path.read_bytes()
     utf16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         if utf16:
-            raise InputError(f"{path}: not a text file ({reason_of(error)}); export it again") from error
+            raise
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
-        raise InputError(f"{path}: not a text file (it has zero bytes); export it again")
+        raise ValueError("it has zero bytes")
     return text
 
 
@@ -55,9 +51,9 @@ def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, s
         The number of each line, and its cells by plain column name.
 
     Raises:
-        InputError: as `read_text`, a column that is needed is missing, one is there twice, or a row has more columns.
+        InputError: as `text_of`, a column that is needed is missing, one is there twice, or a row has more columns.
     """
-    rows = list(rows_of(path, read_text(path).splitlines()))
+    rows = list(rows_of(path, text_of(path).splitlines()))
     head = [plain_name(name) for name in rows[0][1]] if rows else []
     for name in needed:
         if name not in head:
@@ -81,11 +77,9 @@ def check_head(path: Path, head: Sequence[str]) -> None:
 
 def rows_of(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the cells of each line that has any, without blanks around them."""
-    reader = csv.reader(lines, delimiter=separator_of(lines))
-    try:
-        for row in reader:
+    with readable(path, "a readable table", "repair it"):
+        table = csv.reader(lines, delimiter=separator_of(lines))
+        for row in table:
             cells = [cell.strip() for cell in row]
             if any(cells):
-                yield reader.line_num, cells
-    except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num} is no row of a table ({error}); repair it") from error
+                yield table.line_num, cells

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from command import InputError, log
+from command import InputError, as_text, log
 from folds.checkpoint import Fold
 from recordings.datasets import hypnogram_beside, read_hypnogram
 from recordings.finding import Found, find_recordings
@@ -44,9 +44,9 @@ class Job:
     @property
     def shown(self) -> str:
         """What it is called when it fails: its name with its suffix."""
-        return Path(self.name).with_name(self.path.name).as_posix()
+        return as_text(Path(self.name).with_name(self.path.name).as_posix())
 
-    def open(self) -> Recording:
+    def opened(self) -> Recording:
         """Open the recording under the name that its files will have.
 
         Raises:
@@ -107,7 +107,7 @@ def names_of(found: Sequence[Found]) -> list[str]:
     alike = [place for place, name in zip(places, names, strict=True) if times[name.casefold()] > 1]
     common = Path(os.path.commonpath([place.parent for place in alike])) if alike else Path()
     names = [
-        place.relative_to(common).with_suffix("").as_posix() if place in alike else name
+        as_text(place.relative_to(common).with_suffix("").as_posix() if place in alike else name)
         for place, name in zip(places, names, strict=True)
     ]
     refuse_same_files(found, names)
@@ -185,6 +185,6 @@ def check(job: Job, folds: Sequence[Fold] = ()) -> float:
     Raises:
         InputError: it cannot be read, or has not what is wanted of it.
     """
-    opened = job.open()
+    opened = job.opened()
     check_request(opened, job.request, folds)
     return opened.seconds

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from command import InputError
-from recordings.opening import BOUNDARY, LONGEST_DAYS
+from command import InputError, one_line
+from limits import LONGEST_SECONDS
+from recordings.opening import BOUNDARY
 from recordings.recording import Mark, Recording
 from scoring.quality import is_bad_mark
 from scoring.staged import time_of
@@ -17,7 +18,6 @@ from scoring.staged import time_of
 Lights = float | timedelta
 """Seconds from the recording's start, or the time since midnight."""
 
-LONGEST_SECONDS = LONGEST_DAYS * 86_400
 SHOWN_TEXTS, SHOWN_LETTERS = 10, 40  # of the annotations that were not understood
 
 
@@ -99,7 +99,7 @@ def marked(opened: Recording, what: re.Pattern[str], notices: list[str], after: 
         if found:
             mark = found[0 if off else -1]
             several = f", the {'first' if off else 'last'} of {len(found)} marks" if len(found) > 1 else ""
-            said = meant or f"marked as {mark.text.strip()} in the file"
+            said = meant or f"marked as {one_line(mark.text.strip())} in the file"
             notices.append(f"lights {'off' if off else 'on'} {time_of(opened.start, mark.onset)}: {said}{several}")
             return mark.onset
     return None
@@ -118,7 +118,7 @@ def not_understood(marks: tuple[Mark, ...]) -> Iterator[str]:
     """Yield a notice on the annotations that mean nothing to this program: distinct texts, the most frequent first."""
     counts = Counter(mark.text.strip() for mark in marks if not understood(mark.text))
     if counts:
-        shown = [f"{text[:SHOWN_LETTERS]} ({count})" for text, count in counts.most_common(SHOWN_TEXTS)]
+        shown = [f"{one_line(text[:SHOWN_LETTERS])} ({count})" for text, count in counts.most_common(SHOWN_TEXTS)]
         more = f" and {len(counts) - SHOWN_TEXTS} other texts" if len(counts) > SHOWN_TEXTS else ""
         yield f"annotations not used: {', '.join(shown)}{more}"
 

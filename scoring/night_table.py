@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from command import InputError
-from files import written_whole
+from command import InputError, as_text
+from files import readable, written_whole
 from recordings.finding import Found
-from recordings.tables import read_text
+from recordings.tables import text_of
 from scoring import architecture, metrics
 from scoring.sleepstats import sleep_statistics
 from scoring.staged import StagedRecording, time_of
@@ -66,7 +66,7 @@ def failed_row(found: Found, name: str, why: str) -> Row:
 
 def whose(found: Found, name: str) -> Row:
     """Return what is known of a recording before it is opened; other columns of its table keep their names."""
-    row = {KEY: name, "file": str(found.recording.resolve())}
+    row = {KEY: name, "file": as_text(str(found.recording.resolve()))}
     if found.told:
         row |= {"subject": found.subject, "night": found.night}
     return row | {f"{name}_given" if name in COLUMNS else name: value for name, value in found.columns.items()}
@@ -81,9 +81,10 @@ def earlier_rows(folder: Path) -> list[Row]:
     path = folder / FILE
     if not path.exists():
         return []
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    rows = list(reader)
-    if reader.fieldnames and reader.fieldnames[0] != KEY:
+    with readable(path, "a readable table", "choose another --output_dir"):
+        table = csv.DictReader(io.StringIO(text_of(path), newline=""))
+        rows = list(table)
+    if table.fieldnames and table.fieldnames[0] != KEY:
         raise InputError(f"{path}: is another table (its first column is no {KEY}); choose another --output_dir")
     return [{name: value for name, value in row.items() if name} for row in rows]
 

@@ -127,7 +127,7 @@ def write_annotations(path: Path, staged: StagedRecording) -> None:
         EdfAnnotation(staged.onset(epoch), EPOCH_SECONDS, EDF_TEXTS[int(stage)])
         for epoch, stage in enumerate(staged.stages)
     ]
-    dated = staged.start is not None and staged.start.year >= 1985  # what EDF can say
+    dated = staged.start is not None and 1985 <= staged.start.year <= 2084  # what EDF can say
     edf = Edf(
         [],
         patient=Patient(name=SIMULATED) if staged.simulated else None,

@@ -21,7 +21,7 @@ from recordings.conditioning import Plan
 from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name, read_hypnogram, study_of
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
-from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.hypnogram import LARGEST_MISMATCH, Hypnogram, grid_start, on_grid, without_partner
 from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
 from recordings.recording import Mark, RawSignal, Recording, changed_files, fingerprint
@@ -114,7 +114,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         InputError: the recording, the channel, the hypnogram or the lights cannot be used; the message names the file.
     """
     expert, expert_file = expert_of(opened, request)
-    delay, read = expert.delay(opened.start) if expert else 0.0, (*opened.notices, *notices_of(expert))
+    delay = expert.delay(opened.start) if expert else 0.0
     lights = lights_of(opened, request.lights_off, request.lights_on)
     unseen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, unseen, request)
@@ -133,6 +133,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         *night_doubts(probabilities),
         *expert_doubts(placed, channels[0]),
     )
+    notices = (*notices_on(opened, channels, probabilities, first_second), *lights.notices)
     return StagedRecording(
         name=opened.name,
         path=opened.path,
@@ -149,7 +150,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
         warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
-        notices=(*read, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
+        notices=(*opened.notices, *notices, *expert_notices(opened, expert, placed)),
     )
 
 
@@ -346,7 +347,7 @@ def expert_of(opened: Recording, request: Request) -> tuple[Hypnogram | None, Pa
     """Return the expert's hypnogram and its file: the one named, the prepared night's own, or the one beside it."""
     if request.hypnogram:
         if not request.hypnogram.is_file():
-            raise InputError(f"{request.hypnogram}: cannot be read (no such file); check the name")
+            raise InputError(f"{request.hypnogram}: no such file; check the name")
         return read_hypnogram(request.hypnogram, opened.path, request.reading), request.hypnogram
     if opened.night:
         return Hypnogram(opened.night.y), opened.path
@@ -354,15 +355,12 @@ def expert_of(opened: Recording, request: Request) -> tuple[Hypnogram | None, Pa
     return (read_hypnogram(beside, opened.path, request.reading), beside) if beside else (None, None)
 
 
-def notices_of(expert: Hypnogram | None) -> tuple[str, ...]:
-    return expert.notices if expert else ()
-
-
 def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -> NDArray[np.int32]:
     """Return the expert's stages of the recording's epochs, UNKNOWN where there is none.
 
     Raises:
-        InputError: not one epoch has both a signal and a stage.
+        InputError: not one epoch has both a signal and a stage, or many stages have no signal where many epochs have no
+            stage, as when one of the clocks is wrong.
     """
     placed, _ = on_grid(expert.codes, delay, n_epochs)
     if (placed == UNKNOWN).all():
@@ -371,7 +369,28 @@ def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -
             f"{opened.place}: no epoch has both a signal and an expert's stage (the hypnogram has "
             f"{len(expert.codes)} epochs{starts}); is it of this night?"
         )
+    outside, bare = (int(one) for one in without_partner(expert.codes, delay, n_epochs))
+    if min(outside, bare) > LARGEST_MISMATCH // 2:  # moved by so much, they miss each other at both ends
+        raise InputError(
+            f"{opened.place}: the hypnogram starts {delay:g} s after the signal; {outside} of its epochs have a stage "
+            f"and no signal, {bare} of the signal's have no hypnogram: check the start times of both"
+        )
     return placed
+
+
+def expert_notices(opened: Recording, expert: Hypnogram | None, placed: NDArray[np.int32] | None) -> Iterator[str]:
+    """Yield what the user should know of an expert's hypnogram and its (epoch,) stages of the recording."""
+    if expert is None or placed is None:
+        return
+    yield from expert.notices
+    if expert.has_clock and not opened.start:
+        yield "the recording has no clock: its hypnogram is taken to start with it"
+    n_staged = np.count_nonzero(placed != UNKNOWN)
+    if n_staged < len(placed):
+        yield f"the hypnogram has a stage for {n_staged} of {len(placed)} epochs; only these are compared"
+    outside = np.count_nonzero(expert.codes != UNKNOWN) - n_staged
+    if outside:
+        yield f"the hypnogram has a stage for {outside} epochs outside the recording"
 
 
 def expert_doubts(expert: NDArray[np.int32] | None, channel: StagedChannel) -> Iterator[str]:

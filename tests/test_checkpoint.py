@@ -88,7 +88,7 @@ def test_resume_reads_back(tmp_path):
 
 def test_a_damaged_resume_is_named(tmp_path):
     np.savez(tmp_path / RESUME, x=1)
-    with pytest.raises(InputError, match=r"resume\.npz: damaged"):
+    with pytest.raises(InputError, match=r"resume\.npz: no passes_done in it"):
         load_resume(tmp_path)
 
 
@@ -166,3 +166,22 @@ def test_a_source_has_to_be_finished_and_there(tmp_path):
         (folder / name).unlink()
     with pytest.raises(InputError, match="no checkpoint in it; name the folder of a fold that has one"):
         load_source(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "says"),
+    [
+        ({"w": "text"}, "w holds no numbers"),
+        ({"w": np.array([1j])}, "w holds no numbers"),
+        ({"global_step": np.nan}, "global_step is nan, no count"),
+        ({"global_step": -1}, "global_step is -1, no count"),
+        ({"pass_number": np.array([1, 2])}, r"pass_number is \[1 2\], no count"),
+    ],
+)
+def test_what_is_no_number_in_a_checkpoint_is_named(tmp_path, spoiled, says):
+    np.savez(tmp_path / BEST, **({"w": np.zeros(3, np.float32), "global_step": 1, "pass_number": 1} | spoiled))
+    with pytest.raises(InputError, match=rf"best_model\.npz: .*{says}"):
+        load_best(tmp_path)
+    np.savez(tmp_path / RESUME, **{"passes_done": spoiled.get("global_step", spoiled.get("pass_number", np.nan))})
+    with pytest.raises(InputError, match=r"resume\.npz: passes_done is .*, no count"):
+        load_resume(tmp_path)

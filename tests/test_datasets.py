@@ -286,7 +286,7 @@ def test_other_forms_of_hypnogram_are_refused(tmp_path, name, said):
 
 
 def test_a_hypnogram_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"8_1.txt: cannot be read"):
+    with pytest.raises(InputError, match=r"8_1.txt: no such file"):
         read_hypnogram(tmp_path / "8" / "8_1.txt", None)
     with pytest.raises(InputError, match=r"a.edf: no such file"):
         read_hypnogram(tmp_path / "a.edf", None)

@@ -51,6 +51,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("recordings.hypnograms.labels", "recordings.hypnogram"),
     ("recordings.opening", "recordings.fit"),
     ("recordings.edf", "recordings.epochs", "recordings.channels", "recordings.tables"),
+    ("recordings.annotations", "recordings.before_mne"),
     ("recordings.recording",),
     ("recordings",),
     ("model",),
@@ -59,7 +60,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("data", "config"),
     ("files", "device", "amplifiers"),
     ("command",),
-    ("sleepstage", "version"),
+    ("sleepstage", "version", "limits"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
@@ -148,6 +149,56 @@ def without_docstring(tree: ast.Module) -> Iterator[str]:
                 yield f"{node.name}, line {node.lineno}"
 
 
+READING = {
+    *("read_text", "read_bytes", "read_edf", "read_bdf", "get_data"),
+    *("np.load", "np.loadtxt", "np.genfromtxt", "np.fromfile", "np.memmap", "np.lib.format.read_array"),
+    *("json.load", "json.loads", "csv.reader", "csv.DictReader", "zipfile.ZipFile", "pd.read_csv"),
+    *("tf.train.load_checkpoint", "ElementTree.parse", "ElementTree.iterparse", "ElementTree.fromstring"),
+}
+"""What reads a user's file, in this program or in a library, apart from `open`: methods, and functions by full name."""
+
+WRITES = {"w", "wb", "a", "ab", "x", "xb", "r+"}  # how the modes begin that do not read
+
+GUARDS = {"readable", "opened_arrays"}  # what turns the errors of reading into the user's
+
+
+def unguarded(tree: ast.AST, guarded: bool = False) -> Iterator[str]:
+    """Yield the calls that read a file, and stand neither in a reader nor in a block of `readable`."""
+    for node in ast.iter_child_nodes(tree):
+        inside = guarded
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            calls = [one for one in node.decorator_list if isinstance(one, ast.Call)]
+            inside = guarded or any(called(one) == "reader" for one in calls)
+            yield from unguarded(ast.Module(node.body, []), inside)
+            continue
+        if isinstance(node, ast.With):
+            inside = guarded or any(
+                isinstance(item.context_expr, ast.Call) and called(item.context_expr) in GUARDS for item in node.items
+            )
+        if isinstance(node, ast.Call) and not guarded and reads(node):
+            yield ast.unparse(node.func).removeprefix("path.").removeprefix("self.archive.")
+        yield from unguarded(node, inside)
+
+
+def reads(node: ast.Call) -> bool:
+    modes = [*node.args, *(one.value for one in node.keywords if one.arg == "mode")]
+    if any(isinstance(one, ast.Constant) and str(one.value)[:2] in WRITES for one in modes):
+        return False
+    return bool({called(node), ast.unparse(node.func)} & (READING | {"open"}))
+
+
+READS_FOR_A_READER = {
+    "files": {"open", "np.lib.format.read_array"},  # ArrayFile, which only `opened_arrays` makes
+    "folds.run": {"json.loads"},  # what it has just written
+    "recordings.recording": {"one.path.open"},  # `changed_files` says it when a file is gone
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_goes_wrong_in_reading_a_file_is_the_users_error(room):
+    assert set(unguarded(syntax(room))) - READS_FOR_A_READER.get(room, set()) == set()
+
+
 def test_every_file_has_its_floor():
     assert ROOMS.keys() == FLOOR.keys()
 
@@ -194,7 +245,7 @@ def test_what_needs_no_network_never_imports_it(room):
     assert not own(imported(syntax(room))) & NEED_TENSORFLOW
 
 
-@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version"])
+@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version", "limits"])
 def test_settings_need_nothing_but_python(room):
     assert outside(imported(syntax(room))) <= sys.stdlib_module_names | ROOMS.keys()
 
@@ -213,4 +264,8 @@ def test_the_rules_see_what_they_forbid():
     source = "import importlib\nfrom folds import run\ndef f():\n    importlib.import_module('tensorflow.keras')\n"
     found = set(imported(ast.parse(source)))
     assert "tensorflow.keras" in found and own(iter(found)) >= {"folds.run"}
+    careless = "def f(path):\n    with path.open() as file:\n        return json.load(file)\n"
+    assert list(unguarded(ast.parse(careless))) == ["open", "json.load"]
+    assert list(unguarded(ast.parse(f"@reader('readable', 'copy it again')\n{careless}"))) == []
+    assert list(unguarded(ast.parse(careless.replace("with ", "with readable(path, '', ''), ")))) == []
     assert list(too_long(ast.parse("def long():\n" + "    x = 1\n" * 41))) == ["long, line 1: 42 lines"]

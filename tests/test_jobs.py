@@ -122,7 +122,7 @@ def test_a_text_beside_a_recording_that_is_no_hypnogram_is_said_and_not_used(nig
     ("request_", "message"),
     [
         (Request(channels=("Pz-Oz",)), "night.edf: no channel Pz-Oz"),
-        (Request(hypnogram=Path("nosuch.edf")), "nosuch.edf: cannot be read"),
+        (Request(hypnogram=Path("nosuch.edf")), "nosuch.edf: no such file"),
         (Request(lights_off=9999.0), "nothing of the recording"),
     ],
 )

@@ -251,7 +251,8 @@ def test_a_hypnogram_that_is_shifted_against_its_signal_is_said(three_hours, tmp
     assert prepare(folder, tmp_path, "--overwrite") == 0
     out = capsys.readouterr().out
     assert "    the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times" in out
-    assert out.count("fits the signal") == 1
+    assert out.count("fits the signal") == 2, "as the night is done, and at the end"
+    assert "\n1 with notices:\n    SC4001E0: the hypnogram fits the signal" in out
 
 
 def test_what_the_header_says_of_the_file_is_said(raw, tmp_path, capsys):

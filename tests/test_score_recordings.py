@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,58 @@ def test_an_experts_stages_that_are_shifted_against_the_signal_are_warned_of(sco
     said = "the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times of both"
     assert status == 0 and f"    warning: {said}" in printed
     assert said in json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["warnings"]
+
+
+def moved(hypnogram, seconds, to):
+    """Copy an EDF+ hypnogram with a clock that is `seconds` later."""
+    edf = edfio.read_edf(hypnogram)
+    start = datetime.combine(edf.startdate, edf.starttime) + timedelta(seconds=seconds)
+    edfio.Edf(
+        [],
+        recording=edfio.Recording(startdate=start.date()),
+        starttime=start.time(),
+        annotations=edf.annotations,
+    ).write(to)
+    return to
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_a_hypnogram_whose_clock_is_an_hour_off_is_refused(score, three_hours, tmp_path, seconds):
+    late = moved(three_hours / "SC4001EC-Hypnogram.edf", seconds, tmp_path / "late.edf")
+    status, printed = score(three_hours / "SC4001E0-PSG.edf", "--hypnogram", late)
+    assert (
+        status == 2 and f"the hypnogram starts {seconds} s after the signal; 120 of its epochs have a stage" in printed
+    )
+
+
+def test_how_many_epochs_were_compared_is_said(score, three_hours, tmp_path):
+    late = moved(three_hours / "SC4001EC-Hypnogram.edf", 600, tmp_path / "late.edf")
+    status, printed = score(three_hours / "SC4001E0-PSG.edf", "--hypnogram", late)
+    assert status == 0 and "    expert late.edf: 336 of 360 epochs, " in printed
+    assert "note: the hypnogram has a stage for 336 of 360 epochs; only these are compared" in printed
+    assert "note: the hypnogram has a stage for 20 epochs outside the recording" in printed
+
+
+def test_a_date_that_edf_cannot_write_keeps_no_recording_from_being_scored(score, tmp_path):
+    path = write_edf(tmp_path / "shifted.edf", eeg(3))
+    path.write_bytes(path.read_bytes().replace(b"Startdate 03-FEB-2001", b"Startdate 04-MAR-2130"))
+    other = write_edf(tmp_path / "other.edf", eeg(3, 1))
+    status, printed = score(path, other)
+    assert status == 0, printed
+    assert json.loads((tmp_path / "scored" / "shifted_summary.json").read_text())["start"] == "2130-03-04T22:00:00"
+    assert len(mne.read_annotations(tmp_path / "scored" / "shifted_stages.edf")) == 3
+
+
+def test_a_name_that_is_no_text_is_scored(score, tmp_path):
+    write_edf(tmp_path / "night.edf", eeg(3))
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/n\xff.edf"))
+    (tmp_path / "night.edf").rename(path)
+    status, printed = score(path, write_edf(tmp_path / "other.edf", eeg(3, 1)), "--report")
+    assert status == 0, printed
+    assert sorted(one.name for one in (tmp_path / "scored").glob("*_stages.csv")) == [
+        "n?_stages.csv",
+        "other_stages.csv",
+    ]
 
 
 def two_nights(tmp_path):
@@ -368,7 +421,7 @@ print(status, *{{"tensorflow", "mne", "matplotlib.pyplot", "pandas"}} & set(sys.
     ("arguments", "message"),
     [
         (["NIGHT", "--channel", "Pz-Oz"], "night.edf: no channel Pz-Oz; there are EEG Fpz-Cz"),
-        (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: cannot be read"),
+        (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: no such file"),
         (["NIGHT", "--hypnogram", "h.doc"], "h.doc: .doc is not a supported hypnogram; there are .edf"),
         (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
         (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),

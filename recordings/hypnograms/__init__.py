@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from command import InputError
+from files import reader
+from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms import columns, domino, lines, luna, marks, xml_files
 from recordings.hypnograms.labels import code_of
 from recordings.hypnograms.scoring import AS_IT_IS, Reading, Scoring, hypnogram_of
-from recordings.tables import read_text
+from recordings.tables import text_of
 from sleepstage import UNKNOWN
 
 
@@ -43,12 +45,13 @@ def kind_of(path: Path) -> Kind:
     """
     suffix = path.suffix.casefold()
     for kind in KINDS:
-        if suffix in kind.suffixes and (kind.is_it is None or kind.is_it(read_text(path))):
+        if suffix in kind.suffixes and (kind.is_it is None or kind.is_it(text_of(path))):
             return kind
     suffixes = ", ".join(dict.fromkeys(suffix for kind in KINDS for suffix in kind.suffixes))
     raise InputError(f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are {suffixes}")
 
 
+@reader("a readable recording", EXPORT_AGAIN)
 def has_stages(recording: Path) -> bool:
     """Tell whether there are stages among the annotations of a recording.
 
@@ -60,6 +63,7 @@ def has_stages(recording: Path) -> bool:
     return any((code_of(label.text, {}, with_events=True) or UNKNOWN) >= 0 for label in labels)
 
 
+@reader("a readable hypnogram", EXPORT_AGAIN)
 def read_file(path: Path, reading: Reading = AS_IT_IS) -> Hypnogram:
     """Read a hypnogram of any kind, in epochs of 30 s.
 

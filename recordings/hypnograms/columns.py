@@ -12,7 +12,7 @@ from files import load_json
 from recordings.hypnograms import lines
 from recordings.hypnograms.labels import code_of
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, clocked, seconds_of_day
-from recordings.tables import plain_name, read_text, rows_of
+from recordings.tables import plain_name, rows_of, text_of
 from sleepstage import EPOCH_SECONDS
 
 STAGE = ("stage", "stages", "sleep_stage", "sleepstage", "sleep_stages", "hypnogram", "hypno", "stage_hum")
@@ -40,7 +40,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
     Raises:
         InputError: no such file, no table, no column that holds stages, or a cell that should be a number and is none.
     """
-    rows = list(rows_of(path, read_text(path).splitlines()))
+    rows = list(rows_of(path, text_of(path).splitlines()))
     head = [plain_name(name) for name in rows[0][1]] if rows else []
     if all(len(row) == 1 for _, row in rows) and not reading.columns and not set(head) & {*EVENT, *STAGE}:
         return lines.scored(path)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from command import InputError
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, clocked, seconds_of_day
-from recordings.tables import read_text
+from recordings.tables import text_of
 
 HEAD_LINES = 20
 
@@ -37,7 +37,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
     Raises:
         InputError: no such file, it is a list of events, or a line has no time.
     """
-    lines = read_text(path).splitlines()
+    lines = text_of(path).splitlines()
     head = dict(re.findall(r"^([^:;]+):[ \t]*(.*?)[ \t]*$", "\n".join(lines[:HEAD_LINES]), re.MULTILINE))
     kind, rate = head.get("Signal Type", "Discret"), re.fullmatch(r"(\d+) *s(?:ec)?", head.get("Rate", ""))
     if kind.casefold() != "discret" or not rate:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from command import InputError
-from recordings.tables import read_text, rows_of
+from recordings.tables import rows_of, text_of
 from sleepstage import RK_TO_AASM, STAGE_NAMES, UNKNOWN, Stage
 
 Codes = Mapping[str, int]
@@ -109,7 +109,7 @@ def stage_map(text: str) -> dict[str, int]:
         raise InputError(f"--stage_map {text}: no such file; there are {', '.join(NUMBER_CODES)}, or name a file")
     stages = {**{name: code for code, name in enumerate(STAGE_NAMES)}, "R": Stage.REM, "?": UNKNOWN, "": LEFT_OUT}
     codes: dict[str, int] = {}
-    for number, row in rows_of(path, read_text(path).splitlines()):
+    for number, row in rows_of(path, text_of(path).splitlines()):
         if number == 1 and [cell.casefold() for cell in row] == ["label", "stage"]:
             continue
         if len(row) != 2 or row[1].upper() not in stages:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from files import reader
+from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, hypnogram_of
-from recordings.tables import plain_name, read_text
+from recordings.tables import plain_name, text_of
 
 HEADS = ("stage", "stages", "sleep_stage", "sleep_stages", "hypnogram", "label")
 
@@ -20,7 +22,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
     """
     labels = [
         Label(line.strip(), f"line {number}")
-        for number, line in enumerate(read_text(path).splitlines(), 1)
+        for number, line in enumerate(text_of(path).splitlines(), 1)
         if line.strip() and line.lstrip()[0] != "#"
     ]
     return Scoring(labels[1:] if labels and plain_name(labels[0].text) in HEADS else labels)
@@ -36,6 +38,7 @@ def holds_numbers(path: Path) -> bool:
     return bool(labels) and labels[0].text.isdecimal()
 
 
+@reader("a readable list of stages", EXPORT_AGAIN)
 def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
     """Read a hypnogram of one whole number a line; blank lines do not count.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from command import InputError
 from recordings.hypnograms.columns import is_number
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, seconds_of_day, since_first, time_of_day
-from recordings.tables import read_text
+from recordings.tables import text_of
 from sleepstage import EPOCH_SECONDS
 
 FORMS = {6: (0, 3, 4), 4: (0, 2, 3), 3: (0, 1, 2)}
@@ -29,7 +29,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
         InputError: no such file, or a line whose columns or times are not understood.
     """
     rows = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(text_of(path).splitlines(), 1):
         cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
         if not line.strip() or line.lstrip().startswith("#") or cells[0].casefold() == "class":
             continue

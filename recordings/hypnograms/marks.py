@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from recordings.edf import open_edf
+from command import InputError
+from files import reader
+from recordings.edf import EXPORT_AGAIN, open_edf
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.labels import Codes
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, hypnogram_of
@@ -17,17 +20,20 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
     """Return the annotations of a file; what is no stage among them is left out.
 
     Raises:
-        InputError: no such file, or it cannot be opened.
+        InputError: no such file, it cannot be opened, or it is no recording and has no clock.
     """
     # A file of annotations alone is no recording, and EDF+ allows it.
     opened = open_recording(path) if path.suffix.casefold() in MNE_FORMATS else open_edf(path)
+    if opened.start is None and not opened.headers:
+        raise InputError(f"{path}: its start date and time cannot be read, so its stages have no place; repair it")
     labels = [
         Label(text, f"annotation {number}", onset, duration)
         for number, (onset, duration, text) in enumerate(opened.marks, 1)
     ]
-    return Scoring(labels, with_events=True, start=opened.start)
+    return Scoring(labels, with_events=True, start=opened.start, unread=opened.unread_marks)
 
 
+@reader("a readable hypnogram", EXPORT_AGAIN)
 def read_annotations(path: Path, codes: Codes) -> Hypnogram:
     """Read an EDF+ file whose annotations are all stages; epochs that none covers are UNKNOWN.
 
@@ -36,7 +42,8 @@ def read_annotations(path: Path, codes: Codes) -> Hypnogram:
         codes: text of each stage → our code.
 
     Raises:
-        InputError: no such file, no EDF, an annotation that is no stage, or one that is not made of whole epochs.
+        InputError: no such file, no EDF, no clock, an annotation that cannot be read or is no stage, or one that is not
+            made of whole epochs.
     """
     found = scored(path)
-    return hypnogram_of(path, Scoring(found.labels, codes=codes, only_codes=True, start=found.start))
+    return hypnogram_of(path, replace(found, codes=codes, only_codes=True, with_events=False))

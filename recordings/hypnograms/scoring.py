@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
+from command import InputError, counted
+from limits import LONGEST_DAYS, LONGEST_SECONDS
+from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.labels import LEFT_OUT, Codes, code_of, known_labels, looks_like_a_stage, plain_number
-from recordings.opening import LONGEST_DAYS
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 
-LONGEST_SECONDS = LONGEST_DAYS * 86_400
 EPOCH_LIMITS = (1, 300)  # seconds that an epoch of a hypnogram may last
 SHOWN = 3  # other events by name
 
@@ -76,6 +76,7 @@ class Scoring:
         epoch_seconds: what an epoch lasts by the file's word.
         start: when it starts.
         clock: the time of day when it starts, where the date is not sure.
+        unread: how many of its labels cannot be read, and where; "" when all can.
     """
 
     labels: Sequence[Label]
@@ -85,6 +86,7 @@ class Scoring:
     epoch_seconds: float | None = None
     start: datetime | None = None
     clock: time | None = None
+    unread: str = ""
 
 
 class Staged(NamedTuple):
@@ -103,9 +105,12 @@ def hypnogram_of(path: Path, scoring: Scoring, reading: Reading = AS_IT_IS) -> H
     """Return a file's hypnogram in epochs of 30 s.
 
     Raises:
-        InputError: an unknown label (the message names the first, its place, and those known), no stage at all, stages
-            that overlap or are not made of whole epochs, or epochs of another length that nobody asked to resample.
+        InputError: a label that cannot be read or is unknown (the message names the first, its place, and those known),
+            no stage at all, stages that overlap or are not made of whole epochs, or epochs of another length that
+            nobody asked to resample.
     """
+    if scoring.unread:
+        raise InputError(f"{path}: {scoring.unread}; {EXPORT_AGAIN}")
     own = {**scoring.codes, **reading.stage_map}
     coded = [(label, code_in(path, label, scoring, own)) for label in scoring.labels]
     stages = [(label, code) for label, code in coded if code is not None and code != LEFT_OUT]
@@ -119,10 +124,11 @@ def hypnogram_of(path: Path, scoring: Scoring, reading: Reading = AS_IT_IS) -> H
     seconds = epoch_seconds_of(path, scoring, reading)
     if stages[0][0].onset is None:
         check_length(path, stages[-1][0], len(stages) * seconds)
-        codes, offset = np.array([code for _, code in stages], np.int32), 0.0
+        codes, offset, missing = np.array([code for _, code in stages], np.int32), 0.0, None
     else:
-        codes, offset = on_epochs(path, in_order(stages, seconds), seconds)
-    notices = tuple(left_out_notice(others)) if others else ()
+        ordered = in_order(stages, seconds)
+        (codes, offset), missing = on_epochs(path, ordered, seconds), holes(ordered, seconds)
+    notices = tuple(said for said in (left_out_notice(others), missing) if said)
     if seconds != EPOCH_SECONDS:
         codes = resampled(codes, seconds)
         notices += (f"{path.name}: epochs of {seconds} s resampled to {EPOCH_SECONDS} s",)
@@ -149,9 +155,11 @@ def code_in(path: Path, label: Label, scoring: Scoring, own: Codes) -> int | Non
     return code
 
 
-def left_out_notice(others: Mapping[str, int]) -> list[str]:
+def left_out_notice(others: Mapping[str, int]) -> str | None:
+    if not others:
+        return None
     shown = ", ".join(list(others)[:SHOWN]) + (", …" if len(others) > SHOWN else "")
-    return [f"{sum(others.values())} entries of the hypnogram are no stages ({shown})"]
+    return f"{sum(others.values())} entries of the hypnogram are no stages ({shown})"
 
 
 # ---- the length of an epoch ----
@@ -230,6 +238,19 @@ def on_epochs(path: Path, stages: Sequence[Staged], seconds: int) -> tuple[NDArr
         codes[(onset - offset) // epoch : (onset - offset + duration) // epoch] = code
         end = onset + duration
     return codes, offset / 1000
+
+
+def holes(stages: Sequence[Staged], seconds: int) -> str | None:
+    """Return what to say of epochs of `seconds` between the first and the last stage that none covers."""
+    ends = [(one.onset + one.duration, following.onset) for one, following in pairwise(stages)]
+    missing = [(end, onset) for end, onset in ends if end < onset]
+    if not missing:
+        return None
+    n_epochs, (first, last) = sum(onset - end for end, onset in missing) // (1000 * seconds), missing[0]
+    return (
+        f"the hypnogram has {counted(len(missing), 'hole')}, {counted(n_epochs, 'epoch')} without a stage: the first "
+        f"from {first / 1000:g} s to {last / 1000:g} s after its start"
+    )
 
 
 def check_length(path: Path, label: Label, seconds: float) -> None:

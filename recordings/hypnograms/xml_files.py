@@ -10,7 +10,7 @@ from command import InputError
 from files import readable
 from recordings.hypnograms.labels import NUMBER_CODES
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring
-from recordings.tables import read_text
+from recordings.tables import text_of
 
 NSRR, PROFUSION = "PSGAnnotation", "CMPStudyConfig"
 STAGES = "stages"  # how NSRR calls the kind of event that a stage is: Stages|Stages
@@ -22,7 +22,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
     Raises:
         InputError: no such file, no XML, of neither kind, or a number in it is none.
     """
-    text = read_text(path)
+    text = text_of(path)
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # what makes a small file large; neither program writes it
         raise InputError(f"{path}: has a document type, which no hypnogram has; export it again")
     with readable(path, "a readable XML file", "export it again"):
