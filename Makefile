@@ -40,7 +40,7 @@ demo: $(ENV)/ready-to-run  ## simulate, prepare, train and score a few nights, a
 	$(RUN) simulate.py --db sleepedf --output_dir $(DEMO)/raw_data/sleepedf --subjects 0-3
 	$(RUN) prepare_sleepedf.py --data_dir $(DEMO)/raw_data/sleepedf --output_dir $(DEMO)/data/sleepedf
 	$(RUN) trainer.py --db sleepedf --data_dir $(DEMO)/data --output_dir $(DEMO)/output --gpu -1 --skip_missing \
-		--from_fold 0 --to_fold 0 --pretrain_epochs 1 --n_epochs 20 --batch_size 4 --learning_rate 0.001
+		--from_fold 0 --to_fold 0 --recipe robust --n_epochs 5 --batch_size 4
 	$(RUN) predict.py --db sleepedf --data_dir $(DEMO)/data --dir $(DEMO)/output \
 		--output_dir $(DEMO)/scores --gpu -1
 

@@ -29,6 +29,7 @@ EPSILON = 1e-4
 CONVOLUTIONS = ("conv_1", "crb/conv_a", "crb/conv_b", "crb/conv_c")
 """In the order in which a signal passes them; each sees what the one before made of it."""
 
+MIDDLE = "crb/conv_a"  # whose output CRB d and e rebuild
 LSTM = "lstm_0"
 MEAN, VARIANCE = "features/mean", "features/variance"
 
@@ -104,18 +105,26 @@ def folded(weights: Mapping[str, NDArray[Any]], statistics: Mapping[str, NDArray
 def unfolded(weights: Mapping[str, NDArray[Any]], statistics: Mapping[str, NDArray[Any]]) -> Arrays:
     """Return the weights that do, when normalised, what a plain network does: where training goes on from it.
 
+    How large a kernel is makes no difference once its output is normalised, but a step of Adam is too large for a small
+    one. So each filter gets the norm that it has in a new network, 1.
+
     Args:
         weights: of the plain network, by name.
         statistics: of this network, as a `Normaliser` finds them that changes nothing.
     """
     values = {name: value.astype(np.float64) for name, value in weights.items()}
-    scales = [root(statistics[name])[:, np.newaxis] for name in CONVOLUTIONS]  # (filter, 1) of what comes out of each
-    for scale, name in zip(scales, (*CONVOLUTIONS[1:], "crb/conv_d"), strict=True):
-        values[f"{name}/kernel"] *= scale  # what goes into the next one is divided by it
-    values["crb/conv_e/kernel"] /= scales[1][:, 0]  # its output is compared with that of CRB a
+    divided_by = np.ones((1, 1))  # (filter, 1): what the output of the convolution before is divided by, as a whole
+    for name in CONVOLUTIONS:
+        kernel = values[f"{name}/kernel"] * divided_by  # (tap, filter, new filter)
+        norm = np.maximum(np.sqrt(np.square(kernel).sum(axis=(0, 1))), EPSILON)  # (new filter,)
+        values[f"{name}/kernel"] = kernel / norm
+        divided_by = np.sqrt(statistics[name] + EPSILON * norm**2)[:, np.newaxis]
+        if name == MIDDLE:
+            values["crb/conv_e/kernel"] /= divided_by[:, 0]  # its output is compared with that of CRB a
+    values["crb/conv_d/kernel"] *= divided_by
     kernel, n_features = values[f"{LSTM}/kernel"], len(statistics[MEAN])
     values[f"{LSTM}/bias"] += statistics[MEAN] @ kernel[:n_features]
-    scale = np.tile(scales[-1][:, 0], 2)  # of the mean and of the maximum of each filter
+    scale = np.tile(divided_by[:, 0], 2)  # of the mean and of the maximum of each filter
     kernel[:n_features] *= (scale * root(statistics[VARIANCE] / scale**2))[:, np.newaxis]
     return as_float32(values)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import model
 from config import Settings
 from data import Batch
-from normalisation import CONVOLUTIONS, MEAN, VARIANCE, Normaliser, folded, pooled, unfolded
+from normalisation import CONVOLUTIONS, EPSILON, MEAN, VARIANCE, Normaliser, folded, pooled, unfolded
 
 SETTINGS = Settings(batch_size=2, seq_length=4, input_size=1000, n_rnn_units=8, normalise=True, weight_average=0.9)
 
@@ -70,10 +70,15 @@ def test_folded_weights_give_the_logits_of_the_normalised_network(training, n_re
 
 def test_training_goes_on_from_what_a_plain_network_does(training):
     plain, one = biased(model.RecSleepNet(SETTINGS, 7).values()), batch(1)
+    plain["conv_1/kernel"] /= 50  # as folding leaves it
     training.start_from(plain, [one], "a test")
-    logits, _ = normalised_logits(training, one)
+    logits, statistics = normalised_logits(training, one)
     expected = plain_logits(plain, one)
     np.testing.assert_allclose(logits, expected, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
+    # Each filter has the size of a new one, so that steps are not too large for it.
+    for name in CONVOLUTIONS:
+        kernel = training.network.named_weights()[f"{name}/kernel"].numpy()
+        np.testing.assert_allclose(np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0), 1, rtol=1e-5)
     # The reconstruction is that of the plain network too, in units of the normalised filters.
     _, middle, output = training.network.encode(
         model.flat(tf.constant(one.x)), None, training.normaliser(tf.constant(one.weight))
@@ -81,7 +86,8 @@ def test_training_goes_on_from_what_a_plain_network_does(training):
     network = model.RecSleepNet(SETTINGS)
     network.assign(plain)
     _, plain_middle, plain_output = network.encode(model.flat(tf.constant(one.x)))
-    scale = np.sqrt(np.mean(plain_middle.numpy() ** 2, axis=(0, 1)) + 1e-4)
+    size = np.mean(plain_middle.numpy() ** 2, axis=(0, 1)) / statistics["crb/conv_a"]  # of each filter beside a new one
+    scale = np.sqrt(np.nan_to_num(size) * (statistics["crb/conv_a"] + EPSILON))  # a filter may never be active
     np.testing.assert_allclose(middle.numpy() * scale, plain_middle, rtol=1e-4, atol=1e-4)
     rebuilt = training.network.crb.reconstruct(output).numpy() * scale
     np.testing.assert_allclose(rebuilt, network.crb.reconstruct(plain_output), rtol=1e-3, atol=1e-3)
