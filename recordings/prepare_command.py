@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, SIGTERM
@@ -20,7 +21,7 @@ from threading import Thread
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, log, new_parser
+from command import InputError, interruptions_wait, log, new_parser
 from data import Night, load_night, save_night
 from files import writable_folder
 from recordings.datasets import Dataset
@@ -125,21 +126,27 @@ def prepare_all(
     work = functools.partial(
         prepare_file, rules=rules, read_hypnogram=read_hypnogram, output_dir=output_dir, overwrite=options.overwrite
     )
-    outcomes = [*missing, *report_each(in_processes(work, nights, options.n_jobs), len(nights))]
+    with closing(in_processes(work, nights, options.n_jobs)) as done:  # at once, when it is interrupted
+        outcomes = [*missing, *report_each(done, len(nights))]
     report_all(outcomes, output_dir)
     return outcomes
 
 
-def in_processes(work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], n_jobs: int) -> Iterator[Outcome]:
+def in_processes(
+    work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], n_jobs: int
+) -> Generator[Outcome, None, None]:
     """Yield the outcome of each night in order."""
     if n_jobs == 1 or len(nights) < 2:
         yield from map(work, nights)
         return
+    pool = ProcessPoolExecutor(min(n_jobs, len(nights)), initializer=leave_interrupts_to_parent)
     try:
-        with ProcessPoolExecutor(min(n_jobs, len(nights)), initializer=leave_interrupts_to_parent) as pool:
-            yield from pool.map(work, nights)
+        yield from pool.map(work, nights)
     except BrokenProcessPool as error:
         raise InputError("a worker was killed, perhaps out of memory; try a smaller --n_jobs") from error
+    finally:
+        with interruptions_wait():  # a second Ctrl-C, while the workers are told to end, would leave them for good
+            pool.shutdown(cancel_futures=True)
 
 
 def leave_interrupts_to_parent() -> None:
