@@ -302,7 +302,7 @@ def test_mistyped_names_of_several_are_found_before_tensorflow_is_imported(tmp_p
     done = in_a_fresh_process(REPORT_STATE, "night.efd", "other.edf", "--dir", weights, "--gpu", "-1", cwd=tmp_path)
     printed = done.stdout.splitlines()
     assert printed[:2] == [
-        "night.efd: failed: night.efd: no such file; check the name",
-        "other.edf: failed: other.edf: no such file; check the name",
+        "failed: night.efd: no such file; check the name",
+        "failed: other.edf: no such file; check the name",
     ]
     assert printed[-1] == "status 1 sees -1 loaded False", done.stderr

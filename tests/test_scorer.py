@@ -227,7 +227,7 @@ def test_it_describes_itself(night, scorer, shipped):
 
 def test_one_fold_may_be_chosen(folds_dir, path):
     scorer = Scorer(folds_dir, "sleepedf", fold=4, gpu=-1)
-    assert repr(scorer) == "<Scorer sleepedf, folds 4>"
+    assert repr(scorer) == "<Scorer sleepedf, fold 4>"
     assert folds_of(scorer.stage(path)) == [4]
     with pytest.raises(InputError, match="fold 7 is not there; there are folds 0, 4"):
         Scorer(folds_dir, "sleepedf", fold=7, gpu=-1)
