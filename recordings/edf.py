@@ -49,7 +49,7 @@ def open_edf(path: Path) -> Recording:
         InputError: no such file, no EDF, or shorter than its header says.
     """
     parsed, fields, records = read_header(path)
-    labels: Sequence[str] = fields["label"]
+    labels = [one_line(label) for label in fields["label"]]
     signals: Sequence[Any] = parsed.signals  # EdfSignal or BdfSignal
     ordinary = [i for i, label in enumerate(labels) if label not in ANNOTATIONS]
     said = read_annotations_of(path, records.annotations, records.n_records, records.bytes_of)
@@ -131,7 +131,7 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
     at = 0
     for name, width in widths.items():
         values = (block[at + i * width : at + (i + 1) * width] for i in range(n_values))
-        fields[name] = tuple(one_line(value.decode("latin-1").strip(" \x00\t\r\n")) for value in values)
+        fields[name] = tuple(value.decode("latin-1").strip() for value in values)
         at += n_values * width
     return fields
 
@@ -215,7 +215,7 @@ def is_upside_down(path: Path, one: EdfSignal | BdfSignal) -> bool:
 
 def header_of(label: str, signal: EdfSignal | BdfSignal, length: int, n_records: int, record_seconds: float) -> Header:
     rate = length / record_seconds if record_seconds > 0 else 0.0
-    return Header(label, signal.physical_dimension, rate, length * n_records)
+    return Header(label, one_line(signal.physical_dimension), rate, length * n_records)
 
 
 def start_of(edf: Edf | Bdf) -> datetime | None:

@@ -572,3 +572,12 @@ def test_a_file_that_became_shorter_is_the_users_error(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"a\.edf: not as long as it was when it was opened .*; read it again"):
         opened.read(0, 0, 6000)
+
+
+def test_a_name_with_letters_that_break_a_line_is_shown_in_one(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3xyz", 100, "uV", noise(60, 100)), ("C4", 100, "degC", noise(60, 100))])
+    path.write_bytes(path.read_bytes().replace(b"C3xyz", b"C3\n\x1bz").replace(b"degC", b"de\rC"))
+    opened = open_edf(path)
+    assert opened.labels == ("C3··z", "C4") and opened.headers[1].unit == "de·C"
+    with pytest.raises(InputError, match=r"a\.edf: C4 is in de·C, not in volts; select another channel"):
+        opened.read(1, 0, 1)
