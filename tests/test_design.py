@@ -12,17 +12,24 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
-    ("trainer", "predict", "convert", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+    ("trainer", "predict", "convert", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate", "evaluate"),
+    ("evaluation.assembly",),
+    ("evaluation.tables", "evaluation.figures", "evaluation.page", "evaluation.methods"),
+    ("evaluation.pairs", "evaluation.confidence", "evaluation.table"),
+    ("evaluation.agreement", "evaluation.sleep", "evaluation.experts", "evaluation.curves"),
+    ("evaluation.nights", "evaluation.resampling"),
+    ("evaluation",),
     ("scoring",),
     ("scoring.scorer",),
     ("scoring.report", "scoring.recording_files", "scoring.test_night_files"),
+    ("scoring.methods",),
     ("scoring.plots",),
     ("scoring.test_nights",),
     ("scoring.staging",),
     ("scoring.trust", "scoring.lights"),
     ("scoring.staged",),
     ("scoring.quality",),
-    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum"),
+    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum", "scoring.confidence"),
     ("folds.planning", "folds.history"),
     ("folds.checkpoint",),
     ("folds.run",),
@@ -148,7 +155,7 @@ def test_a_file_imports_only_from_the_floors_below(room):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows_between_folders_run_one_way(room):
-    order = ("", "recordings", "folds", "scoring")  # "" are the files at the top that all share
+    order = ("", "recordings", "folds", "scoring", "evaluation")  # "" are the files at the top that all share
     own_folder = room.partition(".")[0] if room.partition(".")[0] in order else ""
     folders = {other.partition(".")[0] for other in own(imported(syntax(room)))} & set(order[1:])
     if own_folder:

@@ -1,0 +1,55 @@
+"""history.csv of one or many folds → learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from command import InputError
+from folds.folders import HISTORY, numbered_folders
+from folds.history import TRAIN, Pass, load_history
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A fold's training passes, in order; pre-training, which has no accuracy, is not among them."""
+
+    label: str
+    passes: tuple[Pass, ...]
+
+    @property
+    def kept(self) -> Pass | None:
+        """The pass whose weights were kept in the end."""
+        return next((one for one in reversed(self.passes) if one.kept), None)
+
+
+def read_curves(places: Sequence[str]) -> list[Curve]:
+    """Read the histories of folds: of a fold's own folder, or of all folds in a folder.
+
+    Raises:
+        InputError: no such folder, or no training pass in it.
+    """
+    folders = [folder for place in places for folder in fold_folders(Path(place))]
+    several = len({folder.parent for folder in folders}) > 1
+    curves = []
+    for folder in folders:
+        passes = tuple(one for one in load_history(folder) if one.phase == TRAIN)
+        if passes:
+            label = f"{folder.resolve().parent.name}/{folder.resolve().name}" if several else folder.resolve().name
+            curves.append(Curve(label, passes))
+    if not curves:
+        raise InputError(f"{', '.join(places)}: no training pass in any {HISTORY}; name the folder of trained folds")
+    return curves
+
+
+def fold_folders(place: Path) -> list[Path]:
+    """Return the folders with a history: the place itself, or the numbered ones in it."""
+    if (place / HISTORY).is_file():
+        return [place]
+    found = [folder for folder in numbered_folders(place).values() if (folder / HISTORY).is_file()]
+    if not found:
+        raise InputError(
+            f"{place}: no {HISTORY} in it nor in folders of folds; name what trainer.py wrote, as ./output/sleepedf"
+        )
+    return found
