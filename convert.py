@@ -2,7 +2,8 @@
 
     python convert.py FOLDER --db sleepedf --to OUT [--scoring_only]
 
-With --scoring_only the reconstruction branch, a third of the weights, is left out.
+With --scoring_only the reconstruction branch, a third of the weights, is left out. With --calibrate_on DATA_DIR the
+temperature and the limit of confidence are found on each fold's validation nights there.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, new_parser
+from data import load_night
 from device import choose_device, import_tensorflow
 from files import existing_folder, writable_folder
-from folds.checkpoint import Best, load_fold, save_best
+from folds.calibration import Calibration, save_calibration
+from folds.checkpoint import Best, Fold, load_fold, save_best, sha256_of
 from folds.folders import BEST, RUN, check_not_in_training, find_folds, fold_folder
 from folds.run import save_run
+from folds.split import prepared_nights
 from recordings.datasets import DATASETS, dataset_named
+from scoring.calibrating import calibrate
+from scoring.staging import stager_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--suffix", help="copy the folds of <db>_<suffix>, as given to trainer.py")
     parser.add_argument("--to", required=True, metavar="OUT", help="gets <db>/<fold>/, for predict.py --dir OUT")
     parser.add_argument("--scoring_only", action="store_true", help="leave out the weights that scoring does not use")
+    parser.add_argument("--calibrate_on", metavar="DATA_DIR", help="holds <db>/*.npz, with the validation nights")
     return parser
 
 
@@ -50,7 +57,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         save_run(target, fold.run)
         save_best(target, best)
         log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, best.global_step, target)
+        if calibration := calibration_of(fold, sha256_of(target / BEST), options.calibrate_on):
+            save_calibration(target, calibration)
     return 0
+
+
+def calibration_of(fold: Fold, sha256: str, data_dir: str | None) -> Calibration | None:
+    """Return the calibration of a copied fold: found on validation nights in `data_dir`, or else the one it has.
+
+    Args:
+        fold: the fold.
+        sha256: of the file that holds the copied weights.
+        data_dir: holds the data set's prepared nights; None: nothing is computed.
+
+    Raises:
+        InputError: there is no validation night, or one cannot be read.
+    """
+    if data_dir is None:
+        return replace(fold.calibration, sha256=sha256) if fold.calibration else None
+    dataset, settings = DATASETS[fold.run.db], fold.run.settings
+    folder = existing_folder(Path(data_dir) / dataset.name, "prepared nights")
+    nights = prepared_nights(dataset, folder, fold.run.subjects["valid"], skip_missing=True)
+    change = fold.run.conditioning.of_nights()
+    found = calibrate(
+        stager_of(fold),
+        (
+            load_night(path, settings.input_size, settings.sampling_rate, change=change)
+            for paths in nights.values()
+            for path in paths
+        ),
+        sha256,
+    )
+    log.info("fold %d: %s", fold.run.fold, found.in_words())
+    return found
 
 
 def without_reconstruction(best: Best) -> Best:

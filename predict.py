@@ -6,6 +6,7 @@ python predict.py night.edf --list_channels
 
 python predict.py --dir ./pretrained_model
 python predict.py --dir ./output --db sleepedf --output_dir ./scores
+python predict.py --dir ./pretrained_model --weights sleepedf --db isruc --output_dir ./scores
 """
 
 from __future__ import annotations
@@ -33,10 +34,11 @@ from recordings.epochs import same_signals
 from recordings.opening import open_recording, opener_of
 from scoring import metrics
 from scoring.lights import parse_lights
+from scoring.other_nights import differences, stage_other_nights, with_experts
 from scoring.recording_files import write_recording
 from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
-from scoring.staging import Request
-from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_folds
+from scoring.staging import Request, check_fits_recordings
+from scoring.test_nights import TestNight, confidence_of, coverage, intervals, pooled, stage_folds
 from sleepstage import EPOCH_SECONDS
 
 FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report", "svg")
@@ -51,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add("recordings", nargs="*", metavar="RECORDING", help=".edf .rec .bdf .vhdr .set .fif .npz; none: the test nights")
     add("--db", "--dataset", help=f"{', '.join(DATASETS)} (default {DEFAULT_DB}; where it is not there: what is)")
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
+    add("--weights", metavar="DB", help="score the nights of --db with the folds of this other data set")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
     add("--output_dir", help=f"gets what is written (default {SCORED_DIR} for recordings, none for test nights)")
@@ -81,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     if not options.recordings:
-        score_test_nights(options)
+        score_other_nights(options) if options.weights else score_test_nights(options)
         return 0
     paths = [Path(name) for name in options.recordings]
     return list_channels(paths) if options.list_channels else score_recordings(paths, options)
@@ -111,13 +114,49 @@ def score_test_nights(options: argparse.Namespace) -> None:
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
     log.info("computing on %s", start_tensorflow(options.gpu))
     tested = stage_folds(folds, nights)
-    print_scores(tested, dataset)
+    print_scores(tested, coverage(tested, dataset))
     if output_dir:
         from scoring.test_night_files import write_test_nights
 
         write_test_nights(output_dir, tested, folds, dataset)
-        log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
-        log.info("pictures: %s and %d in %s", output_dir / "confusion.png", len(tested), output_dir / "hypnograms")
+        print_written(output_dir, len(tested))
+
+
+def score_other_nights(options: argparse.Namespace) -> None:
+    """Score all nights of one data set with the folds of another, print the scores and what is different, write both.
+
+    Raises:
+        InputError: there are no such folds or nights, or no night could be compared with its expert.
+    """
+    if not options.db:
+        raise InputError("--weights says whose folds score, and --db whose nights; give --db too")
+    dataset, weights = dataset_named(options.db), dataset_named(options.weights)
+    root = existing_folder(options.dir, "checkpoints")
+    folds = load_folds(find_folds(root, weights, options.suffix), weights)
+    for fold in folds:
+        check_fits_recordings(fold)
+    data_dir = existing_folder(Path(options.data_dir or config.DATA_DIR) / dataset.name, "prepared nights")
+    nights = prepared_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
+    output_dir = writable_folder(options.output_dir) if options.output_dir else None
+    log.info("computing on %s", start_tensorflow(options.gpu))
+    staged = stage_other_nights(folds, nights)
+    different, tested = differences(staged, folds), with_experts(staged, dataset)
+    if not tested:
+        raise InputError(f"no night of {dataset.name} could be scored: {staged[0].reason}")
+    for said in different:
+        log.info("%s", said)
+    print_scores(tested, coverage(tested, dataset, weights))
+    if output_dir:
+        from scoring.test_night_files import write_test_nights
+
+        write_test_nights(output_dir, tested, folds, dataset, weights, different)
+        print_written(output_dir, len(tested))
+
+
+def print_written(output_dir: Path, n_nights: int) -> None:
+    log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
+    log.info("pictures: %s and %d in %s", output_dir / "confusion.png", n_nights, output_dir / "hypnograms")
+    log.info("tables and figures for a paper: python evaluate.py %s", output_dir)
 
 
 def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
@@ -149,10 +188,11 @@ def has_nights(folder: Path) -> bool:
     return next(place.glob("*.npz"), None) is not None
 
 
-def print_scores(tested: Sequence[TestNight], dataset: Dataset) -> None:
-    """Print the scores over all folds."""
+def print_scores(tested: Sequence[TestNight], covered: str) -> None:
+    """Print the scores over all nights, under what they cover."""
     limits = intervals(tested)
-    log.info("\n%s\n\n%s", coverage(tested, dataset), metrics.as_text(pooled(tested), limits))
+    log.info("\n%s\n\n%s", covered, metrics.as_text(pooled(tested), limits))
+    log.info("\nconfidence: %s", confidence_of(tested).in_words())
     if limits is None:
         log.info("\nno intervals: the bootstrap draws subjects, and there is only one")
 
@@ -196,7 +236,9 @@ def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
     alone = len(paths) == 1
     if alone:
         open_recording(paths[0])  # what is wrong with it is found before anything heavy is imported
-    scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
+    scorer = Scorer(
+        options.dir, options.weights or options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu
+    )
     output_dir = writable_folder(options.output_dir or SCORED_DIR)
     numbers = ", ".join(str(fold.run.fold) for fold in scorer.folds)
     if len(refused) < len(paths):
@@ -331,6 +373,13 @@ def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path |
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
     nights = [outcome.night for outcome in outcomes if outcome.night]
+    compared = with_experts(outcome.night for outcome in outcomes if outcome.night)
+    if len(compared) > 1:
+        n_subjects = len({night.subject for night in compared})
+        n_seen = sum(night.seen for night in compared)
+        seen = f", {n_seen} of subjects SEEN IN TRAINING" if n_seen else ""
+        print_scores(compared, f"with an expert: {len(compared)} recordings, {n_subjects} subjects{seen}")
+        log.info("tables and figures for a paper: python evaluate.py %s\n", output_dir)
     for said in same_signals((night.name, night.channels[0].content) for night in nights):
         log.info("%s", said)
     pictures = "_hypnogram.png and .svg" if svg else "_hypnogram.png"

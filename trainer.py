@@ -28,7 +28,8 @@ from data import Batch, Night, batch_nights, load_night, prefetched
 from device import choose_device, give_back_memory, start_tensorflow
 from files import existing_folder, writable_folder
 from folds import folders as places
-from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume
+from folds.calibration import save_calibration
+from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume, sha256_of
 from folds.history import (
     PRETRAIN,
     TRAIN,
@@ -55,6 +56,7 @@ from folds.run import Run, save_run
 from folds.split import PARTS, prepared_nights
 from recordings.datasets import DATASETS, Dataset, dataset_named
 from scoring import metrics
+from scoring.calibrating import calibrate
 from scoring.test_nights import scores_of
 
 if TYPE_CHECKING:
@@ -217,6 +219,9 @@ class FoldTraining:
             )
         best = load_best(self.folder)
         self.training.network.assign(best.weights, str(self.folder))
+        calibration = calibrate(self.stager, self.load("valid"), sha256_of(self.folder / places.BEST))
+        save_calibration(self.folder, calibration)
+        log.info("fold %d: %s", self.run.fold, calibration.in_words())
         scores = scores_of(self.stager, self.load("test"))
         save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
         (self.folder / places.RESUME).unlink(missing_ok=True)

@@ -86,9 +86,10 @@ def over_values(measure: Measure, subjects: Mapping[str, Scores], limits: metric
     """Return one figure over subjects; `limits` are those of the pooled figure."""
     every = np.array([measure.of(scores) for scores in subjects.values()])
     values = every[np.isfinite(every)]
+    nan = float("nan")
     pooled = measure.of(metrics.pooled(subjects.values()))
     if not len(values):
-        return OverSubjects(0, *[float("nan")] * 7, pooled, *limits)
+        return OverSubjects(0, nan, nan, nan, nan, nan, nan, nan, pooled, *limits)
     quartiles = np.quantile(values, (0.25, 0.5, 0.75))
     sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
     return OverSubjects(

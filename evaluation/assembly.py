@@ -8,17 +8,18 @@ from itertools import combinations
 from command import InputError
 from evaluation import figures, tables
 from evaluation.agreement import over_subjects, scores_by_subject
-from evaluation.confidence import confidence_of
-from evaluation.curves import Curve
-from evaluation.experts import panel_of
+from evaluation.confidence import confidence_of, confidence_table, limit_table
+from evaluation.curves import Curve, training_table
+from evaluation.experts import experts_table, panel_of
 from evaluation.methods import methods_of
 from evaluation.nights import Scored, with_experts
 from evaluation.page import Drawn, Evaluation
 from evaluation.pairs import compare
 from evaluation.sleep import bland_altman
+from evaluation.table import Table
 from scoring import metrics, plots
 
-Parts = list["tables.Table | Drawn"]
+Parts = list[Table | Drawn]
 
 
 def evaluation_of(models: Sequence[Scored], experts: Sequence[Scored], curves: Sequence[Curve]) -> Evaluation:
@@ -47,10 +48,10 @@ def evaluation_of(models: Sequence[Scored], experts: Sequence[Scored], curves: S
     parts += confidence_parts(judged)
     if len(experts) > 1:
         panel = panel_of(models, experts)
-        parts += [tables.experts_table(panel), Drawn("experts", EXPERTS_CAPTION, figures.experts_figure(panel))]
+        parts += [experts_table(panel), Drawn("experts", EXPERTS_CAPTION, figures.experts_figure(panel))]
     if curves:
         drawn = Drawn("learning_curves", LEARNING_CAPTION, figures.learning_figure(curves))
-        parts += [tables.training_table(curves), drawn]
+        parts += [training_table(curves), drawn]
     doubts = [said for one in (*models, *experts) for said in one.doubts]
     return Evaluation(parts, doubts, methods_of(models, judged=bool(judged), several_experts=len(experts) > 1))
 
@@ -94,8 +95,8 @@ def confidence_parts(judged: Sequence[Scored]) -> Parts:
     if not every:
         return []
     return [
-        tables.confidence_table(every),
-        tables.limit_table(every),
+        confidence_table(every),
+        limit_table(every),
         Drawn("reliability", "Share of right epochs against confidence (ten bins), and how many epochs have it.",
               figures.reliability_figure(every)),
         Drawn("accuracy_by_confidence",

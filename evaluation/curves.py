@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command import InputError
+from evaluation.table import NO_VALUE, Row, Table, shown, table
 from folds.folders import HISTORY, numbered_folders
 from folds.history import TRAIN, Pass, load_history
 
@@ -53,3 +54,33 @@ def fold_folders(place: Path) -> list[Path]:
             f"{place}: no {HISTORY} in it nor in folders of folds; name what trainer.py wrote, as ./output/sleepedf"
         )
     return found
+
+
+# ---- for readers ----
+
+
+def training_table(curves: Sequence[Curve]) -> Table:
+    """Return what the training of each fold came to."""
+    rows = [
+        {
+            "fold": one.label,
+            "passes": len(one.passes),
+            "kept_pass": one.kept.pass_number if one.kept else None,
+            "valid_accuracy_percent": 100 * (one.kept.valid_accuracy or 0) if one.kept else float("nan"),
+            "valid_macro_f1_percent": 100 * (one.kept.valid_macro_f1 or 0) if one.kept else float("nan"),
+            "minutes": sum(each.seconds for each in one.passes) / 60,
+        }
+        for one in curves
+    ]
+
+    def as_shown(row: Row) -> Row:
+        return {
+            "fold": row["fold"],
+            "passes": str(row["passes"]),
+            "kept pass": str(row["kept_pass"] or NO_VALUE),
+            "validation accuracy (%)": shown(row["valid_accuracy_percent"]),
+            "validation macro-F1 (%)": shown(row["valid_macro_f1_percent"]),
+            "minutes": shown(row["minutes"]),
+        }
+
+    return table("training", "Training passes, and the pass whose weights were kept.", rows, as_shown)

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, log
+from evaluation.agreement import MEASURES
 from evaluation.nights import Scored, placed_on
+from evaluation.table import Row, Table, n_of, shown, table
 from scoring import metrics
 from scoring.metrics import N_STAGES, Scores
 from sleepstage import UNKNOWN
@@ -110,7 +112,8 @@ def agreement(expert: NDArray[np.int32], stages: NDArray[np.int32]) -> Scores | 
 
 def one_hot(stages: NDArray[np.int32]) -> NDArray[np.int64]:
     """(epoch,) codes -> (epoch, stage) 1 for the stage; all 0 where there is none."""
-    return (stages[:, np.newaxis] == np.arange(N_STAGES)).astype(np.int64)
+    votes: NDArray[np.int64] = (stages[:, np.newaxis] == np.arange(N_STAGES)).astype(np.int64)
+    return votes
 
 
 def majority(votes: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -138,3 +141,47 @@ def soft_agreement(votes: NDArray[np.int64], stages: NDArray[np.int32]) -> float
         return float("nan")
     chosen = votes[staged, stages[staged]]
     return float((chosen / votes[staged].max(axis=1)).mean())
+
+
+# ---- for readers ----
+
+
+def experts_table(panel: Panel) -> Table:
+    """Return how far models and experts agree with each expert, with the consensus, and softly."""
+    experts = [one.label for one in panel.scorers if not one.is_model]
+    rows: list[Row] = []
+    for one in panel.scorers:
+        consensus = one.with_consensus
+        rows.append(
+            {
+                "scorer": one.label,
+                "is_model": one.is_model,
+                **{
+                    f"kappa_{label}": one.with_each[label].kappa if label in one.with_each else float("nan")
+                    for label in experts
+                },
+                "consensus_epochs": consensus.n_epochs if consensus else 0,
+                **{
+                    f"consensus_{measure.name}": measure.of(consensus) if consensus else float("nan")
+                    for measure in MEASURES
+                },
+                "soft_agreement": one.soft,
+            }
+        )
+
+    def as_shown(row: Row) -> Row:
+        return {
+            "": row["scorer"],
+            **{f"kappa, {label}": shown(row[f"kappa_{label}"], 3) for label in experts},
+            "consensus: accuracy (%)": shown(100 * row["consensus_accuracy"]),
+            "macro-F1 (%)": shown(100 * row["consensus_macro_f1"]),
+            "kappa": shown(row["consensus_kappa"], 3),
+            "soft agreement": shown(row["soft_agreement"], 3),
+        }
+
+    caption = (
+        f"{n_of(len(experts), 'expert')}, {n_of(len(panel.nights), 'night')}, {panel.n_epochs:,} epochs. The consensus "
+        f"is the stage that most experts chose; {100 * panel.agreed:.1f} % of the epochs have one, the others are left "
+        "out. An expert is compared with the others."
+    )
+    return table("experts", caption, rows, as_shown)

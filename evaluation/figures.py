@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.agreement import MEASURES, f1_of_nights
-from evaluation.confidence import Confidence
 from evaluation.curves import Curve
 from evaluation.experts import Panel
 from evaluation.nights import Scored
 from evaluation.pairs import Comparison
 from evaluation.sleep import STATISTICS, BlandAltman
 from folds.history import Pass
-from scoring.confidence import Judged
+from scoring.confidence import Confidence, Judged
 from scoring.plots import COLOURS, INK, PALE, drawing
 from sleepstage import STAGE_NAMES, Stage
 
@@ -99,7 +98,7 @@ def comparison_figure(compared: Comparison) -> Figure:
 
 
 def bland_altman_figure(statistics: Sequence[BlandAltman], label: str) -> Figure:
-    """Draw difference against mean of each sleep statistic, a mark for each night, with bias and limits of agreement."""
+    """Draw difference against mean of each sleep statistic, a mark for each night, and bias and limits of agreement."""
     rows = -(-len(statistics) // 3)
     with drawing(TWO_COLUMNS, 0.5 + 1.75 * rows) as figure:
         panels = np.atleast_1d(figure.subplots(rows, 3, squeeze=False)).ravel()
@@ -113,6 +112,7 @@ def bland_altman_figure(statistics: Sequence[BlandAltman], label: str) -> Figure
 
 
 def draw_bland_altman(axes: Axes, one: BlandAltman) -> None:
+    """Draw one statistic: a ring for each night, the bias as a line, the limits of agreement as broken ones."""
     axes.axhline(0, color=PALE, linewidth=0.8)
     axes.plot(one.means, one.differences, "o", color=INK, markersize=3, fillstyle="none")
     limits = one.limits
@@ -194,7 +194,7 @@ def coverage_figure(every: Sequence[Confidence]) -> Figure:
             axes.plot(*surest_first(one.pooled), color=INK, linewidth=1.8, label="all nights")
             at = one.at_limit
             if at.share_above > 0:
-                text = f"at the limit, {one.limit:.2f}"
+                text = f"at the limit, {at.limit:.2f}"
                 place = (100 * at.share_above, 100 * at.right_above)
                 axes.plot(*place, "o", color=INK, markersize=6, markerfacecolor="white", label=text)
             axes.set_xlim(0, 100)

@@ -11,10 +11,10 @@ from sleepstage import EPOCH_SECONDS
 from version import __version__
 
 AGREEMENT = (
-    "Agreement with the expert was computed over the epochs of {epoch} s that both staged: accuracy, macro-F1 (the mean "
-    "F1 of the stages that occur), Cohen's kappa and the F1 of each stage. Mean, standard deviation and median are over "
-    "subjects, each of which counts once over all its nights; pooled figures are over all epochs. Intervals are 95 % "
-    "percentiles of {resamples:,} bootstrap resamples of subjects."
+    "Agreement with the expert was computed over the epochs of {epoch} s that both staged: accuracy, macro-F1 (the "
+    "mean F1 of the stages that occur), Cohen's kappa and the F1 of each stage. Mean, standard deviation and median "
+    "are over subjects, each of which counts once over all its nights; pooled figures are over all epochs. Intervals "
+    "are 95 % percentiles of {resamples:,} bootstrap resamples of subjects."
 )
 SLEEP = (
     "Sleep statistics follow the AASM manual; model and expert are compared by bias and limits of agreement (bias ± "
@@ -22,17 +22,17 @@ SLEEP = (
     "subjects."
 )
 CONFIDENCE = (
-    "Confidence is the probability of the most probable stage. The expected calibration error is over ten bins of equal "
-    "width (Guo et al. 2017)."
+    "Confidence is the probability of the most probable stage. The expected calibration error is over ten bins of "
+    "equal width (Guo et al. 2017)."
 )
 PAIRS = (
     "Models were compared on the same epochs by the differences of their figures per subject: mean with a bootstrap "
-    "interval, two-sided Wilcoxon signed-rank test with Holm's correction for all figures of a comparison, matched-pairs "
-    "rank-biserial correlation, and the mean over the standard deviation of the differences (d)."
+    "interval, two-sided Wilcoxon signed-rank test with Holm's correction for all figures of a comparison, "
+    "matched-pairs rank-biserial correlation, and the mean over the standard deviation of the differences (d)."
 )
 EXPERTS = (
-    "With several experts, the consensus of an epoch is the stage with most experts (epochs in a tie are left out), each "
-    "expert is compared with the others, and soft agreement is that of Guillot et al. (2020)."
+    "With several experts, the consensus of an epoch is the stage with most experts (epochs in a tie are left out), "
+    "each expert is compared with the others, and soft agreement is that of Guillot et al. (2020)."
 )
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
 

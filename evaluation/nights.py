@@ -236,7 +236,8 @@ def codes(path: Path, names: pd.Series[Any]) -> NDArray[np.int32]:
     unknown = set(names.unique()) - CODES.keys()
     if unknown:
         raise InputError(f"{path}: stage {unknown.pop()!r}; there are {', '.join(CODES)}")
-    return names.map(CODES).to_numpy(np.int32)
+    found: NDArray[np.int32] = names.map(CODES).to_numpy(np.int32)
+    return found
 
 
 # ---- names ----

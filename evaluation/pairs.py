@@ -6,7 +6,7 @@ is 2 to the power of 1 - n (0.0625 with five), however large the difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np

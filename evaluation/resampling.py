@@ -11,31 +11,35 @@ from numpy.typing import NDArray
 RESAMPLES = 10_000
 SEED = 0  # the intervals are the same each time
 
-NO_INTERVAL = (float("nan"), float("nan"))
+Interval = tuple[float, float]
+Figures = Callable[[NDArray[Any], int], NDArray[np.float64]]
+
+NO_INTERVAL: Interval = (float("nan"), float("nan"))
 
 
-def interval_of_mean(values: NDArray[np.float64]) -> tuple[float, float]:
+def interval_of_mean(values: NDArray[np.float64]) -> Interval:
     """Return the 95 % percentile interval of the mean of (subject,) values; nan with fewer than two.
 
     Percentiles for the reason that `scoring.metrics.intervals` gives.
     """
-    return interval(lambda drawn, axis: values[drawn.astype(np.intp)].mean(axis=axis), len(values))
+    return intervals(lambda drawn, axis: values[drawn.astype(np.intp)].mean(axis=axis)[np.newaxis], 1, len(values))[0]
 
 
-def interval(figure: Callable[[NDArray[Any], int], NDArray[np.float64]], n_subjects: int) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a figure when subjects are drawn with replacement.
+def intervals(figures: Figures, n_figures: int, n_subjects: int) -> list[Interval]:
+    """Return the 95 % percentile intervals of some figures when subjects are drawn with replacement.
 
     Args:
-        figure: (…, drawn subject) numbers of subjects, and the axis of the drawn → (…) the figure.
-        n_subjects: how many there are; with fewer than two, both limits are nan.
+        figures: (…, drawn subject) numbers of subjects, and the axis of the drawn → (figure, …).
+        n_figures: how many it returns.
+        n_subjects: how many there are; with fewer than two, all limits are nan.
     """
     from scipy.stats import bootstrap
 
     if n_subjects < 2:
-        return NO_INTERVAL
+        return [NO_INTERVAL] * n_figures
     limits = bootstrap(
         (np.arange(n_subjects),),
-        lambda drawn, axis: figure(drawn, axis),
+        figures,
         vectorized=True,
         axis=-1,
         n_resamples=RESAMPLES,
@@ -43,4 +47,4 @@ def interval(figure: Callable[[NDArray[Any], int], NDArray[np.float64]], n_subje
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
-    return float(limits.low), float(limits.high)
+    return [(float(low), float(high)) for low, high in zip(limits.low, limits.high, strict=True)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.nights import EvaluatedNight
-from evaluation.resampling import interval
+from evaluation.resampling import intervals
 from scoring.sleepstats import Statistics, sleep_statistics
 from sleepstage import UNKNOWN
 
@@ -99,8 +100,8 @@ def bland_altman(nights: Sequence[EvaluatedNight]) -> list[BlandAltman]:
         if both:
             table = np.array(both, np.float64)  # (night, model expert subject)
             subjects = table[:, 2].astype(np.intp)
-            intervals = intervals_of(table[:, 0] - table[:, 1], subjects)
-            results.append(BlandAltman(name, table[:, 0], table[:, 1], subjects, intervals))
+            limits = intervals_of(table[:, 0] - table[:, 1], subjects)
+            results.append(BlandAltman(name, table[:, 0], table[:, 1], subjects, limits))
     return results
 
 
@@ -115,14 +116,11 @@ def intervals_of(differences: NDArray[np.float64], subjects: NDArray[np.intp]) -
         np.array([(differences[subjects == one] ** power).sum() for one in present]) for power in (0, 1, 2)
     )
 
-    def figures(which: str, drawn: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    def figures(drawn: NDArray[Any], axis: int) -> NDArray[np.float64]:
         chosen = drawn.astype(np.intp)
         n, total, square = (sums_of[chosen].sum(axis=axis) for sums_of in (counts, sums, squares))
         bias = total / n
         sd = np.sqrt(np.maximum(square - n * bias**2, 0) / np.maximum(n - 1, 1))
-        return bias + {"bias": 0, "lower": -Z, "upper": Z}[which] * sd
+        return np.stack([bias, bias - Z * sd, bias + Z * sd])
 
-    return {
-        which: interval(lambda drawn, axis, which=which: figures(which, drawn, axis), len(present))
-        for which in ("bias", "lower", "upper")
-    }
+    return dict(zip(("bias", "lower", "upper"), intervals(figures, 3, len(present)), strict=True))

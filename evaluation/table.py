@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Row = dict[str, Any]
 
 NO_VALUE = "–"
 IN_LATEX = {"–": "--", "±": r"$\pm$", "≥": r"$\geq$", "µ": r"$\mu$"}  # what every LaTeX reads
@@ -88,3 +90,14 @@ def shown_range(values: Sequence[float], digits: int = 1) -> str:
 def shown_p(value: float) -> str:
     """Return a p value as papers print it."""
     return "< 0.001" if value < 0.001 else shown(value, 3)
+
+
+def table(name: str, caption: str, rows: Sequence[Row], as_shown: Callable[[Row], Row]) -> Table:
+    """Return a table of rows; `as_shown` makes of a row what readers see."""
+    import pandas as pd
+
+    return Table(name, caption, pd.DataFrame(rows), pd.DataFrame([as_shown(row) for row in rows], dtype=object))
+
+
+def n_of(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

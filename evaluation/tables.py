@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from evaluation.agreement import MEASURES, OverSubjects, scores_of_night
-from evaluation.confidence import Confidence
-from evaluation.curves import Curve
-from evaluation.experts import Panel
 from evaluation.nights import Scored
 from evaluation.pairs import Comparison
 from evaluation.sleep import STATISTICS, BlandAltman
-from evaluation.table import NO_VALUE, Table, shown, shown_p, shown_range
+from evaluation.table import Row, Table, n_of, shown, shown_p, shown_range, table
 from scoring.metrics import Scores
 from sleepstage import STAGE_NAMES
-
-Row = dict[str, Any]
-
-
-def table(name: str, caption: str, rows: Sequence[Row], as_shown: Callable[[Row], Row]) -> Table:
-    """Return a table of rows; `as_shown` makes of a row what readers see."""
-    import pandas as pd
-
-    return Table(name, caption, pd.DataFrame(rows), pd.DataFrame([as_shown(row) for row in rows], dtype=object))
-
-
-def n_of(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
 
 # ---- agreement ----
 
@@ -190,11 +173,8 @@ def bland_altman_table(scored: Scored, statistics: Sequence[BlandAltman]) -> Tab
             "mean_expert": mean(one.expert),
             "mean_model": mean(one.model),
             **one.limits,
-            **{
-                f"{name}_{end}": limit
-                for name, both in one.intervals.items()
-                for end, limit in zip(("low", "high"), both, strict=True)
-            },
+            **{f"{name}_low": low for name, (low, _) in one.intervals.items()},
+            **{f"{name}_high": high for name, (_, high) in one.intervals.items()},
         }
         for one in statistics
     ]
@@ -216,155 +196,9 @@ def bland_altman_table(scored: Scored, statistics: Sequence[BlandAltman]) -> Tab
         f"Sleep statistics of {scored.label} less the expert's, over nights (Bland and Altman). Intervals: subjects "
         "drawn."
         + (
-            " Prepared nights hold no lights and no epochs that nobody staged: time in bed is all that is left of a night."
+            " Prepared nights hold no lights and no epochs that nobody staged: what is left counts as time in bed."
             if prepared
             else ""
         )
     )
     return table(f"sleep_statistics_{scored.label}", caption, rows, as_shown)
-
-
-# ---- experts ----
-
-
-def experts_table(panel: Panel) -> Table:
-    """Return how far models and experts agree with each expert, with the consensus, and softly."""
-    experts = [one.label for one in panel.scorers if not one.is_model]
-    rows: list[Row] = []
-    for one in panel.scorers:
-        consensus = one.with_consensus
-        rows.append(
-            {
-                "scorer": one.label,
-                "is_model": one.is_model,
-                **{
-                    f"kappa_{label}": one.with_each[label].kappa if label in one.with_each else float("nan")
-                    for label in experts
-                },
-                "consensus_epochs": consensus.n_epochs if consensus else 0,
-                **{
-                    f"consensus_{measure.name}": measure.of(consensus) if consensus else float("nan")
-                    for measure in MEASURES
-                },
-                "soft_agreement": one.soft,
-            }
-        )
-
-    def as_shown(row: Row) -> Row:
-        return {
-            "": row["scorer"],
-            **{f"kappa, {label}": shown(row[f"kappa_{label}"], 3) for label in experts},
-            "consensus: accuracy (%)": shown(100 * row["consensus_accuracy"]),
-            "macro-F1 (%)": shown(100 * row["consensus_macro_f1"]),
-            "kappa": shown(row["consensus_kappa"], 3),
-            "soft agreement": shown(row["soft_agreement"], 3),
-        }
-
-    caption = (
-        f"{n_of(len(experts), 'expert')}, {n_of(len(panel.nights), 'night')}, {panel.n_epochs:,} epochs. The consensus "
-        f"is the stage that most experts chose; {100 * panel.agreed:.1f} % of the epochs have one, the others are left "
-        "out. An expert is compared with the others."
-    )
-    return table("experts", caption, rows, as_shown)
-
-
-# ---- confidence ----
-
-
-def confidence_table(every: Sequence[Confidence]) -> Table:
-    """Return how well confidence is calibrated, and what the limit does."""
-    rows = [
-        {
-            "model": one.label,
-            "epochs": len(one.pooled.right),
-            "mean_confidence_percent": 100 * float(one.pooled.confidence.mean()),
-            "right_percent": 100 * float(one.pooled.right.mean()),
-            "calibration_error_percent": 100 * one.reliability.error,
-            "brier": one.pooled.brier,
-            "limit": one.limit,
-            "above_percent": 100 * one.at_limit.share_above,
-            "right_above_percent": 100 * one.at_limit.right_above,
-            "right_below_percent": 100 * one.at_limit.right_below,
-            "lowest_right_above_percent": 100 * one.worst_night[1],
-            "lowest_night": one.worst_night[0],
-        }
-        for one in every
-    ]
-
-    def as_shown(row: Row) -> Row:
-        return {
-            "": row["model"],
-            "confidence (%)": shown(row["mean_confidence_percent"]),
-            "right (%)": shown(row["right_percent"]),
-            "ECE (%)": shown(row["calibration_error_percent"]),
-            "Brier": shown(row["brier"], 3),
-            "limit": shown(row["limit"], 2),
-            "epochs above (%)": shown(row["above_percent"]),
-            "of these right (%)": shown(row["right_above_percent"]),
-            "below, right (%)": shown(row["right_below_percent"]),
-            "worst night, above (%)": f"{shown(row['lowest_right_above_percent'])} ({row['lowest_night'] or NO_VALUE})",
-        }
-
-    caption = (
-        "Confidence against what is right. ECE: expected calibration error, ten bins of equal width. Above the limit an "
-        "epoch counts as sure. Where nights have limits of their own (folds), their mean stands here."
-    )
-    return table("confidence", caption, rows, as_shown)
-
-
-def limit_table(every: Sequence[Confidence]) -> Table:
-    """Return, night by night, how many epochs lie above the limit, and how many of them are right."""
-    rows = [
-        {
-            "model": one.label,
-            "night": name,
-            "limit": at.limit,
-            "above_percent": 100 * at.share_above,
-            "right_above_percent": 100 * at.right_above,
-            "right_below_percent": 100 * at.right_below,
-        }
-        for one in every
-        for name, at in one.by_night.items()
-    ]
-
-    def as_shown(row: Row) -> Row:
-        return {
-            "model": row["model"],
-            "night": row["night"],
-            "limit": shown(row["limit"], 2),
-            "epochs above (%)": shown(row["above_percent"]),
-            "of these right (%)": shown(row["right_above_percent"]),
-            "below, right (%)": shown(row["right_below_percent"]),
-        }
-
-    return table("confidence_nights", "What the limit of confidence does, night by night.", rows, as_shown)
-
-
-# ---- training ----
-
-
-def training_table(curves: Sequence[Curve]) -> Table:
-    """Return what the training of each fold came to."""
-    rows = [
-        {
-            "fold": one.label,
-            "passes": len(one.passes),
-            "kept_pass": one.kept.pass_number if one.kept else None,
-            "valid_accuracy_percent": 100 * (one.kept.valid_accuracy or 0) if one.kept else float("nan"),
-            "valid_macro_f1_percent": 100 * (one.kept.valid_macro_f1 or 0) if one.kept else float("nan"),
-            "minutes": sum(each.seconds for each in one.passes) / 60,
-        }
-        for one in curves
-    ]
-
-    def as_shown(row: Row) -> Row:
-        return {
-            "fold": row["fold"],
-            "passes": str(row["passes"]),
-            "kept pass": str(row["kept_pass"] or NO_VALUE),
-            "validation accuracy (%)": shown(row["valid_accuracy_percent"]),
-            "validation macro-F1 (%)": shown(row["valid_macro_f1_percent"]),
-            "minutes": shown(row["minutes"]),
-        }
-
-    return table("training", "Training passes, and the pass whose weights were kept.", rows, as_shown)

@@ -17,6 +17,7 @@ from command import InputError, log
 from config import settings_of
 from files import Arrays, opened_arrays, written_whole
 from folds import published
+from folds.calibration import Calibration, load_calibration
 from folds.folders import (
     BEST,
     RESUME,
@@ -49,7 +50,7 @@ class Best:
 class Fold:
     """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`.
 
-    `sha256` is that of the file that holds the weights.
+    `sha256` is that of the file that holds the weights. `calibration` is None where nobody has calibrated them.
     """
 
     run: Run
@@ -57,6 +58,7 @@ class Fold:
     folder: Path
     format: str
     sha256: str = ""
+    calibration: Calibration | None = None
 
     def described(self) -> dict[str, Any]:
         """Return where the checkpoint is and when it was kept, as JSON-ready values."""
@@ -69,6 +71,7 @@ class Fold:
             "pass_number": self.best.pass_number,
             "global_step": self.best.global_step,
             "channels": list(self.run.channels),
+            "temperature": self.calibration.temperature if self.calibration else None,
         }
 
 
@@ -140,7 +143,8 @@ def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
 
 
 def own_fold(run: Run, folder: Path) -> Fold:
-    return Fold(run, load_best(folder), folder, NPZ, sha256_of(folder / BEST))
+    digest = sha256_of(folder / BEST)
+    return Fold(run, load_best(folder), folder, NPZ, digest, load_calibration(folder, digest))
 
 
 def sha256_of(path: Path) -> str:

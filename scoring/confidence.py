@@ -5,8 +5,9 @@ Confidence is the probability of the most probable stage.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +96,7 @@ class AboveLimit:
 def above_limit(epochs: Judged, limit: float) -> AboveLimit:
     """Return how many epochs lie above a limit, and how many of them, and of the others, are right."""
     above = epochs.above(limit)
-
-    def share_right(mask: NDArray[np.bool_]) -> float:
-        return float(epochs.right[mask].mean()) if mask.any() else float("nan")
-
-    return AboveLimit(limit, float(above.mean()), share_right(above), share_right(~above))
+    return AboveLimit(limit, share_of(above), share_of(epochs.right[above]), share_of(epochs.right[~above]))
 
 
 def together(nights: Sequence[Judged]) -> Judged:
@@ -110,3 +107,63 @@ def together(nights: Sequence[Judged]) -> Judged:
         np.concatenate([night.right for night in nights]),
         float(np.average([night.brier for night in nights], weights=n)),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Confidence:
+    """The confidence of one model over its nights.
+
+    Attributes:
+        label: the model's.
+        nights: the epochs of each night, by name.
+        limits: below which confidence an epoch of the night counts as unsure, by the same names.
+    """
+
+    label: str
+    nights: Mapping[str, Judged]
+    limits: Mapping[str, float]
+
+    @cached_property
+    def pooled(self) -> Judged:
+        """The epochs of all nights."""
+        return together(list(self.nights.values()))
+
+    @cached_property
+    def reliability(self) -> Reliability:
+        """Confidence against what is right, over all nights."""
+        return reliability(self.pooled)
+
+    @cached_property
+    def by_night(self) -> dict[str, AboveLimit]:
+        """What each night's own limit does."""
+        return {name: above_limit(epochs, self.limits[name]) for name, epochs in self.nights.items()}
+
+    @cached_property
+    def at_limit(self) -> AboveLimit:
+        """What the nights' own limits do over all nights; `limit` is their mean."""
+        sure = np.concatenate([epochs.above(self.limits[name]) for name, epochs in self.nights.items()])
+        limit = float(np.mean([self.limits[name] for name in self.nights]))
+        right = self.pooled.right
+        return AboveLimit(limit, float(sure.mean()), share_of(right[sure]), share_of(right[~sure]))
+
+    @property
+    def worst_night(self) -> tuple[str, float]:
+        """The night with the lowest share right above its limit, and that share; "" and nan where there is none."""
+        known = {name: at.right_above for name, at in self.by_night.items() if np.isfinite(at.right_above)}
+        worst = min(known, key=lambda name: known[name], default="")
+        return worst, known.get(worst, float("nan"))
+
+    def in_words(self) -> str:
+        """Return how far confidence can be trusted, as a sentence."""
+        at, (worst, right) = self.at_limit, self.worst_night
+        said = f"calibration error {100 * self.reliability.error:.1f} %; {100 * at.share_above:.1f} % of the epochs "
+        if not worst:
+            return f"{said}are at the limit ({at.limit:.2f}) or above"
+        return (
+            f"{said}are at the limit ({at.limit:.2f}) or above, {100 * at.right_above:.1f} % of them right; "
+            f"least in {worst}, {100 * right:.1f} %"
+        )
+
+
+def share_of(right: NDArray[np.bool_]) -> float:
+    return float(right.mean()) if len(right) else float("nan")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from folds.checkpoint import Fold
-from recordings.epochs import TARGET_RATE
+from recordings.datasets import DATASETS
+from scoring.staged import LOW_CONFIDENCE, StagedRecording, limit_of
 from sleepstage import EPOCH_SECONDS
 from version import __version__, versions
 
@@ -45,20 +46,61 @@ def methods_text(folds: Sequence[Fold], channels: Iterable[str], how: str) -> st
         f"of the SHA-256 of the file of each, {hashes}).",
         how,
         signals(folds),
-        confidence(folds),
+        confidence_text(folds),
         f"Software: {libraries}.",
     )
     return " ".join(filter(None, sentences))
 
 
 def signals(folds: Sequence[Fold]) -> str:
-    """Say at which rate the network sees its signal, and what is done to a recording before."""
-    rates = dict.fromkeys(fold.run.settings.sampling_rate for fold in folds)
-    needs = listed(list(dict.fromkeys(fold.run.conditioning.in_words() for fold in folds)))
-    rate = listed([str(rate) for rate in rates]) if rates else str(TARGET_RATE)
-    return f"Signals entered the network in µV at {rate} Hz; conditioning of recordings: {needs}."
+    """Say what the network sees of an epoch, and what is done to a recording before."""
+    settings = [fold.run.settings for fold in folds]
+    inputs = {
+        f"{one.input_size / one.sampling_rate:g} s of each epoch in µV at {one.sampling_rate} Hz" for one in settings
+    }
+    needs = {fold.run.conditioning.in_words() for fold in folds}
+    return (
+        f"The network saw {listed(sorted(inputs))}. Conditioning of recordings other than the weights' own nights: "
+        f"{listed(sorted(needs))}."
+    )
 
 
-def confidence(folds: Sequence[Fold]) -> str:
-    """Say whether the probabilities were calibrated, and how."""
-    return "Probabilities are those of the network, without calibration."
+def confidence_text(folds: Sequence[Fold]) -> str:
+    """Say whether the probabilities were calibrated, how, and below which an epoch counts as unsure."""
+    found = [fold.calibration for fold in folds if fold.calibration]
+    text = "Confidence is the probability of the most probable stage"
+    if len(found) < len(folds):
+        return (
+            f"{text}, as the network gives it; it was not calibrated. Below {LOW_CONFIDENCE:g} an epoch counts as "
+            "unsure, a limit chosen on one night."
+        )
+    temperatures = listed([f"{one.temperature:.2f}" for one in found])
+    nights = listed([str(len(one.nights)) for one in found])
+    text += f", calibrated with a temperature found on the fold's validation nights ({temperatures}; {nights} nights)."
+    if any(one.limit is None for one in found):
+        return f"{text} Below {LOW_CONFIDENCE:g} an epoch counts as unsure; some fold has no limit that does better."
+    return (
+        f"{text} Below {limit_of(folds):.2f} an epoch counts as unsure: the mean over folds of the lowest limit at and "
+        f"above which {100 * found[0].wanted:.0f} % of the validation epochs were right."
+    )
+
+
+# ---- how folds and nights go together ----
+
+
+def of_test_nights(folds: Sequence[Fold]) -> str:
+    """Say how test nights were staged."""
+    db = folds[0].run.db
+    n_folds = DATASETS[db].n_folds if db in DATASETS else len(folds)
+    return f"Each test night was staged by the fold that had not seen its subject ({len(folds)} of {n_folds} folds)."
+
+
+MEAN_OF_FOLDS = "The probability of a stage is the mean over the folds; folds that had seen a subject did not stage it."
+
+
+def methods_of_recordings(scored: Sequence[StagedRecording]) -> str:
+    """Return the paragraph on scored recordings."""
+    folds = {fold.run.fold: fold for staged in scored for fold in staged.folds}
+    used = [folds[number] for number in sorted(folds)]
+    channels = [channel.label for staged in scored for channel in staged.channels]
+    return methods_text(used, channels, MEAN_OF_FOLDS if len(used) > 1 else "")

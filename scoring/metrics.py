@@ -175,7 +175,7 @@ def pooled(scored: Iterable[Scores]) -> Scores:
 
 
 def intervals(
-    confusions: Mapping[int, ArrayLike], *, seed: int, n_resamples: int = 10_000
+    confusions: Mapping[Any, ArrayLike], *, seed: int, n_resamples: int = 10_000
 ) -> dict[str, Interval] | None:
     """Return 95 % bootstrap intervals of accuracy, macro-F1, kappa and the F1 of each stage, pooled over all epochs.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ from data import Night, load_night
 from folds.checkpoint import Fold
 from recordings.datasets import Dataset
 from scoring import metrics
+from scoring.confidence import Confidence, judged
 from scoring.metrics import Scores
-from scoring.staged import StagedNight
-from scoring.staging import stager_of
+from scoring.staged import StagedNight, limit_of
+from scoring.staging import calibrated, stager_of
 
 if TYPE_CHECKING:
     from model import Stager
@@ -33,7 +34,8 @@ class TestNight:
     Attributes:
         staged: the model's stages and the expert's.
         scores: the agreement of the two.
-        subject, fold: their numbers.
+        subject: its number, or its name where it has none.
+        fold: its number; None where several folds staged it.
         seen: the fold, or what it started from, has learned from the subject, as --allow_seen lets it.
     """
 
@@ -41,8 +43,8 @@ class TestNight:
 
     staged: StagedNight
     scores: Scores
-    subject: int
-    fold: int
+    subject: int | str
+    fold: int | None
     seen: bool
 
 
@@ -100,6 +102,7 @@ def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> Te
         trained = " or ".join(fold.run.channels)
         log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)
     staged = stage_night(stager, night)
+    staged = replace(staged, probabilities=calibrated(fold, staged.probabilities), limit=limit_of([fold]))
     return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name))
 
 
@@ -124,20 +127,31 @@ def intervals(tested: Iterable[TestNight]) -> dict[str, metrics.Interval] | None
     return metrics.intervals(by_subject(tested), seed=BOOTSTRAP_SEED)
 
 
-def by_subject(tested: Iterable[TestNight]) -> dict[int, NDArray[np.int64]]:
+def by_subject(tested: Iterable[TestNight]) -> dict[int | str, NDArray[np.int64]]:
     """Return each subject's confusion matrix over all its nights."""
-    total: dict[int, NDArray[np.int64]] = {}
+    total: dict[int | str, NDArray[np.int64]] = {}
     for night in tested:
         total[night.subject] = total.get(night.subject, 0) + night.scores.confusion
     return total
 
 
-def coverage(tested: Sequence[TestNight], dataset: Dataset) -> str:
-    """Return in words how much of a data set was scored."""
+def confidence_of(tested: Sequence[TestNight]) -> Confidence:
+    """Return how far the model's confidence can be trusted on these nights."""
+    nights = {
+        night.staged.name: judged(night.staged.probabilities, night.staged.expert)
+        for night in tested
+        if night.staged.expert is not None
+    }
+    return Confidence("", nights, {night.staged.name: night.staged.limit for night in tested})
+
+
+def coverage(tested: Sequence[TestNight], dataset: Dataset, weights: Dataset | None = None) -> str:
+    """Return in words how much of a data set was scored; `weights`: whose folds did, if they are of another one."""
     n_folds, n_subjects = len({night.fold for night in tested}), len({night.subject for night in tested})
     n_simulated, n_seen = sum(night.staged.simulated for night in tested), sum(night.seen for night in tested)
+    scored_by = f"weights of {weights.name}" if weights else f"{n_folds} of {dataset.n_folds} folds"
     return (
-        f"{dataset.name}: {n_folds} of {dataset.n_folds} folds, {n_subjects} of {len(dataset.subjects)} subjects, "
+        f"{dataset.name}: {scored_by}, {n_subjects} of {len(dataset.subjects)} subjects, "
         f"{len(tested)} nights{f', {n_simulated} SIMULATED' if n_simulated else ''}"
         f"{f', {n_seen} of subjects SEEN IN TRAINING' if n_seen else ''}"
     )

@@ -11,7 +11,7 @@ from recordings.conditioning import Measured
 from recordings.epochs import TARGET_RATE, amplitude_notice
 from recordings.recording import RawSignal, Recording
 from scoring.quality import AMPLITUDE, Quality, Seen
-from scoring.staged import LOW_CONFIDENCE, NO_SIGNAL, StagedChannel, time_of
+from scoring.staged import NO_SIGNAL, StagedChannel, time_of
 from sleepstage import EPOCH_SECONDS, Stage
 
 FAULTY_SHARE = 0.01  # of epochs with a fault; fewer are movements, which the table flags and nobody needs to be told
@@ -49,8 +49,8 @@ def gain_doubts(signal: RawSignal, conditioned: Iterable[Measured]) -> Iterator[
             )
 
 
-def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:
-    """Yield what speaks against trusting (epoch, stage) probabilities."""
+def night_doubts(probabilities: NDArray[np.float32], limit: float) -> Iterator[str]:
+    """Yield what speaks against trusting (epoch, stage) probabilities; below `limit` an epoch is of low confidence."""
     staged = probabilities[np.isfinite(probabilities[:, 0])]
     if not len(staged):
         return
@@ -59,9 +59,9 @@ def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:
         yield f"{missing}: they count as time in bed, but not as sleep"
     if not np.isin(staged.argmax(axis=1), (Stage.N2, Stage.N3)).any():
         yield "no N2 and no N3 at all: unlike a night's sleep"
-    unsure = np.count_nonzero(staged.max(axis=1) < LOW_CONFIDENCE)
+    unsure = np.count_nonzero(staged.max(axis=1) < limit)
     if unsure > len(staged) / 4:
-        yield f"{unsure} of {len(staged)} epochs are of low confidence (below {LOW_CONFIDENCE:g})"
+        yield f"{unsure} of {len(staged)} epochs are of low confidence (below {limit:g})"
 
 
 def notices_on(

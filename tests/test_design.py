@@ -15,16 +15,17 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("trainer", "predict", "convert", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate", "evaluate"),
     ("evaluation.assembly",),
     ("evaluation.tables", "evaluation.figures", "evaluation.page", "evaluation.methods"),
-    ("evaluation.pairs", "evaluation.confidence", "evaluation.table"),
-    ("evaluation.agreement", "evaluation.sleep", "evaluation.experts", "evaluation.curves"),
-    ("evaluation.nights", "evaluation.resampling"),
+    ("evaluation.pairs", "evaluation.experts"),
+    ("evaluation.agreement", "evaluation.sleep", "evaluation.confidence", "evaluation.curves"),
+    ("evaluation.nights", "evaluation.resampling", "evaluation.table"),
     ("evaluation",),
     ("scoring",),
     ("scoring.scorer",),
     ("scoring.report", "scoring.recording_files", "scoring.test_night_files"),
     ("scoring.methods",),
     ("scoring.plots",),
-    ("scoring.test_nights",),
+    ("scoring.other_nights",),
+    ("scoring.test_nights", "scoring.calibrating"),
     ("scoring.staging",),
     ("scoring.trust", "scoring.lights"),
     ("scoring.staged",),
@@ -32,7 +33,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum", "scoring.confidence"),
     ("folds.planning", "folds.history"),
     ("folds.checkpoint",),
-    ("folds.run",),
+    ("folds.run", "folds.calibration"),
     ("folds.published",),
     ("folds.folders", "folds.split"),
     ("folds",),
@@ -56,7 +57,14 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 COMMANDS = set(FLOORS[0])
 NEED_TENSORFLOW = {"model", "nn"}  # the only files that import it as they are imported
-MAY_IMPORT_MODEL = {"trainer", "convert", "scoring.staging", "scoring.test_nights", "folds.history"}
+MAY_IMPORT_MODEL = {
+    "trainer",
+    "convert",
+    "scoring.staging",
+    "scoring.calibrating",
+    "scoring.test_nights",
+    "folds.history",
+}
 IMPORTS_TENSORFLOW = "device"  # where everybody else's TensorFlow comes from
 NO_TENSORFLOW = {"tensorflow", "keras"}
 

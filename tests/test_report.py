@@ -9,8 +9,9 @@ import pytest
 
 from command import InputError
 from folds.run import Origin
+from scoring.methods import trained_on
 from scoring.recording_files import write_recording
-from scoring.report import trained_on, write_report
+from scoring.report import write_report
 from tests.staged_nights import STAGES, a_fold, refused_night, staged_night
 
 
