@@ -171,10 +171,11 @@ def read_recordings(label: str, folder: Path, tables: Sequence[Path]) -> Scored:
         table = read_table(path, ("epoch", "stage", *PROBABILITIES))
         about = load_json(path.with_name(path.name.removesuffix(STAGES_CSV) + SUMMARY), AGAIN)
         start = datetime.fromisoformat(about["start"]) if about.get("start") else None
+        night = night_of(Path(about.get("file") or name).name)
         nights.append(
             EvaluatedNight(
-                name=night_of(Path(about["file"]).name if about.get("file") else name) if "/" not in name else name,
-                subject=subject_of(name),
+                name=name if "/" in name else night,  # a folder in it tells recordings of one name apart
+                subject=subject_of(night),
                 stages=codes(path, table["stage"]),
                 expert=codes(path, table["expert"]) if "expert" in table else None,
                 probabilities=table[PROBABILITIES].to_numpy(np.float64),

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.nights import EvaluatedNight, Scored
+from files import save_json
 from recordings.datasets import DATASETS
 from scoring import metrics
 from scoring.staged import StagedNight
-from scoring.test_night_files import write_test_nights
+from scoring.test_night_files import epoch_table, summary, write_table
 from scoring.test_nights import TestNight
 from tests.staged_nights import a_fold
 
@@ -40,10 +41,12 @@ def tested_nights(skill: float, subjects: Sequence[int] = SUBJECTS, n: int = 120
 
 
 def score_folder(folder: Path, skill: float, subjects: Sequence[int] = SUBJECTS, **changes) -> Path:
-    """Write what predict.py --output_dir would, and return the folder."""
+    """Write what predict.py --output_dir would, less its pictures, and return the folder."""
     folder.mkdir(parents=True)
     tested = [replace(one, **changes) for one in tested_nights(skill, subjects)]
-    write_test_nights(folder, tested, [a_fold(subject) for subject in subjects], DATASETS["sleepedf"])
+    folds = [a_fold(subject) for subject in subjects]
+    save_json(folder / "metrics.json", summary(tested, folds, DATASETS["sleepedf"]))
+    write_table(folder / "epochs.csv", epoch_table(tested))
     return folder
 
 
