@@ -11,7 +11,7 @@ from recordings.conditioning import Measured
 from recordings.epochs import TARGET_RATE, amplitude_notice
 from recordings.recording import RawSignal, Recording
 from scoring.quality import AMPLITUDE, Quality, Seen
-from scoring.staged import NO_SIGNAL, StagedChannel, time_of
+from scoring.staged import LOW_CONFIDENCE, NO_SIGNAL, StagedChannel, time_of
 from sleepstage import EPOCH_SECONDS, Stage
 
 FAULTY_SHARE = 0.01  # of epochs with a fault; fewer are movements, which the table flags and nobody needs to be told
@@ -49,7 +49,7 @@ def gain_doubts(signal: RawSignal, conditioned: Iterable[Measured]) -> Iterator[
             )
 
 
-def night_doubts(probabilities: NDArray[np.float32], limit: float) -> Iterator[str]:
+def night_doubts(probabilities: NDArray[np.float32], limit: float = LOW_CONFIDENCE) -> Iterator[str]:
     """Yield what speaks against trusting (epoch, stage) probabilities; below `limit` an epoch is of low confidence."""
     staged = probabilities[np.isfinite(probabilities[:, 0])]
     if not len(staged):

@@ -50,7 +50,7 @@ def test_a_simulated_recording_is_called_so(tmp_path):
 def test_every_fold_that_staged_something_is_named_once(tmp_path):
     other = staged_night(tmp_path, name="other", folds=(a_fold(4), a_fold(7)))
     page = report_on(tmp_path, staged_night(tmp_path), other)
-    assert "mean probability of folds 0, 4, 7" in page
+    assert "trained on sleepedf (folds 0, 4 and 7;" in page and "mean over the folds" in page
     assert [page.count(f"output/sleepedf/{number}<") for number in (0, 4, 7)] == [1, 1, 1]
 
 
