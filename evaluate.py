@@ -39,10 +39,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
-    if not options.scores and not options.training:
-        raise InputError("nothing to evaluate; name a folder of scores, or folds with --training")
     if options.experts and not options.scores:
         raise InputError("--experts are compared with scores; name a folder of scores first")
+    if not options.scores and not options.training:
+        raise InputError("nothing to evaluate; name a folder of scores, or folds with --training")
     subjects = read_subjects(Path(options.subjects)) if options.subjects else None
     models = [read_scored(place, subjects) for place in options.scores]
     experts = [read_scored(place, subjects) for place in options.experts or ()]

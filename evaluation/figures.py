@@ -160,8 +160,14 @@ def experts_figure(panel: Panel) -> Figure:
 # ---- confidence ----
 
 
+FEWEST_DRAWN = 20  # epochs; the share of fewer is mostly chance
+
+
 def reliability_figure(every: Sequence[Confidence]) -> Figure:
-    """Draw the share of right epochs against confidence, and below how many epochs have it."""
+    """Draw the share of right epochs against confidence, and below how many epochs have it.
+
+    Bins with fewer than 20 epochs are not drawn; the error counts them.
+    """
     with drawing(ONE_COLUMN, 3.8) as figure:
         upper, lower = figure.subplots(2, sharex=True, height_ratios=[3, 1])
         upper.plot([0, 100], [0, 100], color=PALE, linewidth=1)
@@ -169,11 +175,13 @@ def reliability_figure(every: Sequence[Confidence]) -> Figure:
         for number, one in enumerate(every):
             curve, look = one.reliability, style_of(number)
             label = f"{one.label}: ECE {100 * curve.error:.1f} %"
-            upper.plot(100 * curve.confidence, 100 * curve.right, markersize=4, linewidth=1, label=label, **look)
+            drawn = curve.counts >= FEWEST_DRAWN
+            upper.plot(
+                100 * curve.confidence[drawn], 100 * curve.right[drawn], markersize=4, linewidth=1, label=label, **look
+            )
             shares = 100 * np.histogram(100 * one.pooled.confidence, edges)[0] / len(one.pooled.right)
             lower.stairs(shares, edges, color=look["color"], linestyle=look["linestyle"], linewidth=1)
         upper.set_ylim(0, 100)
-        upper.set_aspect("auto")
         upper.set_ylabel("Right (%)")
         upper.grid(color=PALE, linewidth=0.4)
         upper.legend(frameon=False, fontsize=7, loc="upper left")

@@ -16,6 +16,10 @@ from evaluation.table import Row, Table, n_of, shown, shown_p, shown_range, tabl
 from scoring.metrics import Scores
 from sleepstage import STAGE_NAMES
 
+ENOUGH_SUBJECTS = 10  # with fewer, percentiles of resampled subjects are clearly too narrow
+FEW_SUBJECTS = "With so few subjects the interval is too narrow: it holds what these few differ in, and no more."
+
+
 # ---- agreement ----
 
 
@@ -52,6 +56,8 @@ def agreement_table(scored: Scored, figures: Mapping[str, OverSubjects]) -> Tabl
         f"Agreement of {scored.label} with the expert, {n_of(n_subjects, 'subject')}, {n_of(len(nights), 'night')}, "
         f"{n_epochs:,} epochs. Mean, SD, median and range are over subjects, each of which counts once; the interval "
         "is that of the figure over all epochs, with subjects drawn (10,000 bootstrap resamples)."
+        + (f" {FEW_SUBJECTS}" if n_subjects < ENOUGH_SUBJECTS else "")
+        + (f" {FEW_SUBJECTS}" if n_subjects < ENOUGH_SUBJECTS else "")
     )
     return table(f"agreement_{scored.label}", caption, rows, as_shown)
 

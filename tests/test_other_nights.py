@@ -70,7 +70,7 @@ def test_another_data_sets_nights_get_the_same_report(score, tmp_path):
 
 
 def test_folds_that_saw_a_subject_do_not_stage_it(score, tmp_path):
-    """Subjects 0 and 4 are the test subjects of folds 0 and 4; each other fold has learned from them, and both from 3."""
+    """Folds 0 and 4 test subjects 0 and 4; the other fold has learned from each of them, and both from subject 3."""
     for name in ("SC4001E0", "SC4041E0", "SC4031E0", "SC4201E0"):
         a_night(tmp_path / "data" / "sleepedfx", name, "EEG Fpz-Cz")
     status, printed, folder = score("sleepedfx", "--skip_missing")
