@@ -57,7 +57,6 @@ def agreement_table(scored: Scored, figures: Mapping[str, OverSubjects]) -> Tabl
         f"{n_epochs:,} epochs. Mean, SD, median and range are over subjects, each of which counts once; the interval "
         "is that of the figure over all epochs, with subjects drawn (10,000 bootstrap resamples)."
         + (f" {FEW_SUBJECTS}" if n_subjects < ENOUGH_SUBJECTS else "")
-        + (f" {FEW_SUBJECTS}" if n_subjects < ENOUGH_SUBJECTS else "")
     )
     return table(f"agreement_{scored.label}", caption, rows, as_shown)
 
