@@ -239,6 +239,8 @@ def learning_figure(curves: Sequence[Curve]) -> Figure:
 
     The mean goes as far as every fold does.
     """
+    from matplotlib.ticker import MaxNLocator
+
     with drawing(TWO_COLUMNS, 2.4) as figure:
         panels = figure.subplots(1, len(CURVES))
         for axes, (title, value) in zip(panels, CURVES, strict=True):
@@ -256,7 +258,8 @@ def learning_figure(curves: Sequence[Curve]) -> Figure:
                 axes.plot(np.arange(1, shortest + 1), mean, color=INK, linewidth=2, label=f"mean of {len(lines)} folds")
             axes.set_title(title, fontsize=8)
             axes.set_xlabel("Pass")
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.grid(color=PALE, linewidth=0.4)
         panels[-1].plot([], [], "o", color=INK, fillstyle="none", linestyle="", label="kept")
-        panels[-1].legend(frameon=False, fontsize=7, loc="lower right")
+        panels[-1].legend(frameon=False, fontsize=7, loc="upper left")
     return figure

@@ -79,9 +79,12 @@ def confidence_text(folds: Sequence[Fold]) -> str:
     text += f", calibrated with a temperature found on the fold's validation nights ({temperatures}; {nights} nights)."
     if any(one.limit is None for one in found):
         return f"{text} Below {LOW_CONFIDENCE:g} an epoch counts as unsure; some fold has no limit that does better."
+    limits = listed([f"{one.limit:.2f}" for one in found])
+    if len(found) > 1:
+        limits += f"; where folds are averaged, their mean, {limit_of(folds):.2f}"
     return (
-        f"{text} Below {limit_of(folds):.2f} an epoch counts as unsure: the mean over folds of the lowest limit at and "
-        f"above which {100 * found[0].wanted:.0f} % of the validation epochs were right."
+        f"{text} Below the fold's limit ({limits}) an epoch counts as unsure: the lowest confidence at and above which "
+        f"{100 * found[0].wanted:.0f} % of its validation epochs were right."
     )
 
 

@@ -154,7 +154,7 @@ def epoch_table(tested: Sequence[TestNight]) -> pd.DataFrame:
             "expert": NAMES[staged.expert],
             "model": NAMES[staged.stages],
         }
-        probabilities = {f"p_{name}": staged.probabilities[:, code].round(4) for code, name in enumerate(STAGE_NAMES)}
+        probabilities = {f"p_{name}": staged.probabilities[:, code].round(6) for code, name in enumerate(STAGE_NAMES)}
         return pd.DataFrame({**where, **stages, **probabilities})
 
     return pd.concat([rows(night) for night in tested], ignore_index=True)

@@ -38,7 +38,8 @@ def test_it_says_conditioning_and_calibration_where_there_is_one():
     fold = replace(a_fold(0), run=run, calibration=GIVEN)
     text = methods_text([fold], [], "")
     assert "high-pass 0.2 Hz, amplitude brought to 9 µV" in text and "5 s of each epoch" in text
-    assert "(1.50; 2 nights). Below 0.70 an epoch counts as unsure" in text and "90 % of the validation epochs" in text
+    assert "(1.50; 2 nights). Below the fold's limit (0.70) an epoch counts as unsure" in text
+    assert "90 % of its validation epochs were right" in text
     assert "some fold has no limit" in methods_text([replace(fold, calibration=replace(GIVEN, limit=None))], [], "")
 
 
