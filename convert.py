@@ -15,7 +15,7 @@ from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import load_night
-from device import choose_device, import_tensorflow
+from device import choose_device, import_tensorflow, start_tensorflow
 from files import existing_folder, writable_folder
 from folds.calibration import Calibration, save_calibration
 from folds.checkpoint import Best, Fold, load_fold, save_best, sha256_of
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
-    choose_device(-1)  # nothing is computed
+    choose_device(-1)  # little or nothing is computed
     dataset = dataset_named(options.db)
     found = find_folds(existing_folder(options.folder, "checkpoints"), dataset, options.suffix)
     targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_not_in_training(found[number])
         if (target / BEST).exists() or (target / RUN).exists():
             raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
+    if options.calibrate_on:
+        log.info("computing on %s", start_tensorflow(-1))
     folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
     for number, fold in folds.items():
         best = without_reconstruction(fold.best) if options.scoring_only else fold.best

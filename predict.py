@@ -97,6 +97,8 @@ def check_options(options: argparse.Namespace) -> None:
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
+    if options.recordings and options.weights and options.db not in (None, options.weights):
+        raise InputError("--db and --weights both choose whose folds score recordings; give one of them")
 
 
 # ---- test nights ----

@@ -101,6 +101,8 @@ def test_wrong_use(score, tmp_path):
     assert status == 2 and "prepared nights: no folder" in printed
     status, printed, _ = score("sleepedf", weights=("--weights", "nonsense"))
     assert status == 2 and "--db nonsense: no such data set" in printed
+    status, printed, _ = score("isruc", "night.edf")
+    assert status == 2 and "--db and --weights both choose whose folds score recordings" in printed
 
 
 # ---- calibration of a copy ----
