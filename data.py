@@ -135,7 +135,7 @@ class SignalOnDisk:
     def __init__(self, path: Path) -> None:
         self.path = path
         with readable(path, "a readable signal", REMOVE_COPY), path.open("rb") as file:
-            self.shape, _ = npy_form(file)
+            self.shape, _, _ = npy_form(file)
             self.offset = file.tell()
 
     def __len__(self) -> int:

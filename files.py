@@ -231,7 +231,8 @@ class ArrayFile:
     def form(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         """Return an array's shape and type without reading it."""
         with self.archive.open(f"{name}.npy") as member:
-            return npy_form(member)
+            shape, dtype, _ = npy_form(member)
+            return shape, dtype
 
     def size(self, name: str) -> int:
         """Return the bytes that an array needs in memory, without reading it."""
@@ -250,14 +251,14 @@ class ArrayFile:
             return array
 
 
-def npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read the header of an array in NumPy's own format, of any version: its shape and type."""
+def npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Read the header of an array in NumPy's own format, of any version: its shape, type, and whether by columns."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    shape, by_column, dtype = read(file)
     if min(shape, default=0) < 0:
         raise ValueError(f"an array of shape {shape}")
-    return shape, dtype
+    return shape, dtype, by_column
 
 
 @contextmanager

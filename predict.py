@@ -7,6 +7,7 @@ python predict.py night.edf --list_channels
 
 python predict.py --dir ./pretrained_model
 python predict.py --dir ./output --db sleepedf --output_dir ./scores
+python predict.py --dir ./pretrained_model --weights sleepedf --db isruc --output_dir ./scores
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from command import (
 from device import choose_device, start_tensorflow
 from files import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import Fold, load_folds
-from folds.folders import datasets_in, find_folds
+from folds.folders import dataset_of_folds, datasets_in, find_folds
 from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
@@ -47,11 +48,12 @@ from scoring.formats import WRITERS, notices_on, parse_formats
 from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
 from scoring.night_table import FILE, Row, earlier_rows, failed_row, night_row, write_nights
+from scoring.other_nights import differences, stage_other_nights, with_experts
 from scoring.progress import shown
 from scoring.recording_files import write_recording
 from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
-from scoring.staging import Request
-from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_folds
+from scoring.staging import Request, check_fits_recordings
+from scoring.test_nights import TestNight, confidence_of, coverage, intervals, pooled, stage_folds
 from sleepstage import EPOCH_SECONDS
 
 FOR_RECORDINGS = (
@@ -74,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there)",
     )
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
+    add("--weights", metavar="DB", help="score the nights of --db with the folds of this other data set")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
     add("--output_dir", help=f"gets what is written (default {SCORED_DIR} for recordings, none for test nights)")
@@ -108,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     if not (options.recordings or options.table):
-        return score_test_nights(options)
+        return score_other_nights(options) if options.weights else score_test_nights(options)
     return list_channels(options) if options.list_channels else score_recordings(options)
 
 
@@ -121,6 +124,8 @@ def check_options(options: argparse.Namespace) -> None:
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if of_recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
+    if options.recordings and options.weights and options.db not in (None, options.weights):
+        raise InputError("--db and --weights both choose whose folds score recordings; give one of them")
 
 
 # ---- test nights ----
@@ -142,14 +147,64 @@ def score_test_nights(options: argparse.Namespace) -> int:
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
     log.info("computing on %s", start_tensorflow(options.gpu))
     tested, left_out = stage_folds(folds, nights)
-    print_scores(tested, dataset, left_out)
+    print_scores(tested, coverage(tested, dataset, left_out))
+    print_left_out(len(tested), left_out)
     if output_dir:
         from scoring.test_night_files import write_test_nights
 
         write_test_nights(output_dir, tested, folds, dataset, left_out)
-        log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
-        log.info("pictures: %s and %d in %s", output_dir / "confusion.png", len(tested), output_dir / "hypnograms")
+        print_written(output_dir, len(tested))
     return int(bool(left_out))
+
+
+def score_other_nights(options: argparse.Namespace) -> int:
+    """Score all nights of one data set with the folds of another, print the scores and what is different, write both.
+
+    Returns:
+        1 if a night had to be left out, else 0.
+
+    Raises:
+        InputError: there are no such folds or nights, or no night could be compared with its expert.
+    """
+    if not options.db:
+        raise InputError("--weights says whose folds score, and --db whose nights; give --db too")
+    root, data_dir = existing_folder(options.dir, "checkpoints"), Path(options.data_dir or config.DATA_DIR)
+    dataset, weights = find_dataset(options.db, data_dir), dataset_of_folds(root, options.weights, options.suffix)
+    folds = load_folds(find_folds(root, weights, options.suffix), weights)
+    for fold in folds:
+        check_fits_recordings(fold)
+    folder = existing_folder(data_dir / dataset.name, "prepared nights")
+    nights = prepared_nights(dataset, folder, dataset.subjects, options.skip_missing)
+    output_dir = writable_folder(options.output_dir) if options.output_dir else None
+    log.info("computing on %s", start_tensorflow(options.gpu))
+    staged, left_out = stage_other_nights(folds, nights)
+    different, tested = differences(staged, folds), with_experts(staged, dataset)
+    if not tested:
+        raise InputError(f"no night of {dataset.name} could be scored: {staged[0].reason}")
+    for said in different:
+        log.info("%s", said)
+    print_scores(tested, coverage(tested, dataset, left_out, weights))
+    print_left_out(len(tested), left_out)
+    if output_dir:
+        from scoring.test_night_files import write_test_nights
+
+        write_test_nights(output_dir, tested, folds, dataset, left_out, weights, different)
+        print_written(output_dir, len(tested))
+    return int(bool(left_out))
+
+
+def print_left_out(n_tested: int, left_out: Mapping[str, str]) -> None:
+    """Print which nights had to be left out, and why."""
+    if left_out:
+        log.info("\n%d of %d nights left out:", len(left_out), len(left_out) + n_tested)
+    for name, reason in left_out.items():
+        log.info("    %s: %s", name, reason)
+
+
+def print_written(output_dir: Path, n_nights: int) -> None:
+    log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
+    log.info("pictures: %s and %d in %s", output_dir / "confusion.png", n_nights, output_dir / "hypnograms")
+    log.info("tables and figures for a paper: python evaluate.py %s", output_dir)
 
 
 def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
@@ -181,16 +236,13 @@ def has_nights(folder: Path) -> bool:
     return next(place.glob("*.npz"), None) is not None
 
 
-def print_scores(tested: Sequence[TestNight], dataset: Dataset, left_out: Mapping[str, str]) -> None:
-    """Print the scores over all folds, and which nights had to be left out."""
+def print_scores(tested: Sequence[TestNight], covered: str) -> None:
+    """Print the scores over all nights, under what they cover."""
     limits = intervals(tested)
-    log.info("\n%s\n\n%s", coverage(tested, dataset, left_out), metrics.as_text(pooled(tested), limits))
+    log.info("\n%s\n\n%s", covered, metrics.as_text(pooled(tested), limits))
+    log.info("\nconfidence: %s", confidence_of(tested).in_words())
     if limits is None:
         log.info("\nno intervals: the bootstrap draws subjects, and there is only one")
-    if left_out:
-        log.info("\n%d of %d nights left out:", len(left_out), len(left_out) + len(tested))
-    for name, reason in left_out.items():
-        log.info("    %s: %s", name, reason)
 
 
 # ---- recordings ----
@@ -240,7 +292,8 @@ def score_recordings(options: argparse.Namespace) -> int:
     formats = parse_formats(options.format or ())
     alone = len(jobs) == 1
     outcomes = {job: failure(job, why, alone) for job, why in not_there(jobs)}
-    scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
+    weights = options.weights or options.db
+    scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
     seconds = checked(jobs, scorer.folds, outcomes)
     output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats)
     earlier = earlier_rows(output.folder)
@@ -369,6 +422,13 @@ def print_outcomes(outcomes: Sequence[Outcome], output: Output, report: Path | N
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
     nights = [outcome.night for outcome in outcomes if outcome.night]
+    compared = with_experts(nights)
+    if len(compared) > 1:
+        n_subjects = len({night.subject for night in compared})
+        n_seen = sum(night.seen for night in compared)
+        seen = f", {n_seen} of subjects SEEN IN TRAINING" if n_seen else ""
+        print_scores(compared, f"with an expert: {len(compared)} recordings, {n_subjects} subjects{seen}")
+        log.info("tables and figures for a paper: python evaluate.py %s\n", output.folder)
     for said in same_signals((night.name, night.channels[0].content) for night in nights):
         log.info("%s", said)
     pictures = "_hypnogram.png and .svg" if output.svg else "_hypnogram.png"

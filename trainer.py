@@ -31,7 +31,8 @@ from data import Batch, Night, Step, batch_nights, load_night, prefetched
 from device import choose_device, give_back_memory, start_tensorflow
 from files import Arrays, existing_folder, writable_folder
 from folds import folders as places
-from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume
+from folds.calibration import save_calibration
+from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume, sha256_of
 from folds.checks import file_findings, first_findings, signal_findings, thorough_findings
 from folds.failure import FoldError, PassWatch
 from folds.history import (
@@ -63,6 +64,7 @@ from folds.split import PARTS, prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
 from scoring import metrics
+from scoring.calibrating import calibrate
 from scoring.test_nights import NotFiniteError, scores_of
 
 if TYPE_CHECKING:
@@ -270,6 +272,9 @@ class FoldTraining:
             raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
         best = load_best(self.folder)
         self.stager.network.assign(best.weights, str(self.folder))
+        calibration = calibrate(self.stager, self.load("valid"), sha256_of(self.folder / places.BEST))
+        save_calibration(self.folder, calibration)
+        log.info("fold %d: %s", self.run.fold, calibration.in_words())
         scores = scores_of(self.stager, self.load("test"))
         save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
         (self.folder / places.RESUME).unlink(missing_ok=True)

@@ -15,8 +15,9 @@ import numpy as np
 
 from command import InputError, log
 from config import settings_of
-from files import Arrays, opened_arrays, readable, written_whole
+from files import Arrays, opened_arrays, reader, written_whole
 from folds import published
+from folds.calibration import Calibration, load_calibration
 from folds.folders import (
     BEST,
     RESUME,
@@ -50,12 +51,17 @@ class Best:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`."""
+    """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`.
+
+    `sha256` is that of the file that holds the weights. `calibration` is None where nobody has calibrated them.
+    """
 
     run: Run
     best: Best
     folder: Path
     format: str
+    sha256: str = ""
+    calibration: Calibration | None = None
 
     def described(self) -> dict[str, Any]:
         """Return where the checkpoint is and when it was kept, as JSON-ready values."""
@@ -64,9 +70,11 @@ class Fold:
             "fold": self.run.fold,
             "folder": str(self.folder),
             "format": self.format,
+            "sha256": self.sha256,
             "pass_number": self.best.pass_number,
             "global_step": self.best.global_step,
             "channels": list(self.run.channels),
+            "temperature": self.calibration.temperature if self.calibration else None,
         }
 
 
@@ -146,12 +154,22 @@ def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
         run = load_run(folder)
         if run.db != dataset.name:
             raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
-        return Fold(run, load_best(folder), folder, NPZ)
+        return own_fold(run, folder)
     prefix = published.checkpoint_in(folder)
     if prefix is None or dataset.name not in DATASETS:
         train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
         raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
     return load_published_fold(folder, prefix, dataset, number)
+
+
+def own_fold(run: Run, folder: Path) -> Fold:
+    digest = sha256_of(folder / BEST)
+    return Fold(run, load_best(folder), folder, NPZ, digest, load_calibration(folder, digest))
+
+
+@reader("readable", COPY_OR_TRAIN_AGAIN)
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: int) -> Fold:
@@ -169,7 +187,8 @@ def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: in
         versions=published.VERSIONS,
         adapted=published.CONDITIONING[dataset.name],
     )
-    return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)
+    best = Best(dict(read.weights), read.global_step, read.global_epoch)
+    return Fold(run, best, folder, TF1, sha256_of(published.data_file(prefix)))
 
 
 def load_folds(folders: Mapping[int, Path], dataset: Dataset) -> list[Fold]:
@@ -221,7 +240,7 @@ def load_source(folder: Path) -> Fold:
     """
     check_not_in_training(folder)
     if (folder / BEST).exists():
-        return Fold(load_run(folder), load_best(folder), folder, NPZ)
+        return own_fold(load_run(folder), folder)
     where = folder.absolute()  # where a link lies counts, not where it leads
     if not published.checkpoint_in(folder):
         raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")
@@ -235,9 +254,4 @@ def load_source(folder: Path) -> Fold:
 
 def origin_of(fold: Fold) -> Origin:
     """Return what a run that starts from a fold's weights keeps about them."""
-    file = fold.folder / BEST
-    if fold.format == TF1 and (prefix := published.checkpoint_in(fold.folder)):
-        file = published.data_file(prefix)
-    with readable(file, "readable", COPY_OR_TRAIN_AGAIN):
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Origin(str(fold.folder), digest, fold.format, fold.best.pass_number, fold.run)
+    return Origin(str(fold.folder), fold.sha256, fold.format, fold.best.pass_number, fold.run)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import Night, load_night
-from files import readable
+from files import npy_form, readable
 from folds.failure import IMPLAUSIBLE
 from folds.run import Run, signal_of
 from recordings.datasets import Dataset
@@ -57,9 +57,7 @@ def first_epochs(path: Path) -> NDArray[np.float32]:
     """
     with readable(path, "a readable npz file", PREPARE_AGAIN), zipfile.ZipFile(path) as archive:
         with archive.open("x.npy") as member:
-            version = np.lib.format.read_magic(member)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, by_column, dtype = read(member)
+            shape, dtype, by_column = npy_form(member)
             n_epochs = shape[0] if by_column else min(shape[0], FIRST_EPOCHS)
             n_samples = int(np.prod(shape[1:]))
             x = np.frombuffer(member.read(n_epochs * n_samples * dtype.itemsize), dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from files import load_json, readable, save_json
 from folds import published
 from folds.folders import RUN
 from folds.split import PARTS
+from forms import Form, check_forms, dict_of, is_count, is_text, list_of
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
@@ -217,38 +218,14 @@ def run_of(stored: Mapping[str, Any]) -> Run:
 
 def check_form(stored: Any) -> None:
     """Raise ValueError unless what a config.json holds is of the types that a run needs."""
-    if not isinstance(stored, dict):
-        raise ValueError("it holds no names and values")
-    origin = stored.get("init_from") or {}
-    if not isinstance(origin, dict):
-        raise ValueError(f"init_from is {str(origin)[:40]}")
+    check_forms(stored, FORMS)
     if not dict_of(is_text)(stored.get("contents", {})):
         raise ValueError(f"contents is {str(stored['contents'])[:40]}")
-    for values, forms in ((stored, FORMS), (origin, ORIGIN_FORMS if origin else {})):
-        for name, is_right in forms.items():
-            if name not in values:
-                raise ValueError(f"no {name} in it")
-            if not is_right(values[name]):
-                raise ValueError(f"{name} is {str(values[name])[:40]}")
+    if stored.get("init_from"):
+        check_forms(stored["init_from"], ORIGIN_FORMS)
 
 
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def list_of(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(is_right, value))
-
-
-def dict_of(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(map(is_right, value.values()))
-
-
-FORMS: dict[str, Callable[[Any], bool]] = {
+FORMS: dict[str, Form] = {
     "db": is_text,
     "fold": is_count,
     "settings": dict_of(lambda _: True),
@@ -257,7 +234,7 @@ FORMS: dict[str, Callable[[Any], bool]] = {
     "channels": list_of(is_text),
     "versions": dict_of(is_text),
 }
-ORIGIN_FORMS = {"folder": is_text, "sha256": is_text, "format": is_text, "pass_number": is_count}
+ORIGIN_FORMS: dict[str, Form] = {"folder": is_text, "sha256": is_text, "format": is_text, "pass_number": is_count}
 """What each value of a config.json must be, and those of its `init_from` but for the run."""
 
 

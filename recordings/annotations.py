@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, one_line
+from command import InputError, counted, one_line
 from limits import LATEST_ONSET, MOST_MARKS
 from recordings.recording import Mark, Stretch
 
@@ -43,8 +43,7 @@ class Annotations:
         """Return how many lists of annotations cannot be read, and where the first is; "" when all can."""
         if not self.unread:
             return ""
-        lists = "1 annotation" if len(self.unread) == 1 else f"{len(self.unread)} annotations"
-        return f"{lists} cannot be read (the first: {self.unread[0]})"
+        return f"{counted(len(self.unread), 'annotation')} cannot be read (the first: {self.unread[0]})"
 
 
 BytesOf = Callable[[int, int, int], NDArray[np.uint8]]

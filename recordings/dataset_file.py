@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from command import InputError
-from files import PROGRAM_FOLDER, load_json, save_json
+from files import PROGRAM_FOLDER, load_json, readable, save_json
+from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_plain, is_text, list_of, or_none
 from recordings.datasets import DATASETS, MISSPELLED, Dataset, dataset_named
 
 FILE = "dataset.json"
@@ -107,22 +109,51 @@ def load_description(folder: Path) -> Description | None:
     if not path.exists():
         return None
     stored = load_json(path, AGAIN)
-    try:
-        if stored.pop("form") != FORM:
+    with readable(path, "the description of a data set", AGAIN):
+        check_forms(stored, FORMS)
+        if stored["form"] != FORM:
             raise ValueError("another form")
-        subjects = [
-            Subject(**{**one, "nights": tuple(OwnNight(**night) for night in one["nights"])})
-            for one in stored.pop("subjects")
-        ]
-        description = Description(**stored, subjects=tuple(subjects))
+        subjects = tuple(subject_of(one) for one in stored["subjects"])
+        description = Description(**{name: stored[name] for name in FORMS if name != "form"} | {"subjects": subjects})
         check(description)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: not the description of a data set ({error}); {AGAIN}") from error
     return description
 
 
+NIGHT_FORMS: dict[str, Form] = {
+    **dict.fromkeys(("name", "night", "channel", "recording", "hypnogram"), is_text),
+    "epochs": is_count,
+    "recorded_hz": is_number,
+    "simulated": is_flag,
+}
+SUBJECT_FORMS: dict[str, Form] = {
+    "name": is_text,
+    "number": is_count,
+    "fold": or_none(is_count),
+    "columns": dict_of(is_text),
+    "nights": list_of(dict_of(lambda _: True)),
+}
+FORMS: dict[str, Form] = {
+    "form": is_count,
+    **dict.fromkeys(("name", "conditioning", "stratified_by"), is_text),
+    "prepared": dict_of(is_plain),
+    "sampling_rate": is_number,
+    "n_folds": is_count,
+    "subjects": list_of(dict_of(lambda _: True)),
+}
+"""What each value of a dataset.json must be, and those of its subjects and their nights."""
+
+
+def subject_of(stored: Mapping[str, Any]) -> Subject:
+    """Return the subject that a dataset.json describes; raise ValueError when it is none."""
+    check_forms(stored, SUBJECT_FORMS)
+    for night in stored["nights"]:
+        check_forms(night, NIGHT_FORMS)
+    nights = tuple(OwnNight(**{name: night[name] for name in NIGHT_FORMS}) for night in stored["nights"])
+    return Subject(**{name: stored[name] for name in SUBJECT_FORMS} | {"nights": nights})
+
+
 def check(description: Description) -> None:
-    """Raise ValueError or TypeError for what no data set can be, so that no fold tests whom it trained on."""
+    """Raise ValueError for what no data set can be, so that no fold tests whom it trained on."""
     subjects, n_folds = description.subjects, description.n_folds
     for what, values in (
         ("number", [one.number for one in subjects]),
@@ -131,8 +162,6 @@ def check(description: Description) -> None:
     ):
         if len(set(values)) < len(values):
             raise ValueError(f"a {what} stands there twice")
-    if any(not isinstance(one.number, int) or one.number < 0 for one in subjects):
-        raise ValueError("a subject's number is none")
     if any(Path(night.name).name != night.name for one in subjects for night in one.nights):
         raise ValueError("a night's name is that of a folder")
     folds = {one.fold for one in subjects if one.fold is not None}

@@ -26,7 +26,8 @@ from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots
 from scoring.formats import parse_formats, write_formats
-from scoring.staged import LOW_CONFIDENCE, StagedChannel, StagedRecording
+from scoring.methods import methods_of_recordings
+from scoring.staged import StagedChannel, StagedRecording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 from version import versions
 
@@ -167,6 +168,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "checkpoints": [fold.described() for fold in staged.folds],
         "warnings": list(staged.warnings),
         "notices": list(staged.notices),
+        "methods": methods_of_recordings([staged]),
         "versions": versions(),
     }
 
@@ -175,7 +177,8 @@ def confidence(staged: StagedRecording) -> dict[str, Any]:
     """Return how sure the model is, and which runs of epochs are worth a look, as JSON-ready values."""
     return {
         "mean": mean_or_none(staged.confidence[staged.stages != UNKNOWN]),
-        "low_below": LOW_CONFIDENCE,
+        "calibrated": all(fold.calibration for fold in staged.folds),
+        "low_below": staged.limit,
         "low_epochs": int(np.count_nonzero(staged.unsure)),
         "worth_a_look": [
             {

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from command import numbered
 from files import written_whole
-from folds.checkpoint import Fold
-from recordings.epochs import TARGET_RATE
 from scoring import metrics
-from scoring.staged import LOW_CONFIDENCE, StagedRecording, time_of
+from scoring.methods import confidence_text, methods_of_recordings
+from scoring.staged import StagedRecording, time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
-from version import versions
 
 SHOWN_STATISTICS = {  # name in the summary: what a reader sees
     "TIB_min": "Time in bed (TIB), min",
@@ -31,10 +28,7 @@ SHOWN_STATISTICS = {  # name in the summary: what a reader sees
     "unscored_min": "Not staged, min",
 }
 OVERVIEW_STATISTICS = ("TST_min", "SE_percent", "REM_percent", "N3_percent")
-CONFIDENCE_TEXT = (
-    f"Confidence is the probability of the most probable stage. Below {LOW_CONFIDENCE:g} an epoch counts as unsure; "
-    "runs of two minutes or more are listed as worth a look."
-)
+RUNS_TEXT = "Runs of two minutes or more are listed as worth a look."
 
 
 PICTURE_TEXT = (
@@ -137,29 +131,22 @@ def cycles_html(staged: StagedRecording) -> str:
 
 
 def trust_html(staged: StagedRecording) -> str:
+    """Return warnings, notes, what is worth a look, and how confidence is meant."""
     runs = [
         f"{staged.clock(run.first)}: {run.n_epochs} epochs, mean confidence {run.confidence:.2f}"
         for run in staged.doubtful_runs
     ]
     parts = {"Warnings": staged.warnings, "Notes": staged.notices, "Worth a look": runs}
-    return "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items()) + f"<p>{CONFIDENCE_TEXT}</p>"
-
-
-def trained_on(folds: Iterable[Fold]) -> str:
-    """Return the data sets that the weights have learned from, the first one first."""
-    return ", then ".join(dict.fromkeys(run.db for fold in folds for run in reversed(list(fold.run.lineage()))))
+    return (
+        "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items())
+        + f"<p>{escape(confidence_text(staged.folds))} {RUNS_TEXT}</p>"
+    )
 
 
 def methods_html(scored: Sequence[StagedRecording]) -> str:
     """Return how the stages came about: weights, folds, conversions, versions."""
     folds = {fold.run.fold: fold for staged in scored for fold in staged.folds}
     used = [folds[number] for number in sorted(folds)]
-    text = (
-        f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(used)} "
-        f"({'' if len(folds) == 1 else 'mean probability of '}{numbered('fold', sorted(folds))}), "
-        f"from one EEG channel in µV at {TARGET_RATE} Hz. "
-        f"Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
-    )
     rows = [
         (str(fold.run.fold), fold.format, str(fold.best.pass_number), str(fold.best.global_step), str(fold.folder))
         for fold in used
@@ -171,4 +158,6 @@ def methods_html(scored: Sequence[StagedRecording]) -> str:
         for one in staged.channels
         for step in one.conversions
     ]
-    return f"<p>{escape(text)}</p>{html_table(heads, rows)}<h5>Conversions</h5>{html_list(how)}"
+    return (
+        f"<p>{escape(methods_of_recordings(scored))}</p>{html_table(heads, rows)}<h5>Conversions</h5>{html_list(how)}"
+    )

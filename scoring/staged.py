@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -24,12 +24,23 @@ if TYPE_CHECKING:  # pandas is imported where it is used: `--help` must not wait
     import pandas as pd
 
 LOW_CONFIDENCE = 0.6
-"""An epoch whose most probable stage is less probable than this is worth a human look. It was chosen on 232 epochs of
-real EEG: of the 9 below it 5 were staged wrong, of the 223 others 8."""
+"""An epoch whose most probable stage is less probable than this is worth a human look, where folds are not calibrated.
+It was chosen on 232 epochs of real EEG: of the 9 below it 5 were staged wrong, of the 223 others 8."""
 
 SHORTEST_DOUBT = 4  # epochs; a shorter run of low confidence is not listed
 
 NO_SIGNAL = "no signal"  # what is wrong with an epoch that reaches into a gap
+
+
+def limit_of(folds: Sequence[Fold]) -> float:
+    """Return the confidence below which an epoch counts as unsure: the mean of the folds' limits.
+
+    It is LOW_CONFIDENCE unless every fold is calibrated and has one.
+    """
+    limits = [fold.calibration.limit if fold.calibration else None for fold in folds]
+    known = [limit for limit in limits if limit is not None]
+    return round(sum(known) / len(known), 4) if known and len(known) == len(limits) else LOW_CONFIDENCE
+
 
 NAMES = np.array([*STAGE_NAMES, "?"])
 """The name of each code; the last one is that of UNKNOWN, -1."""
@@ -58,6 +69,7 @@ class StagedNight:
         lights_off, lights_on: seconds from the recording's start; None when nobody says.
         warnings: what speaks against trusting the stages.
         notices: what else the user should know.
+        limit: an epoch of a lower confidence is unsure.
     """
 
     name: str
@@ -70,6 +82,7 @@ class StagedNight:
     lights_on: float | None = None
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    limit: float = LOW_CONFIDENCE
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -95,7 +108,7 @@ class StagedNight:
     @property
     def unsure(self) -> NDArray[np.bool_]:
         """(epoch,) True where the confidence is low."""
-        return self.confidence < LOW_CONFIDENCE
+        return self.confidence < self.limit
 
     @property
     def in_bed(self) -> slice:

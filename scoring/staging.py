@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
+from folds.calibration import tempered
 from folds.checkpoint import Fold
+from folds.checks import content_of
 from folds.run import Run
 from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
 from recordings.conditioning import Plan
@@ -28,7 +30,7 @@ from recordings.recording import Mark, RawSignal, Recording, changed_files, fing
 from scoring.lights import Lights, lights_of
 from scoring.quality import chosen, look_at, quality, sampled_reason
 from scoring.spectrum import SPECTRUM_HZ
-from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording
+from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording, limit_of
 from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
 
@@ -65,6 +67,11 @@ def stager_of(fold: Fold) -> Stager:
     stager = compiled_stager(fold.run.settings)
     stager.network.assign(fold.best.weights, str(fold.folder))
     return stager
+
+
+def calibrated(fold: Fold, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a fold's (epoch, stage) probabilities at its temperature; as they are where it has none."""
+    return tempered(probabilities, fold.calibration.temperature) if fold.calibration else probabilities
 
 
 def check_fits_recordings(fold: Fold) -> None:
@@ -122,15 +129,12 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     own = is_of_data_set(opened, DATASETS.get(folds[0].run.db))
     channels = [stage_channel(one_channel(opened, one), first_second, unseen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
-    if all(one.faults[NO_SIGNAL].all() for one in channels):
-        raise InputError(
-            f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
-        )
+    check_has_epochs(opened, channels)
     placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
     doubts = (
         *(doubt for one in channels for doubt in one.doubts),
         *changed_files(opened.files),
-        *night_doubts(probabilities),
+        *night_doubts(probabilities, limit_of(unseen)),
         *expert_doubts(placed, channels[0]),
     )
     notices = (*notices_on(opened, channels, probabilities, first_second), *lights.notices)
@@ -147,11 +151,19 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         lights_off=lights.off,
         lights_on=lights.on,
         folds=tuple(unseen),
+        limit=limit_of(unseen),
         fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
         warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
         notices=(*opened.notices, *notices, *expert_notices(opened, expert, placed)),
     )
+
+
+def check_has_epochs(opened: Recording, channels: Sequence[StagedChannel]) -> None:
+    if all(one.faults[NO_SIGNAL].all() for one in channels):
+        raise InputError(
+            f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
+        )
 
 
 def stage_channel(
@@ -204,7 +216,7 @@ def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan]]) -> NDAr
         total = np.zeros((len(x), len(STAGES)), np.float32)
         for number, (fold, plan) in enumerate(folds):
             probabilities, states[number] = stager_of(fold).probabilities_on(plan.condition(x, first), states[number])
-            total += probabilities
+            total += calibrated(fold, probabilities)
         first += len(x)
         means.append(total / np.float32(len(folds)))
     return np.concatenate(means)
@@ -261,13 +273,19 @@ def recorded_night(opened: Recording) -> str:
     return night_name(opened.path or Path(f"{opened.name}.edf"))
 
 
+def content_at(path: Path | None) -> str:
+    """Return the content of a prepared night, as folds keep it; "" for any other recording."""
+    return content_of(path) if path is not None and path.suffix == ".npz" else ""
+
+
 def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fold], tuple[str, ...]]:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
-    The recording's name tells the subject.
+    The recording's name tells the subject; a prepared night is also known by its signal.
     """
     name = recorded_night(opened)
-    unseen = [fold for fold in folds if not fold.run.has_seen(name)]
+    content = content_at(opened.path)
+    unseen = [fold for fold in folds if not fold.run.has_seen(name, content)]
     if unseen:
         return unseen, ()
     dataset = DATASETS.get(folds[0].run.db)

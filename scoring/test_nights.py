@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,10 @@ from folds.checkpoint import Fold
 from folds.checks import content_of, signal_findings
 from recordings.datasets import Dataset
 from scoring import metrics
+from scoring.confidence import Confidence, judged
 from scoring.metrics import Scores
-from scoring.staged import StagedNight
-from scoring.staging import stager_of
+from scoring.staged import StagedNight, limit_of
+from scoring.staging import calibrated, stager_of
 
 if TYPE_CHECKING:
     from model import Stager
@@ -34,7 +35,8 @@ class TestNight:
     Attributes:
         staged: the model's stages and the expert's.
         scores: the agreement of the two.
-        subject, fold: their numbers.
+        subject: its number, or its name where it has none.
+        fold: its number; None where several folds staged it.
         seen: the fold, or what it started from, has learned from the subject, as --allow_seen lets it.
     """
 
@@ -42,8 +44,8 @@ class TestNight:
 
     staged: StagedNight
     scores: Scores
-    subject: int
-    fold: int
+    subject: int | str
+    fold: int | None
     seen: bool
 
 
@@ -137,6 +139,7 @@ def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> Te
     if fold.run.learned_from_signal(content):
         log.info("warning: %s has the very signal of a night that fold %d has learned from", night.name, fold.run.fold)
     staged = stage_night(stager, night)
+    staged = replace(staged, probabilities=calibrated(fold, staged.probabilities), limit=limit_of([fold]))
     return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name, content))
 
 
@@ -164,20 +167,40 @@ def intervals(tested: Iterable[TestNight]) -> dict[str, metrics.Interval] | None
     return metrics.intervals(by_subject(tested), seed=BOOTSTRAP_SEED)
 
 
-def by_subject(tested: Iterable[TestNight]) -> dict[int, NDArray[np.int64]]:
+def by_subject(tested: Iterable[TestNight]) -> dict[int | str, NDArray[np.int64]]:
     """Return each subject's confusion matrix over all its nights."""
-    total: dict[int, NDArray[np.int64]] = {}
+    total: dict[int | str, NDArray[np.int64]] = {}
     for night in tested:
         total[night.subject] = total.get(night.subject, 0) + night.scores.confusion
     return total
 
 
-def coverage(tested: Sequence[TestNight], dataset: Dataset, left_out: Collection[str] = ()) -> str:
-    """Return in words how much of a data set was scored; `left_out` names the nights that could not be."""
+def confidence_of(tested: Sequence[TestNight]) -> Confidence:
+    """Return how far the model's confidence can be trusted on these nights."""
+    nights = {
+        night.staged.name: judged(night.staged.probabilities, night.staged.expert)
+        for night in tested
+        if night.staged.expert is not None
+    }
+    return Confidence("", nights, {night.staged.name: night.staged.limit for night in tested})
+
+
+def coverage(
+    tested: Sequence[TestNight], dataset: Dataset, left_out: Collection[str] = (), weights: Dataset | None = None
+) -> str:
+    """Return in words how much of a data set was scored.
+
+    Args:
+        tested: the nights.
+        dataset: whose they are.
+        left_out: the names of those that could not be scored.
+        weights: whose folds staged them, if they are of another data set.
+    """
     n_folds, n_subjects = len({night.fold for night in tested}), len({night.subject for night in tested})
     n_simulated, n_seen = sum(night.staged.simulated for night in tested), sum(night.seen for night in tested)
+    scored_by = f"weights of {weights.name}" if weights else f"{n_folds} of {dataset.n_folds} folds"
     return (
-        f"{dataset.name}: {n_folds} of {dataset.n_folds} folds, {n_subjects} of {len(dataset.subjects)} subjects, "
+        f"{dataset.name}: {scored_by}, {n_subjects} of {len(dataset.subjects)} subjects, "
         f"{len(tested)} nights{f', {n_simulated} SIMULATED' if n_simulated else ''}"
         f"{f', {n_seen} of subjects SEEN IN TRAINING' if n_seen else ''}"
         f"{f', {len(left_out)} LEFT OUT' if left_out else ''}"

@@ -111,7 +111,8 @@ def test_what_is_said_of_a_checkpoint(tmp_path):
     folder = save_tiny(tmp_path, 3)
     assert load_fold(folder, SLEEPEDF, 3).described() == {
         "db": "sleepedf", "fold": 3, "folder": str(folder), "format": "npz", "pass_number": 3, "global_step": 30,
-        "channels": ["EEG Fpz-Cz"],
+        "channels": ["EEG Fpz-Cz"], "temperature": None,
+        "sha256": hashlib.sha256((folder / "best_model.npz").read_bytes()).hexdigest(),
     }  # fmt: skip
 
 

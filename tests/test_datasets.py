@@ -360,9 +360,13 @@ def test_every_prepared_night_leads_back_to_its_subject(name):
         }
 
 
-@pytest.mark.parametrize("night", ["", "mine", "SC4831E0", "SC4001e0x", "subject099", "subject99", "ucddb004", "*"])
+@pytest.mark.parametrize("night", ["", "mine", "SC4831E0", "xSC4001E0", "subject099", "subject99", "ucddb004", "*"])
 def test_other_nights_are_of_no_subject(night):
     assert [dataset.subject_of(night) for dataset in DATASETS.values()] == [None] * 4
+
+
+def test_versions_of_a_night_are_of_its_subject():
+    assert [DATASETS["sleepedf"].subject_of(night) for night in ("SC4071E0", "SC4071E0-3")] == [7, 7]
 
 
 @pytest.mark.parametrize("dataset", DATASETS.values(), ids=DATASETS)

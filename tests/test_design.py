@@ -12,21 +12,32 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
-    ("trainer", "predict", "convert", "prepare", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+    (
+        *("prepare", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+        *("trainer", "predict", "convert", "evaluate"),
+    ),
+    ("evaluation.assembly",),
+    ("evaluation.tables", "evaluation.figures", "evaluation.page", "evaluation.methods"),
+    ("evaluation.pairs", "evaluation.experts"),
+    ("evaluation.agreement", "evaluation.sleep", "evaluation.confidence", "evaluation.curves"),
+    ("evaluation.nights", "evaluation.resampling", "evaluation.table"),
+    ("evaluation",),
     ("scoring",),
     ("scoring.scorer",),
     ("scoring.report", "scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
+    ("scoring.methods",),
     ("scoring.plots", "scoring.formats"),
-    ("scoring.test_nights",),
+    ("scoring.other_nights",),
+    ("scoring.test_nights", "scoring.calibrating"),
     ("scoring.staging",),
     ("scoring.trust", "scoring.lights"),
     ("scoring.staged",),
     ("scoring.quality",),
     ("scoring.architecture",),
-    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum", "scoring.progress"),
+    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum", "scoring.progress", "scoring.confidence"),
     ("folds.planning", "folds.history"),
     ("folds.checkpoint", "folds.checks"),
-    ("folds.run",),
+    ("folds.run", "folds.calibration"),
     ("folds.published",),
     ("folds.folders", "folds.split", "folds.dealing", "folds.failure"),
     ("folds",),
@@ -60,13 +71,20 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("data", "config"),
     ("files", "device", "amplifiers"),
     ("command",),
-    ("sleepstage", "version", "limits"),
+    ("sleepstage", "version", "limits", "forms"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 COMMANDS = set(FLOORS[0])
 NEED_TENSORFLOW = {"model", "nn", "normalisation"}  # the only files that import it as they are imported
-MAY_IMPORT_MODEL = {"trainer", "convert", "scoring.staging", "scoring.test_nights", "folds.history"}
+MAY_IMPORT_MODEL = {
+    "trainer",
+    "convert",
+    "scoring.staging",
+    "scoring.calibrating",
+    "scoring.test_nights",
+    "folds.history",
+}
 IMPORTS_TENSORFLOW = "device"  # where everybody else's TensorFlow comes from
 NO_TENSORFLOW = {"tensorflow", "keras"}
 
@@ -215,7 +233,7 @@ def test_a_file_imports_only_from_the_floors_below(room):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows_between_folders_run_one_way(room):
-    order = ("", "recordings", "folds", "scoring")  # "" are the files at the top that all share
+    order = ("", "recordings", "folds", "scoring", "evaluation")  # "" are the files at the top that all share
     own_folder = room.partition(".")[0] if room.partition(".")[0] in order else ""
     folders = {other.partition(".")[0] for other in own(imported(syntax(room)))} & set(order[1:])
     if own_folder:
@@ -245,7 +263,7 @@ def test_what_needs_no_network_never_imports_it(room):
     assert not own(imported(syntax(room))) & NEED_TENSORFLOW
 
 
-@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version", "limits"])
+@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version", "limits", "forms"])
 def test_settings_need_nothing_but_python(room):
     assert outside(imported(syntax(room))) <= sys.stdlib_module_names | ROOMS.keys()
 

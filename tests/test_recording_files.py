@@ -193,7 +193,8 @@ def test_a_channel_that_cannot_be_scored_leaves_its_files_and_a_reason(tmp_path)
     write_recording(tmp_path, refused_night(tmp_path), svg=True)
     summary = json.loads((tmp_path / "night_summary.json").read_text())
     assert summary["reason"] == "C3-M2: 200 of 200 epochs are flat" and summary["statistics"] == {}
-    assert summary["confidence"] == {"mean": None, "low_below": 0.6, "low_epochs": 0, "worth_a_look": []}
+    confidence = {"mean": None, "calibrated": False, "low_below": 0.6, "low_epochs": 0, "worth_a_look": []}
+    assert summary["confidence"] == confidence
     assert summary["channels"][0]["agreement_with_the_whole"] is None
     assert summary["channels"][0]["reason"] == "200 of 200 epochs are flat"
     table = pd.read_csv(tmp_path / "night_stages.csv")

@@ -22,10 +22,12 @@ import predict
 import trainer
 from convert import without_reconstruction
 from folds import checkpoint, folders, published
+from folds.checkpoint import load_fold
 from folds.folders import LOCK
 from folds.history import load_history
 from folds.published import CELL
 from folds.run import load_run, save_run
+from recordings.datasets import DATASETS
 from scoring import metrics
 from tests.generated import published_weights
 from tests.short_nights import short_nights, train_arguments
@@ -59,7 +61,18 @@ def test_each_fold_has_its_own_folder(trained):
     assert sorted(path.name for path in (trained / "sleepedf").iterdir()) == ["0", "4"]
     for fold in ("0", "4"):
         found = {path.name for path in (trained / "sleepedf" / fold).iterdir()} - {LOCK}
-        assert found == {"config.json", "best_model.npz", "history.csv", "test_scores.json", "train.log", "tensorboard"}
+        assert found == {
+            "config.json", "best_model.npz", "calibration.json", "history.csv", "test_scores.json", "train.log",
+            "tensorboard",
+        }  # fmt: skip
+
+
+def test_a_finished_fold_is_calibrated_on_its_validation_nights(trained):
+    folder = trained / "sleepedf" / "4"
+    found = load_fold(folder, DATASETS["sleepedf"], 4)
+    assert found.calibration.nights == list(found.run.epochs["valid"]) and found.calibration.temperature > 0
+    assert found.calibration.n_epochs == sum(found.run.epochs["valid"].values())
+    assert "temperature" in (folder / "train.log").read_text()
 
 
 def test_config_tells_how_to_do_it_again(trained):

@@ -15,13 +15,23 @@ from config import Settings
 from data import Night, load_night, save_night, summarize_night
 from files import save_json
 from folds import published
+from folds.calibration import Calibration, load_calibration, save_calibration
 from folds.checkpoint import Best, load_best, load_resume, save_best, save_resume
-from folds.folders import BEST, HISTORY, RESUME, RUN, TEST_SCORES
+from folds.folders import BEST, CALIBRATION, HISTORY, RESUME, RUN, TEST_SCORES
 from folds.history import Pass, load_history, load_test_scores, save_history, save_test_scores
 from folds.run import Origin, Run, load_run, save_run
 from limits import LONGEST_DAYS
 from recordings.channels import Channel
 from recordings.conditioning import Conditioning
+from recordings.dataset_file import (
+    FEWEST,
+    FILE,
+    Description,
+    OwnNight,
+    Subject,
+    load_description,
+    save_description,
+)
 from recordings.datasets import read_hypnogram
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_prepared, open_recording
@@ -181,6 +191,22 @@ def read_night(path: Path) -> None:
     check_recording(open_prepared(path))
 
 
+def sound_description(folder: Path) -> None:
+    nights = [OwnNight(f"night{number}", "1", 9, "C4", 256.0, "a.edf", "a.csv") for number in range(FEWEST)]
+    subjects = [
+        Subject(f"s{number}", number, number, {"site": "north"}, [night]) for number, night in enumerate(nights)
+    ]
+    save_description(folder, Description("own", {"drop_last": 0, "select_ch": "C4"}, 100.0, "", FEWEST, "", subjects))
+
+
+def read_description(path: Path) -> None:
+    description = load_description(path.parent)
+    assert description is not None
+    dataset = description.dataset()
+    names = [name for of_one in (dataset.night_names or {}).values() for name in of_one]
+    assert {dataset.subject_of(name) for name in names} <= set(dataset.subjects)
+
+
 # ---- folds ----
 
 
@@ -207,6 +233,7 @@ def sound_fold(folder: Path) -> None:
     save_history(folder, passes)
     save_run(folder, a_run())
     table = [[row + column for column in range(5)] for row in range(5)]
+    save_calibration(folder, Calibration(1.2, 0.7, 0.9, 0.8, ("SC4011E0",), 9, 0.05, 0.02, "0" * 64))
     save_test_scores(folder, Best(weights, 120, 4), {"confusion_expert_by_model": table}, ["SC4001E0"])
 
 
@@ -232,6 +259,11 @@ def read_run(path: Path) -> None:
     assert run.conditioning.in_words() is not None
     assert run.as_json() and isinstance(run.seed, int)
     assert isinstance(run.has_seen("SC4001E0"), bool) and isinstance(run.seen_test_nights(), list)
+
+
+def read_calibration(path: Path) -> None:
+    calibration = load_calibration(path.parent, "0" * 64)
+    assert calibration is not None and calibration.temperature > 0 and calibration.in_words()
 
 
 def read_scores(path: Path) -> None:
@@ -265,6 +297,8 @@ KINDS = {
     "resume.npz": Kind(sound_fold, RESUME, NPZ, read_resume),
     "history.csv": Kind(sound_fold, HISTORY, (cell_changed, line_changed), read_history),
     "config.json": Kind(sound_fold, RUN, (json_changed,), read_run),
+    "calibration.json": Kind(sound_fold, CALIBRATION, (json_changed,), read_calibration),
+    "dataset.json": Kind(sound_description, FILE, (json_changed,), read_description),
     "test_scores.json": Kind(sound_fold, TEST_SCORES, (json_changed,), read_scores),
     "published checkpoint": Kind(sound_published, "*.ckpt*", ANYWHERE, read_published),
 }
