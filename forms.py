@@ -10,12 +10,14 @@ Form = Callable[[Any], bool]
 """Tells whether a value is of the type that it must be."""
 
 
-def check_forms(values: Any, forms: Mapping[str, Form]) -> None:
-    """Raise ValueError unless `values` has every name of `forms`, each with a value of its form."""
+def check_forms(values: Any, forms: Mapping[str, Form], *, all_needed: bool = True) -> None:
+    """Raise ValueError unless `values` has every name of `forms`, or some if not all are needed, in its form."""
     if not isinstance(values, dict):
         raise ValueError("it holds no names and values")
     for name, is_right in forms.items():
         if name not in values:
+            if not all_needed:
+                continue
             raise ValueError(f"no {name} in it")
         if not is_right(values[name]):
             raise ValueError(f"{name} is {str(values[name])[:40]}")

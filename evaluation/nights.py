@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from command import InputError, log
 from data import load_night
 from files import load_json, readable
-from recordings.datasets import DATASETS, STUDIES, read_hypnogram
+from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from recordings.datasets import STUDIES, known_subject, read_hypnogram
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def read_test_nights(label: str, folder: Path) -> Scored:
     table = read_table(
         path, ("night", "subject", "epoch", "expert", "model", *PROBABILITIES), text=("night", "subject")
     )
-    about = load_json(folder / METRICS, AGAIN)
+    about = read_about(folder / METRICS)
     limits = about.get("confidence", {}).get("limit_by_night", {})
     nights = [
         EvaluatedNight(
@@ -160,6 +161,8 @@ def read_test_nights(label: str, folder: Path) -> Scored:
         doubts.append(f"{label}: {about['simulated_nights']} of {len(nights)} nights are SIMULATED")
     if seen := about.get("seen_nights"):
         doubts.append(f"{label}: the subjects of {', '.join(seen)} were SEEN IN TRAINING")
+    if left_out := about.get("nights_left_out"):
+        doubts.append(f"{label}: {', '.join(left_out)} could not be scored and were LEFT OUT")
     return Scored(label, by_name(nights), about.get("methods", ""), tuple(doubts))
 
 
@@ -169,8 +172,7 @@ def read_recordings(label: str, folder: Path, tables: Sequence[Path]) -> Scored:
     for path in tables:
         name = path.relative_to(folder).as_posix().removesuffix(STAGES_CSV)
         table = read_table(path, ("epoch", "stage", *PROBABILITIES))
-        about = load_json(path.with_name(path.name.removesuffix(STAGES_CSV) + SUMMARY), AGAIN)
-        start = datetime.fromisoformat(about["start"]) if about.get("start") else None
+        about = read_about(path.with_name(path.name.removesuffix(STAGES_CSV) + SUMMARY))
         night = night_of(Path(about.get("file") or name).name)
         nights.append(
             EvaluatedNight(
@@ -179,7 +181,7 @@ def read_recordings(label: str, folder: Path, tables: Sequence[Path]) -> Scored:
                 stages=codes(path, table["stage"]),
                 expert=codes(path, table["expert"]) if "expert" in table else None,
                 probabilities=table[PROBABILITIES].to_numpy(np.float64),
-                start=start,
+                start=about.get("start"),
                 limit=about.get("confidence", {}).get("low_below"),
             )
         )
@@ -190,13 +192,45 @@ def read_recordings(label: str, folder: Path, tables: Sequence[Path]) -> Scored:
     return Scored(label, by_name(nights), " ".join(dict.fromkeys(filter(None, methods))), tuple(doubts))
 
 
+ABOUT: dict[str, Form] = {
+    "methods": is_text,
+    "confidence": dict_of(lambda _: True),
+    "simulated_nights": is_count,
+    "seen_nights": list_of(is_text),
+    "nights_left_out": dict_of(is_text),
+    "file": or_none(is_text),
+    "start": or_none(is_text),
+    "simulated": is_flag,
+    "warnings": list_of(is_text),
+}
+"""What is read of metrics.json and of NAME_summary.json, where they have it."""
+CONFIDENCE: dict[str, Form] = {"limit_by_night": dict_of(is_number), "low_below": is_number}
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read what predict.py says of the nights in a folder or of a recording; `start` is a datetime, or None.
+
+    Raises:
+        InputError: no such file, or it is another one.
+    """
+    stored = load_json(path, AGAIN)
+    with readable(path, "what predict.py writes", AGAIN):
+        check_forms(stored, ABOUT, all_needed=False)
+        check_forms(stored.get("confidence", {}), CONFIDENCE, all_needed=False)
+        return {**stored, "start": datetime.fromisoformat(stored["start"]) if stored.get("start") else None}
+
+
 def read_hypnograms(folder: Path) -> list[EvaluatedNight]:
     """Read every hypnogram in a folder and the folders in it; prepared nights (.npz) are hypnograms too.
 
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    paths = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and path.suffix != ".json"  # which say what others mean
+    ]
     if not paths:
         raise InputError(f"{folder}: no scores and no hypnograms in it; name a folder that predict.py wrote")
     nights = []
@@ -206,7 +240,8 @@ def read_hypnograms(folder: Path) -> list[EvaluatedNight]:
             nights.append(hypnogram_night(path.stem, night.y, None, on_clock=False))
         else:
             read = read_hypnogram(path, None)
-            nights.append(hypnogram_night(night_of(path.relative_to(folder).as_posix()), read.codes, read.start))
+            start = read.start + timedelta(seconds=read.offset) if read.start else None
+            nights.append(hypnogram_night(night_of(path.relative_to(folder).as_posix()), read.codes, start))
     return nights
 
 
@@ -259,8 +294,8 @@ def night_of(file: str) -> str:
 
 def subject_of(night: str) -> str:
     """Return the subject that a night's name says it is of; the night itself where it does not say so."""
-    found = (dataset.subject_of(night) for dataset in DATASETS.values())
-    return next((str(one) for one in found if one is not None), night)
+    known = known_subject(night)
+    return night if known is None else str(known)
 
 
 def read_subjects(path: Path) -> dict[str, str]:

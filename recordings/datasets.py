@@ -295,6 +295,12 @@ DATASETS = {
 MISSPELLED = {"isurc": "isruc"}  # the command in the published description
 
 
+def known_subject(night: str) -> int | None:
+    """Return the subject that a night's name says it is of, in whatever published data set; None if it says none."""
+    subjects = (dataset.subject_of(night) for dataset in DATASETS.values())
+    return next((subject for subject in subjects if subject is not None), None)
+
+
 def dataset_named(name: str) -> Dataset:
     """Return the data set that `--db name` means.
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from command import InputError, log
 from folds.checkpoint import Fold
-from recordings.datasets import DATASETS, Dataset, night_name
+from recordings.datasets import Dataset, known_subject, night_name
 from recordings.opening import open_recording
 from scoring.staged import StagedRecording
 from scoring.staging import Request, content_at, stage_recording, trained_channels
@@ -73,8 +73,8 @@ def with_experts(staged: Iterable[StagedRecording], dataset: Dataset | None = No
 
 def subject_of(night: str, dataset: Dataset | None) -> int | str:
     """Return the subject that a night's name says it is of; the night itself where it does not say so."""
-    known = (dataset,) if dataset else DATASETS.values()
-    return next((one for each in known if (one := each.subject_of(night)) is not None), night)
+    known = dataset.subject_of(night) if dataset else known_subject(night)
+    return night if known is None else known
 
 
 # ---- what is different ----
