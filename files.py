@@ -17,7 +17,7 @@ from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, log, reason_of
+from command import InputError, log, one_line, reason_of
 from limits import LONGEST_SMALL, LONGEST_TEXT
 
 if sys.platform != "win32":
@@ -127,6 +127,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 OUR_MISTAKES = (AssertionError, NameError, ImportError, AttributeError, TypeError)
 """What no file makes a line of ours raise, unless it takes for granted what the file holds: that is a mistake too."""
+LONGEST_REASON = 200  # letters; some errors of others quote the file
 
 
 def reader(what: str, remedy: str) -> Callable[[Callable[Concatenate[Path, P], T]], Callable[Concatenate[Path, P], T]]:
@@ -174,7 +175,7 @@ def readable(path: Path, what: str, remedy: str) -> Iterator[None]:
             raise
         if isinstance(error, FileNotFoundError) and not path.exists():
             raise InputError(f"{path}: no such file; {remedy}") from error
-        raise InputError(f"{path}: not {what} ({in_words(error)}); {remedy}") from error
+        raise InputError(f"{path}: not {what} ({one_line(in_words(error))[:LONGEST_REASON]}); {remedy}") from error
 
 
 def in_words(error: Exception) -> str:

@@ -87,6 +87,13 @@ def load_arrays(path: Path, remedy: str) -> Arrays:
         return {name: archive.read(name, LONGEST_WEIGHTS) for name in archive}
 
 
+def check_finite(path: Path, arrays: Arrays, remedy: str) -> None:
+    """Raise InputError when one of a checkpoint's arrays has a value that is not finite."""
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"{path}: {name} has values that are not finite; {remedy}")
+
+
 def counter(path: Path, arrays: Arrays, name: str) -> int:
     """Take a counter out of a checkpoint's arrays.
 
@@ -115,9 +122,7 @@ def load_best(folder: Path) -> Best:
     """
     arrays = load_arrays(folder / BEST, COPY_OR_TRAIN_AGAIN)
     step, number = (counter(folder / BEST, arrays, name) for name in ("global_step", "pass_number"))
-    for name, value in arrays.items():
-        if not np.isfinite(value).all():
-            raise InputError(f"{folder / BEST}: {name} has values that are not finite; train the fold again")
+    check_finite(folder / BEST, arrays, "train the fold again")
     return Best(arrays, step, number)
 
 
@@ -134,11 +139,9 @@ def load_resume(folder: Path) -> tuple[int, Arrays]:
         InputError: there is none, or it is damaged.
     """
     arrays = load_arrays(folder / RESUME, TRAIN_AGAIN)
-    passes_done = counter(folder / RESUME, arrays, "passes_done")
-    for name, value in arrays.items():
-        if not np.isfinite(value).all():
-            raise InputError(f"{folder / RESUME}: {name} has values that are not finite; {TRAIN_AGAIN}")
-    return passes_done, arrays
+    done = counter(folder / RESUME, arrays, "passes_done")
+    check_finite(folder / RESUME, arrays, TRAIN_AGAIN)
+    return done, arrays
 
 
 # ---- a fold, whatever its format ----

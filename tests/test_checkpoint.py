@@ -186,3 +186,12 @@ def test_what_is_no_number_in_a_checkpoint_is_named(tmp_path, spoiled, says):
     np.savez(tmp_path / RESUME, **{"passes_done": spoiled.get("global_step", spoiled.get("pass_number", np.nan))})
     with pytest.raises(InputError, match=r"resume\.npz: passes_done is .*, no count"):
         load_resume(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_not_gone_on_with(tmp_path, bad):
+    save_resume(tmp_path, 3, {"w": np.array([1.0, bad])})
+    with pytest.raises(
+        InputError, match=r"resume\.npz: w has values that are not finite; train the fold again with --r"
+    ):
+        load_resume(tmp_path)

@@ -248,6 +248,13 @@ def test_a_reader_is_called_as_it_was_written(tmp_path):
         first_line(tmp_path / "a.txt")
 
 
+def test_a_reason_is_one_line_and_not_a_whole_file():
+    with pytest.raises(InputError) as error, readable(Path("night.xyz"), "a readable XYZ file", "export it again"):
+        fails_in_a_library(ValueError("bad \x1b letters " + 5000 * "x"))
+    assert str(error.value).startswith("night.xyz: not a readable XYZ file (bad · letters xxx")
+    assert str(error.value).endswith("x); export it again") and len(str(error.value)) < 300
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.txt")
     with pytest.raises(InputError, match=r"a\.txt: is no ordinary file but a pipe or a device; save it to a file"):

@@ -10,6 +10,7 @@ to repeat them. It runs on Linux.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import signal
 import sys
@@ -118,13 +119,13 @@ def keep_failure(keep: Path, name: str, number: int, file: str, content: bytes, 
 WEIGHTS = {
     **dict.fromkeys(KINDS, 4),
     **{"EDF, EDF+, BDF": 12, "prepared night": 8, "hypnogram, EDF+": 8},
-    **{"EDF, EDF+, BDF, scored": 2, "published checkpoint": 2, "FIF": 3, "EEGLAB": 1},
+    **{"EDF, EDF+, BDF, scored": 2, "published checkpoint": 2, "FIF": 3, "EEGLAB": 0.25},
 }
 
 
 def shares(n_files: int) -> dict[str, int]:
     """Return how many files of each kind there are among `n_files`, one at the least."""
-    return {name: max(1, -(-n_files * WEIGHTS[name] // sum(WEIGHTS.values()))) for name in KINDS}
+    return {name: math.ceil(n_files * WEIGHTS[name] / sum(WEIGHTS.values())) for name in KINDS}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

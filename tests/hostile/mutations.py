@@ -230,7 +230,7 @@ def npz_member_changed(rng: random.Random, content: bytes) -> bytes:
     elif kind == 1:
         parts[name] = damaged(rng, parts[name], ())
     elif kind == 2:
-        parts[f"{rng.choice(('extra', 'x', 'y', 'fs', '../up', 'a/b', ''))}{rng.choice(('.npy', ''))}"] = parts[name]
+        parts[f"{rng.choice(('extra', 'x', 'y', 'fs', '../up', 'a/b', '.'))}{rng.choice(('.npy', ''))}"] = parts[name]
     elif kind == 3:
         values = rng.choice((float("nan"), float("inf"), 1e30, -1.0, 1e-300))
         parts[name] = npy(rng.choice(("()", "(4,)")), "'<f8'", struct.pack("<d", values) * 4)
