@@ -88,6 +88,8 @@ def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
     """
     check_text(path)
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    if len(lines) * EPOCH_SECONDS > 2 * LONGEST_SECONDS:  # every second one may be blank
+        raise InputError(f"{path}: has {len(lines):,} lines; the limit is {LONGEST_DAYS} days of {EPOCH_SECONDS} s")
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     names = {str(code): ours for code, ours in codes.items()}
     for number, text in numbered:

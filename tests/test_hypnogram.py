@@ -214,6 +214,15 @@ def test_every_epoch_of_a_signal_gets_the_stage_of_the_same_instant(parts, n_cod
         assert (covered.start <= number < covered.stop) == (0 <= epoch < n_codes)
 
 
+def test_more_lines_than_a_recording_has_epochs_are_refused(tmp_path):
+    (tmp_path / "1_1.txt").write_text("0\n" * 200_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: has 200,000 lines; the limit is 31 days of 30 s"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+    (tmp_path / "1_1.txt").write_text("0\n" * 9_000_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: has 18,000,000 bytes; the limit for a text file is 16,777,216"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+
+
 # ---- what a hypnogram lacks ----
 
 STAGES_OF = {"Sleep stage W": 0, "Sleep stage 2": 2, "Sleep stage ?": -1}
