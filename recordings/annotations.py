@@ -18,7 +18,7 @@ from limits import LATEST_ONSET, MOST_MARKS
 from recordings.recording import Mark, Stretch
 
 JITTER_SECONDS = 0.005  # half a sample at 100 Hz: less between two records is no gap
-RECORDS_AT_A_TIME = 10_000
+RECORDS_AT_A_TIME = 1000
 
 TIMED_TEXTS = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,15})?)(?:\x15([\d.]{0,30}))?\x14(.*)\x14", re.DOTALL)
 """A time-stamped annotation list (TAL) without the \\0 that ends it: onset, duration if any, texts with a \\x14 between
