@@ -192,7 +192,7 @@ def in_words(error: Exception) -> str:
 def is_of_ours(error: BaseException) -> bool:
     """Tell whether the line that raised an error is one of this program's own."""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return PROGRAM_FOLDER in Path(frames[-1]).parents and "site-packages" not in frames[-1]
+    return PROGRAM_FOLDER in Path(frames[-1]).resolve().parents and "site-packages" not in frames[-1]
 
 
 def check_text(path: Path) -> None:

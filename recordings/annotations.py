@@ -18,7 +18,7 @@ from limits import LATEST_ONSET, MOST_MARKS
 from recordings.recording import Mark, Stretch
 
 JITTER_SECONDS = 0.005  # half a sample at 100 Hz: less between two records is no gap
-RECORDS_AT_A_TIME = 10_000
+RECORDS_AT_A_TIME = 1000
 
 TIMED_TEXTS = re.compile(rb"([+-]\d{1,15}(?:\.\d{0,15})?)(?:\x15([\d.]{0,30}))?\x14(.*)\x14", re.DOTALL)
 """A time-stamped annotation list (TAL) without the \\0 that ends it: onset, duration if any, texts with a \\x14 between
@@ -32,18 +32,19 @@ class Annotations:
     Attributes:
         stamps: (record,) seconds; nan where a record has no time stamp that can be read.
         marks: in order of time, from the time that the header gives on.
-        unread: in words, where lists are that cannot be read.
+        n_unread, first_unread: how many lists cannot be read, and what and where the first is.
     """
 
     stamps: NDArray[np.float64]
     marks: tuple[Mark, ...]
-    unread: tuple[str, ...] = ()
+    n_unread: int = 0
+    first_unread: str = ""
 
     def unread_in_words(self) -> str:
         """Return how many lists of annotations cannot be read, and where the first is; "" when all can."""
-        if not self.unread:
+        if not self.n_unread:
             return ""
-        return f"{counted(len(self.unread), 'annotation')} cannot be read (the first: {self.unread[0]})"
+        return f"{counted(self.n_unread, 'annotation')} cannot be read (the first: {self.first_unread})"
 
 
 BytesOf = Callable[[int, int, int], NDArray[np.uint8]]
@@ -58,7 +59,7 @@ def read_annotations_of(path: Path, signals: Sequence[int], n_records: int, byte
     """
     stamps = np.full(n_records, np.nan)
     marks: list[Mark] = []
-    unread: list[str] = []
+    n_unread, first_unread = 0, ""
     for number, signal in enumerate(signals):
         for first in range(0, n_records, RECORDS_AT_A_TIME):
             last = min(n_records, first + RECORDS_AT_A_TIME)
@@ -68,12 +69,12 @@ def read_annotations_of(path: Path, signals: Sequence[int], n_records: int, byte
                 if number == 0 and found and found[0]:
                     stamps[record] = stamp_of(found[0])
                 marks += [mark for one in found if one for mark in marks_of(*one)]
-                unread += [
-                    f"{shown(one)} in record {record}" for one, read in zip(lists, found, strict=True) if not read
-                ]
+                for one in (one for one, read in zip(lists, found, strict=True) if not read):
+                    first_unread = first_unread or f"{shown(one)} in record {record}"
+                    n_unread += 1
             if len(marks) > MOST_MARKS:
                 raise InputError(f"{path}: has more than {MOST_MARKS:,} annotations, the limit; export it without them")
-    return Annotations(stamps, tuple(sorted(marks, key=lambda mark: mark.onset)), tuple(unread))
+    return Annotations(stamps, tuple(sorted(marks, key=lambda mark: mark.onset)), n_unread, first_unread)
 
 
 TimedTexts = tuple[bytes, bytes, bytes]

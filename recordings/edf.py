@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from command import InputError, one_line
 from files import readable, reader
-from limits import LONGEST_RECORD
+from limits import LONGEST_ANNOTATIONS, LONGEST_RECORD
 from recordings.annotations import Annotations, Clock, clock_of, read_annotations_of
 from recordings.recording import SIMULATED, FileState, Header, Recording, state_of
 
@@ -162,6 +162,8 @@ def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
     seconds = float(fields["record_seconds"][0])
     if not (0 < seconds < math.inf or (seconds == 0 and len(own) == n_signals)):  # annotations alone need no time
         raise ValueError(f"its header says that a record lasts {seconds:g} s")
+    if max((lengths[number] * width for number in own), default=0) > LONGEST_ANNOTATIONS:
+        raise ValueError(f"more than {LONGEST_ANNOTATIONS:,} bytes of annotations in a record")
     state = state_of(path)
     there = (state.size - len(fixed + block)) // (sum(lengths) * width)
     parsed = parsed_by_edfio(fixed + block, fields["label"], lengths, width)

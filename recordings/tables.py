@@ -9,6 +9,7 @@ from pathlib import Path
 
 from command import InputError
 from files import check_text, readable, reader
+from limits import MOST_LINES
 
 SEPARATORS = "\t;,"
 
@@ -18,7 +19,7 @@ def text_of(path: Path) -> str:
     """Return a text file's content, whatever the editor: UTF-8 or UTF-16 with its mark, else Windows' Western letters.
 
     Raises:
-        InputError: no such file, not readable, larger than a table can be, or no text.
+        InputError: no such file, not readable, larger than such a file can be, or no text.
     """
     check_text(path)
     content = path.read_bytes()
@@ -31,6 +32,8 @@ def text_of(path: Path) -> str:
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
         raise ValueError("it has zero bytes")
+    if (n_lines := text.count("\n")) > MOST_LINES:
+        raise ValueError(f"it has {n_lines:,} lines; the limit is {MOST_LINES:,}")
     return text
 
 

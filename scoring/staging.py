@@ -405,7 +405,7 @@ def expert_notices(opened: Recording, expert: Hypnogram | None, placed: NDArray[
         yield "the recording has no clock: its hypnogram is taken to start with it"
     n_staged = np.count_nonzero(placed != UNKNOWN)
     if n_staged < len(placed):
-        yield f"the hypnogram has a stage for {n_staged} of {len(placed)} epochs; only these are compared"
+        yield f"the hypnogram has a stage for {n_staged} of {len(placed)} epochs; the others are not compared"
     outside = np.count_nonzero(expert.codes != UNKNOWN) - n_staged
     if outside:
         yield f"the hypnogram has a stage for {outside} epochs outside the recording"

@@ -581,3 +581,21 @@ def test_a_name_with_letters_that_break_a_line_is_shown_in_one(tmp_path):
     assert opened.labels == ("C3··z", "C4") and opened.headers[1].unit == "de·C"
     with pytest.raises(InputError, match=r"a\.edf: C4 is in de·C, not in volts; select another channel"):
         opened.read(1, 0, 1)
+
+
+def test_annotations_that_are_too_many_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    monkeypatch.setattr("recordings.annotations.MOST_MARKS", 0)
+    with pytest.raises(InputError, match=r"a\.edf: has more than 0 annotations, the limit; export it without them"):
+        open_edf(path)
+    monkeypatch.setattr(edf, "LONGEST_ANNOTATIONS", 10)
+    with pytest.raises(
+        InputError, match=r"a\.edf: not a readable EDF file \(more than 10 bytes of annotations in a rec"
+    ):
+        open_edf(path)
+
+
+@pytest.mark.parametrize("piece", [b"+1\x14", b"+1", b"9", b"+1\x1530\x14a"])
+def test_a_long_text_takes_no_longer_than_its_length(piece):
+    """What is matched from every beginning to the end takes minutes here."""
+    assert timed_texts(piece * (2**20 // len(piece)) + b"x") is None

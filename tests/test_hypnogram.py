@@ -55,7 +55,7 @@ def test_a_line_that_is_no_stage_is_named(tmp_path, text, message):
 @pytest.mark.parametrize("name", ["none.txt", "."])
 def test_lines_that_cannot_be_read_are_named(tmp_path, name):
     with pytest.raises(
-        InputError, match=r"(: no such file|: not a readable list of stages \(.*directory.*\)); copy or export it again"
+        InputError, match=r"(: no such file|: not a text file \(.*directory.*\)); check the name, or export it again"
     ):
         read_stage_lines(tmp_path / name, {0: Stage.W})
 
@@ -221,6 +221,18 @@ def test_every_epoch_of_a_signal_gets_the_stage_of_the_same_instant(parts, n_cod
         assert rest == 0
         assert placed[number] == (epoch if 0 <= epoch < n_codes else UNKNOWN)
         assert (covered.start <= number < covered.stop) == (0 <= epoch < n_codes)
+
+
+def test_more_lines_than_a_recording_has_epochs_are_refused(tmp_path):
+    (tmp_path / "1_1.txt").write_text("0\n" * 200_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: '0' in line 200000 ends at .* s; the limit is 31 days"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+    (tmp_path / "1_1.txt").write_text("0\n" * 2_000_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: .*it has 2,000,000 lines; the limit is 1,000,000"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+    (tmp_path / "1_1.txt").write_text("0\n" * 9_000_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: has 18,000,000 bytes; the limit for a text file is 16,777,216"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
 
 
 # ---- what a hypnogram lacks ----

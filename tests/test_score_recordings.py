@@ -182,7 +182,7 @@ def test_how_many_epochs_were_compared_is_said(score, three_hours, tmp_path):
     late = moved(three_hours / "SC4001EC-Hypnogram.edf", 600, tmp_path / "late.edf")
     status, printed = score(three_hours / "SC4001E0-PSG.edf", "--hypnogram", late)
     assert status == 0 and "    expert late.edf: 336 of 360 epochs, " in printed
-    assert "note: the hypnogram has a stage for 336 of 360 epochs; only these are compared" in printed
+    assert "note: the hypnogram has a stage for 338 of 360 epochs; the others are not compared" in printed
     assert "note: the hypnogram has a stage for 20 epochs outside the recording" in printed
 
 
