@@ -283,14 +283,38 @@ class Training:
         self.start_with(normalisation.unfolded(plain, self.measure(batches, False)) if normalised else plain)
         return plain
 
+    def start_normalised(self, values: Arrays, batches: Sequence[Batch], origin: str) -> Arrays:
+        """Start from the weights of a normalised network, which is normalised by these nights from now on.
+
+        What is normalised by the nights that it is used for has forgotten how those it was trained on differed from
+        them (Li et al. 2016, "Revisiting Batch Normalization For Practical Domain Adaptation").
+
+        Args:
+            values: of the network while it was trained.
+            batches: of training nights, to measure the statistics on.
+            origin: for the message, where they do not fit.
+
+        Returns:
+            All weights of the plain network.
+
+        Raises:
+            InputError: they do not fit.
+        """
+        self.network.assign(values, origin)
+        self.start_with(self.network.values())
+        return self.plain_weights(batches)
+
+    def average_weights(self) -> Arrays:
+        """Return the moving average of the weights, or the weights themselves where there is none."""
+        return {name: weight.numpy() for name, weight in self.average.items()} or self.network.values()
+
     def plain_weights(self, batches: Sequence[Batch]) -> Arrays:
         """Return the weights to score with and to keep: the average, with the normalisation folded into them.
 
         Args:
             batches: of training nights, to measure the statistics on, where the training normalises.
         """
-        trained = self.network.values()
-        average = {name: weight.numpy() for name, weight in self.average.items()} or trained
+        trained, average = self.network.values(), self.average_weights()
         if not self.settings.normalise:
             return average
         self.network.assign(average)

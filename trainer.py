@@ -145,11 +145,12 @@ class FoldTraining:
         Returns:
             The scores, and whether the weights were kept.
         """
-        self.stager.network.assign(weights)
-        scores = scores_of(self.stager, valid_nights)
-        kept = self.history.is_better(scores.accuracy, scores.macro_f1)
+        scores = self.scored(weights, valid_nights)
+        kept, step = self.history.is_better(scores.accuracy, scores.macro_f1), int(self.training.step)
         if kept:
-            save_best(self.folder, Best(weights, int(self.training.step), number))
+            save_best(self.folder, Best(weights, step, number))
+        if kept and self.settings.normalise:
+            save_best(self.folder, Best(self.training.average_weights(), step, number), places.NORMALISED)
         return {"valid_accuracy": scores.accuracy, "valid_macro_f1": scores.macro_f1, "kept": kept}
 
     def some_batches(self, number: int, nights: Sequence[Night]) -> list[Batch]:
@@ -234,9 +235,26 @@ class FoldTraining:
         """Take a fold's weights, which count as pass 0: they are kept unless a pass finds better ones."""
         self.say_source(source)
         started = time.perf_counter()
-        batches = self.some_batches(1, self.load("train"))
-        plain = self.training.start_from(source.best.weights, batches, str(source.folder))
-        self.end_pass(Pass(START, 0, 0, **self.validate(plain, self.load("valid"), 0)), started)
+        valid_nights = self.load("valid")
+        weights = self.first_weights(source, self.some_batches(1, self.load("train")), valid_nights)
+        self.end_pass(Pass(START, 0, 0, **self.validate(weights, valid_nights, 0)), started)
+
+    def first_weights(self, source: Fold, batches: Sequence[Batch], valid_nights: Sequence[Night]) -> Arrays:
+        """Start from a source's weights as they are, or normalised by these nights if validation finds that better."""
+        origin = str(source.folder)
+        plain = self.training.start_from(source.best.weights, batches, origin)
+        if not (source.normalised and self.settings.normalise):
+            return plain
+        again = self.training.start_normalised(source.normalised.weights, batches, origin)
+        as_they_are, normalised = (self.scored(weights, valid_nights).macro_f1 for weights in (plain, again))
+        figures = f"validation macro-F1 {100 * normalised:.1f} %, as they were {100 * as_they_are:.1f} %"
+        log.info("fold %d: first weights normalised by the nights of this fold: %s", self.run.fold, figures)
+        return again if normalised > as_they_are else self.training.start_from(source.best.weights, batches, origin)
+
+    def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
+        """Return the scores of a plain network with these weights."""
+        self.stager.network.assign(weights)
+        return scores_of(self.stager, nights)
 
     def say_source(self, source: Fold) -> None:
         """Say where the first weights are from, what they lack, and whom they have seen."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from folds import published
 from folds.calibration import Calibration, load_calibration
 from folds.folders import (
     BEST,
+    NORMALISED,
     RESUME,
     TRAIN_AGAIN,
     check_not_in_training,
@@ -54,6 +55,7 @@ class Fold:
     """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`.
 
     `sha256` is that of the file that holds the weights. `calibration` is None where nobody has calibrated them.
+    `normalised` holds the weights before the normalisation was folded into them, for another training that normalises.
     """
 
     run: Run
@@ -62,6 +64,7 @@ class Fold:
     format: str
     sha256: str = ""
     calibration: Calibration | None = None
+    normalised: Best | None = None
 
     def described(self) -> dict[str, Any]:
         """Return where the checkpoint is and when it was kept, as JSON-ready values."""
@@ -108,21 +111,22 @@ def counter(path: Path, arrays: Arrays, name: str) -> int:
     return int(value)
 
 
-def save_best(folder: Path, best: Best) -> None:
-    """Write a kept checkpoint, whole or not at all."""
-    with written_whole(folder / BEST) as partial:
+def save_best(folder: Path, best: Best, name: str = BEST) -> None:
+    """Write a kept checkpoint, whole or not at all; `name` is that of its file."""
+    with written_whole(folder / name) as partial:
         np.savez(partial, global_step=best.global_step, pass_number=best.pass_number, **best.weights)  # type: ignore[arg-type]
 
 
-def load_best(folder: Path) -> Best:
+def load_best(folder: Path, name: str = BEST) -> Best:
     """Read a fold's kept checkpoint.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
-    arrays = load_arrays(folder / BEST, COPY_OR_TRAIN_AGAIN)
-    step, number = (counter(folder / BEST, arrays, name) for name in ("global_step", "pass_number"))
-    check_finite(folder / BEST, arrays, "train the fold again")
+    path = folder / name
+    arrays = load_arrays(path, COPY_OR_TRAIN_AGAIN)
+    step, number = (counter(path, arrays, one) for one in ("global_step", "pass_number"))
+    check_finite(path, arrays, "train the fold again")
     return Best(arrays, step, number)
 
 
@@ -243,7 +247,11 @@ def load_source(folder: Path) -> Fold:
     """
     check_not_in_training(folder)
     if (folder / BEST).exists():
-        return own_fold(load_run(folder), folder)
+        fold = own_fold(load_run(folder), folder)
+        normalised = load_best(folder, NORMALISED) if (folder / NORMALISED).exists() else None
+        if normalised and normalised.global_step != fold.best.global_step:
+            raise InputError(f"{folder / NORMALISED} is of another pass than {BEST}; delete it")
+        return replace(fold, normalised=normalised)
     where = folder.absolute()  # where a link lies counts, not where it leads
     if not published.checkpoint_in(folder):
         raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")

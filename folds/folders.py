@@ -13,9 +13,10 @@ from command import InputError
 from files import PARTIAL, load_json, writable_folder
 from recordings.datasets import DATASETS, Dataset, dataset_named
 
-RUN, BEST, CALIBRATION, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
+RUN, BEST, NORMALISED, CALIBRATION, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
     "config.json",  # what it is trained with
     "best_model.npz",  # the kept weights, by name, and when they were kept
+    "normalised.npz",  # the same weights before the normalisation was folded into them, for another training
     "calibration.json",  # their temperature and limit of confidence, from the validation nights
     "history.csv",  # one row for each pass
     "test_scores.json",  # the kept weights' scores on the test nights; written last, it marks the fold as finished
@@ -143,7 +144,7 @@ def tidy(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what this program wrote into a fold's folder, and nothing else."""
-    for name in (TEST_SCORES, RESUME, CALIBRATION, BEST, HISTORY, LOG, RUN):
+    for name in (TEST_SCORES, RESUME, CALIBRATION, BEST, NORMALISED, HISTORY, LOG, RUN):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 

@@ -433,6 +433,24 @@ def test_first_weights_are_kept_unless_a_pass_finds_better_ones(tune, trained, t
         np.testing.assert_array_equal(weights(fold)[name], value)
 
 
+def test_a_robust_fold_goes_on_from_what_was_normalised(tune, train, tmp_path):
+    """With steps of no size, what is kept is one of the two starts: as it was, or normalised by the nights here."""
+    assert train(*ROBUST, "--pretrain_epochs", "0")[0] == 0
+    source = fold_of(tmp_path)
+    normalised = checkpoint.load_best(source, folders.NORMALISED)
+    assert normalised.pass_number == checkpoint.load_best(source).pass_number
+    other = short_nights(tmp_path / "other", gain=3.0)
+    status, printed = tune(source, *ROBUST, "--learning_rate", "1e-12", data=other)
+    assert (
+        status == 0 and "fold 0: first weights normalised by the nights of this fold: validation macro-F1 " in printed
+    )
+    tuned = tmp_path / "output" / "sleepedf_tuned" / "0"
+    assert load_history(tuned)[0].phase == "start" and load_history(tuned)[0].kept
+    checkpoint.save_best(source, dataclasses.replace(normalised, global_step=1), folders.NORMALISED)
+    status, printed = tune(source, *ROBUST, data=other, suffix="again")
+    assert status == 2 and "normalised.npz is of another pass than best_model.npz; delete it" in printed
+
+
 def test_a_published_checkpoint_may_be_the_source(tune, tmp_path):
     from tests.generated import write_published as write
 
