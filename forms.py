@@ -23,6 +23,13 @@ def check_forms(values: Any, forms: Mapping[str, Form], *, all_needed: bool = Tr
             raise ValueError(f"{name} is {str(values[name])[:40]}")
 
 
+def check_exactly(values: Any, forms: Mapping[str, Form]) -> None:
+    """Raise ValueError unless `values` has every name of `forms` in its form, and no other name."""
+    check_forms(values, forms)
+    if unknown := ", ".join(map(str, values.keys() - forms.keys())):
+        raise ValueError(f"no such name: {unknown[:80]}")
+
+
 def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 

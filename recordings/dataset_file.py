@@ -10,7 +10,7 @@ from typing import Any
 
 from command import InputError
 from files import PROGRAM_FOLDER, load_json, readable, save_json
-from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_plain, is_text, list_of, or_none
+from forms import Form, check_exactly, dict_of, is_count, is_flag, is_number, is_plain, is_text, list_of, or_none
 from recordings.datasets import DATASETS, MISSPELLED, Dataset, dataset_named
 
 FILE = "dataset.json"
@@ -110,7 +110,7 @@ def load_description(folder: Path) -> Description | None:
         return None
     stored = load_json(path, AGAIN)
     with readable(path, "the description of a data set", AGAIN):
-        check_forms(stored, FORMS)
+        check_exactly(stored, FORMS)
         if stored["form"] != FORM:
             raise ValueError("another form")
         subjects = tuple(subject_of(one) for one in stored["subjects"])
@@ -145,9 +145,9 @@ FORMS: dict[str, Form] = {
 
 def subject_of(stored: Mapping[str, Any]) -> Subject:
     """Return the subject that a dataset.json describes; raise ValueError when it is none."""
-    check_forms(stored, SUBJECT_FORMS)
+    check_exactly(stored, SUBJECT_FORMS)
     for night in stored["nights"]:
-        check_forms(night, NIGHT_FORMS)
+        check_exactly(night, NIGHT_FORMS)
     nights = tuple(OwnNight(**{name: night[name] for name in NIGHT_FORMS}) for night in stored["nights"])
     return Subject(**{name: stored[name] for name in SUBJECT_FORMS} | {"nights": nights})
 
@@ -165,7 +165,7 @@ def check(description: Description) -> None:
     if any(Path(night.name).name != night.name for one in subjects for night in one.nights):
         raise ValueError("a night's name is that of a folder")
     folds = {one.fold for one in subjects if one.fold is not None}
-    if n_folds and (n_folds < FEWEST or folds != set(range(n_folds))):
+    if n_folds and (n_folds < FEWEST or n_folds != len(folds) or folds != set(range(len(folds)))):
         raise ValueError(f"{n_folds} folds, and subjects in {len(folds)}")
     if not n_folds and folds:
         raise ValueError("no folds, and subjects in some")

@@ -284,7 +284,7 @@ def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fol
     The recording's name tells the subject; a prepared night is also known by its signal.
     """
     name = recorded_night(opened)
-    content = content_at(opened.path)
+    content = content_at(opened.path) if opened.night is not None else ""
     unseen = [fold for fold in folds if not fold.run.has_seen(name, content)]
     if unseen:
         return unseen, ()
