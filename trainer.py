@@ -123,7 +123,7 @@ class FoldTraining:
 
     def train(self) -> None:
         """Do the training passes that are left; after each, keep the weights if validation finds them better."""
-        train_nights, valid_nights = self.load("train"), self.load("valid")
+        train_nights, valid_nights = self.load("train"), self.validation_nights()
         for number in self.history.to_do(TRAIN):
             if self.history.out_of_patience():
                 log.info("fold %d: no better checkpoint for %d passes", self.run.fold, self.settings.patience)
@@ -235,7 +235,7 @@ class FoldTraining:
         """Take a fold's weights, which count as pass 0: they are kept unless a pass finds better ones."""
         self.say_source(source)
         started = time.perf_counter()
-        valid_nights = self.load("valid")
+        valid_nights = self.validation_nights()
         weights = self.first_weights(source, self.some_batches(1, self.load("train")), valid_nights)
         self.end_pass(Pass(START, 0, 0, **self.validate(weights, valid_nights, 0)), started)
 
@@ -250,6 +250,15 @@ class FoldTraining:
         figures = f"validation macro-F1 {100 * normalised:.1f} %, as they were {100 * as_they_are:.1f} %"
         log.info("fold %d: first weights normalised by the nights of this fold: %s", self.run.fold, figures)
         return again if normalised > as_they_are else self.training.start_from(source.best.weights, batches, origin)
+
+    def validation_nights(self) -> list[Night]:
+        """Return the nights that choose the weights; turned upside down too, where the training nights are.
+
+        Otherwise weights that a polarity breaks could be better than any that do not mind it.
+        """
+        nights = self.load("valid")
+        turned = [replace(night, x=-night.x[:]) for night in nights] if self.settings.augment_polarity else []
+        return [*nights, *turned]
 
     def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
         """Return the scores of a plain network with these weights."""
