@@ -4,7 +4,7 @@
     python evaluate.py box=./scores/box published=./scores/published
     python evaluate.py ./scored --experts ./expert_1 ./expert_2 ./expert_3
 
-A folder holds what predict.py wrote with --output_dir, or hypnograms (EDF+, .txt, prepared .npz).
+A folder holds what predict.py wrote with --output_dir, or hypnograms of any kind that it reads, prepared nights too.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from command import InputError, log
 from data import load_night
 from files import load_json, readable
 from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from recordings import tables
 from recordings.datasets import STUDIES, known_subject, read_hypnogram
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 
@@ -112,8 +113,8 @@ def read_scored(place: str, subjects: Mapping[str, str] | None = None) -> Scored
         raise InputError(f"{label}: a label goes into names of files; give it no / or \\")
     if (folder / EPOCHS).is_file():
         scored = read_test_nights(label, folder)
-    elif tables := sorted(folder.rglob(f"*{STAGES_CSV}")):
-        scored = read_recordings(label, folder, tables)
+    elif staged := sorted(folder.rglob(f"*{STAGES_CSV}")):
+        scored = read_recordings(label, folder, staged)
     else:
         scored = Scored(label, by_name(read_hypnograms(folder)))
     if not subjects:
@@ -166,10 +167,10 @@ def read_test_nights(label: str, folder: Path) -> Scored:
     return Scored(label, by_name(nights), about.get("methods", ""), tuple(doubts))
 
 
-def read_recordings(label: str, folder: Path, tables: Sequence[Path]) -> Scored:
+def read_recordings(label: str, folder: Path, staged: Sequence[Path]) -> Scored:
     """Read the recordings that predict.py scored into a folder."""
     nights, methods, doubts = [], [], []
-    for path in tables:
+    for path in staged:
         name = path.relative_to(folder).as_posix().removesuffix(STAGES_CSV)
         table = read_table(path, ("epoch", "stage", *PROBABILITIES))
         about = read_about(path.with_name(path.name.removesuffix(STAGES_CSV) + SUMMARY))
@@ -304,8 +305,10 @@ def read_subjects(path: Path) -> dict[str, str]:
     Raises:
         InputError: it cannot be read.
     """
-    table = read_table(path, ("night", "subject"), text=("night", "subject"))
-    return dict(zip(table["night"], table["subject"], strict=True))
+    rows = tables.read_table(path, ("night", "subject"))
+    if not rows:
+        raise InputError(f"{path}: no night in it; give one line for each")
+    return {row["night"]: row["subject"] for _, row in rows}
 
 
 # ---- two hypnograms of one night ----

@@ -306,7 +306,7 @@ def test_mistakes_of_the_user(run, tmp_path, folds):
         ((box, "--experts", other), "have no night in common; the names of their files decide"),
         ((tmp_path / "hypnograms",), "no expert's stages in it"),
         (("--training", box), "no history.csv in it"),
-        ((box, "--subjects", folds / "0" / "history.csv"), "no night, subject in it"),
+        ((box, "--subjects", folds / "0" / "history.csv"), "needs a column night in its first line"),
     ):
         status, printed, _ = run(*arguments)
         assert status == 2 and says in printed, (arguments, printed)
