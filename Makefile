@@ -13,7 +13,7 @@ TRAINING := tests/test_trainer.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test demo clean
+.PHONY: help test kill fuzz audit demo clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
@@ -25,6 +25,16 @@ test: $(ENV)/ready-to-test  ## check style and types, run all tests
 	$(RUN) -m pytest $(STEPS)
 	$(RUN) -m pytest $(TRAINING)
 	$(RUN) -m pytest tests $(addprefix --ignore=,$(STEPS) $(TRAINING))
+
+kill: $(ENV)/ready-to-test  ## kill every command at seeded moments, and see that nothing is lost: half an hour
+	$(RUN) -m tests.hostile.kills
+
+fuzz: $(ENV)/ready-to-test  ## damage 6000 files and read them; some minutes
+	$(RUN) -X faulthandler -m tests.hostile.fuzz --files 6000 --seed 1
+
+audit: $(ENV)/ready-to-test  ## look up known faults of the pinned packages; needs the network
+	$(RUN) -m pip install --quiet --disable-pip-version-check pip-audit
+	$(RUN) -m pip_audit --requirement requirements.lock --no-deps --disable-pip
 
 demo: $(ENV)/ready-to-run  ## simulate, prepare, train and score a few nights, all under ./demo
 	$(RUN) simulate.py --db sleepedf --output_dir $(DEMO)/raw_data/sleepedf --subjects 0-3

@@ -2,7 +2,8 @@
 
     python convert.py FOLDER --db sleepedf --to OUT [--scoring_only]
 
-With --scoring_only the reconstruction branch, a third of the weights, is left out.
+With --scoring_only the reconstruction branch, a third of the weights, is left out. With --calibrate_on DATA_DIR the
+temperature and the limit of confidence are found on each fold's validation nights there.
 """
 
 from __future__ import annotations
@@ -12,13 +13,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from command import InputError, command, log, log_to_terminal, new_parser
-from device import choose_device, import_tensorflow
-from files import existing_folder, writable_folder
-from folds.checkpoint import Best, load_fold, save_best
-from folds.folders import BEST, RUN, check_not_in_training, find_folds, fold_folder
-from folds.run import save_run
-from recordings.datasets import DATASETS, dataset_named
+from data import load_night
+from device import choose_device, import_tensorflow, start_tensorflow
+from files import PARTIAL, existing_folder, writable_folder
+from folds.calibration import Calibration, save_calibration
+from folds.checkpoint import Best, Fold, load_best, load_fold, save_best, sha256_of
+from folds.folders import BEST, CALIBRATION, RUN, check_not_in_training, dataset_of_folds, find_folds, fold_folder
+from folds.run import load_run, save_run
+from folds.split import prepared_nights
+from recordings.dataset_file import find_dataset
+from recordings.datasets import DATASETS
+from scoring.calibrating import calibrate
+from scoring.staging import stager_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--suffix", help="copy the folds of <db>_<suffix>, as given to trainer.py")
     parser.add_argument("--to", required=True, metavar="OUT", help="gets <db>/<fold>/, for predict.py --dir OUT")
     parser.add_argument("--scoring_only", action="store_true", help="leave out the weights that scoring does not use")
+    parser.add_argument("--calibrate_on", metavar="DATA_DIR", help="holds <db>/*.npz, with the validation nights")
     return parser
 
 
@@ -35,22 +45,88 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
-    choose_device(-1)  # nothing is computed
-    dataset = dataset_named(options.db)
-    found = find_folds(existing_folder(options.folder, "checkpoints"), dataset, options.suffix)
+    choose_device(-1)  # little or nothing is computed
+    root = existing_folder(options.folder, "checkpoints")
+    dataset = dataset_of_folds(root, options.db, options.suffix)
+    found = find_folds(root, dataset, options.suffix)
     targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
-    for number, target in targets.items():
-        check_not_in_training(found[number])
-        if (target / BEST).exists() or (target / RUN).exists():
-            raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
+    for folder in found.values():
+        check_not_in_training(folder)
+    if options.calibrate_on:
+        log.info("computing on %s", start_tensorflow(-1))
     folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
+    if options.scoring_only:
+        folds = {number: replace(fold, best=without_reconstruction(fold.best)) for number, fold in folds.items()}
+    there = {number for number, fold in folds.items() if is_copied(fold, targets[number])}
     for number, fold in folds.items():
-        best = without_reconstruction(fold.best) if options.scoring_only else fold.best
-        target = writable_folder(targets[number])
-        save_run(target, fold.run)
-        save_best(target, best)
-        log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, best.global_step, target)
+        target = targets[number]
+        if number in there:
+            log.info("fold %d: is in %s already", number, target)
+        else:
+            save_run(writable_folder(target), fold.run)
+            save_best(target, fold.best)
+            log.info("fold %d: %s, %s, step %d -> %s", number, fold.folder, fold.format, fold.best.global_step, target)
+        if options.calibrate_on or not (target / CALIBRATION).exists():  # a copy may have been killed before it
+            calibration = calibration_of(fold, sha256_of(target / BEST), options.calibrate_on)
+            if calibration:
+                save_calibration(target, calibration)
     return 0
+
+
+def is_copied(fold: Fold, target: Path) -> bool:
+    """Tell whether a fold has been copied to `target`; what is left of a copy that was killed is copied again.
+
+    Raises:
+        InputError: another fold is there.
+    """
+    inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    if not inside & {RUN, BEST}:
+        return False
+    if RUN in inside and load_run(target).as_json() == fold.run.as_json():
+        if all(name == RUN or name.startswith(PARTIAL) for name in inside):
+            return False
+        if BEST in inside and same_weights(load_best(target), fold.best):
+            return True
+    raise InputError(f"{target} holds a fold already; name another folder with --to, or delete it")
+
+
+def same_weights(one: Best, other: Best) -> bool:
+    names, counters = one.weights.keys(), (one.pass_number, one.global_step)
+    return (
+        names == other.weights.keys()
+        and counters == (other.pass_number, other.global_step)
+        and all(np.array_equal(one.weights[name], other.weights[name]) for name in names)
+    )
+
+
+def calibration_of(fold: Fold, sha256: str, data_dir: str | None) -> Calibration | None:
+    """Return the calibration of a copied fold: found on validation nights in `data_dir`, or else the one it has.
+
+    Args:
+        fold: the fold.
+        sha256: of the file that holds the copied weights.
+        data_dir: holds the data set's prepared nights; None: nothing is computed.
+
+    Raises:
+        InputError: there is no validation night, or one cannot be read.
+    """
+    if data_dir is None:
+        return replace(fold.calibration, sha256=sha256) if fold.calibration else None
+    dataset, settings = find_dataset(fold.run.db, data_dir), fold.run.settings
+    folder = existing_folder(Path(data_dir) / dataset.name, "prepared nights")
+    nights = prepared_nights(dataset, folder, fold.run.subjects["valid"], skip_missing=True)
+    change = fold.run.conditioning.of_nights()
+    found = calibrate(
+        stager_of(fold),
+        (
+            load_night(path, settings.input_size, settings.sampling_rate, change=change)
+            for paths in nights.values()
+            for path in paths
+        ),
+        sha256,
+    )
+    log.info("fold %d: %s", fold.run.fold, found.in_words())
+    return found
 
 
 def without_reconstruction(best: Best) -> Best:

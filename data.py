@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import opened_arrays, writable_folder, written_whole
+from files import ArrayFile, npy_form, opened_arrays, readable, writable_folder, written_whole
+from limits import LONGEST_SIGNAL, LONGEST_SMALL
 from sleepstage import STAGES
 
 
@@ -112,7 +113,7 @@ def load_night(
     there = stored is not None and is_fresh(stored, path)
     with opened_night(path) as archive:
         source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
-        x = on_disk_as_array(stored) if stored and there else checked_signal(path, archive["x"])
+        x = on_disk_as_array(stored) if stored and there else checked_signal(path, archive)
         y = checked_stages(path, archive["y"])
         fs, ch_label = rate_of(archive), channel_of(archive)
     check_fits(path, x.shape, len(y), fs, input_size, sampling_rate)
@@ -120,6 +121,9 @@ def load_night(
         x = change.apply(x) if change else x
         x = left_on_disk(stored, path, x) if stored else x
     return Night(path.stem, x, y, fs, ch_label, source)
+
+
+REMOVE_COPY = "remove it, and it is made again"
 
 
 class SignalOnDisk:
@@ -130,11 +134,9 @@ class SignalOnDisk:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            self.shape, by_column, _ = np.lib.format.read_array_header_1_0(file)
+        with readable(path, "a readable signal", REMOVE_COPY), path.open("rb") as file:
+            self.shape, _, _ = npy_form(file)
             self.offset = file.tell()
-        assert not by_column, "signal_on_disk writes epoch after epoch"
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -143,8 +145,9 @@ class SignalOnDisk:
         start, stop, _ = epochs.indices(len(self))
         n_samples = self.shape[1]
         offset = self.offset + start * n_samples * np.dtype(np.float32).itemsize
-        read = np.fromfile(self.path, np.float32, max(stop - start, 0) * n_samples, offset=offset)
-        return read.reshape(-1, n_samples)
+        n_epochs = max(stop - start, 0)
+        with readable(self.path, "as long as it was when it was opened", REMOVE_COPY):
+            return np.fromfile(self.path, np.float32, n_epochs * n_samples, offset=offset).reshape(n_epochs, n_samples)
 
 
 def copy_on_disk(path: Path, change: SignalChange | None) -> Path:
@@ -187,16 +190,14 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
     """
     with opened_night(path) as archive:
         y, fs, ch_label = checked_stages(path, archive["y"]), rate_of(archive), channel_of(archive)
-        with archive.zip.open("x.npy") as member:
-            np.lib.format.read_magic(member)
-            shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        shape, dtype = archive.form("x")
         check_signal_form(path, shape, dtype)
     check_fits(path, shape, len(y), fs, input_size, sampling_rate)
     return NightSummary(len(y), ch_label)
 
 
 @contextmanager
-def opened_night(path: Path) -> Iterator[Any]:
+def opened_night(path: Path) -> Iterator[ArrayFile]:
     """Open a night's npz, which must hold `x` and `y`; whatever is wrong with the file becomes an InputError."""
     with opened_arrays(path, "prepare the night again") as archive:
         missing = [name for name in ("x", "y") if name not in archive]
@@ -207,21 +208,24 @@ def opened_night(path: Path) -> Iterator[Any]:
         yield archive
 
 
-def rate_of(archive: Any) -> float:
-    return float(archive["fs"]) if "fs" in archive else 100.0
+def rate_of(archive: ArrayFile) -> float:
+    if "fs" not in archive:
+        return 100.0
+    rate = float(archive["fs"].item())
+    if not 0 < rate < math.inf:
+        raise ValueError(f"fs is {rate}, no rate in Hz")
+    return rate
 
 
-def channel_of(archive: Any) -> str:
-    return str(archive["ch_label"]) if "ch_label" in archive else ""
+def channel_of(archive: ArrayFile) -> str:
+    return str(archive["ch_label"].item()) if "ch_label" in archive else ""
 
 
-def plain_value(archive: Any, name: str) -> Iterable[str | int | float]:
-    """Return the one number or string stored under `name`; nothing for the arrays and objects that other tools keep."""
-    try:
-        value = archive[name]
-    except ValueError:  # a pickled object: never loaded
-        return ()
-    return (value.item(),) if value.shape == () else ()
+def plain_value(archive: ArrayFile, name: str) -> Iterable[str | int | float]:
+    """Return the one number or string stored under `name`; the arrays and objects that other tools keep stay unread."""
+    shape, dtype = archive.form(name)
+    plain = shape == () and dtype.kind in "biufU" and dtype.itemsize <= LONGEST_SMALL
+    return (archive[name].item(),) if plain else ()
 
 
 def check_signal_form(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -232,9 +236,10 @@ def check_signal_form(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) 
         )
 
 
-def checked_signal(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+def checked_signal(path: Path, archive: ArrayFile) -> NDArray[np.float32]:
     """Return (epoch, sample) float32 of what a file holds under `x`; raise InputError unless it is a signal."""
-    check_signal_form(path, x.shape, x.dtype)
+    check_signal_form(path, *archive.form("x"))
+    x = archive.read("x", LONGEST_SIGNAL)
     x = x.reshape(x.shape[:2]).astype(np.float32, copy=False)  # (epoch, sample[, 1]) -> (epoch, sample)
     # One sum an epoch finds NaN and infinity without a second array of the signal's size.
     bad = np.flatnonzero(~np.isfinite(x.sum(axis=1, dtype=np.float64)))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from command import InputError
+from command import InputError, interruptions_wait
 
 TF_LOG_LEVEL, ERRORS_ONLY = "TF_CPP_MIN_LOG_LEVEL", "2"
 
@@ -29,7 +29,7 @@ def choose_device(gpu: int) -> None:
 def import_tensorflow() -> Any:
     """Import and return TensorFlow, without the lines that its libraries write while loading; errors still show."""
     os.environ.setdefault(TF_LOG_LEVEL, ERRORS_ONLY)  # TensorFlow's own switch; it comes too late for the first lines
-    with hushed_libraries(), without_libraries(IF_INSTALLED), without_garbage_collection():
+    with interruptions_wait(), hushed_libraries(), without_libraries(IF_INSTALLED), without_garbage_collection():
         return importlib.import_module("tensorflow")
 
 

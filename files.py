@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import sys
+import traceback
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, log, reason_of
+from command import InputError, log, one_line, reason_of
+from limits import LONGEST_SMALL, LONGEST_TEXT
+
+if sys.platform != "win32":
+    import fcntl
 
 PROGRAM_FOLDER = Path(__file__).resolve().parent
 
@@ -39,7 +48,7 @@ def existing_folder(folder: str | Path, what: str, remedy: str = "name another f
 
 
 def writable_folder(folder: str | Path) -> Path:
-    """Return `folder`, made if need be.
+    """Return `folder`, made if need be, without the files that a killed process left half-written in it.
 
     Raises:
         InputError: it cannot be made or written to.
@@ -51,10 +60,13 @@ def writable_folder(folder: str | Path) -> Path:
         raise InputError(f"cannot make the folder {path}: {error.strerror}; choose another folder") from error
     if not os.access(path, os.W_OK | os.X_OK):
         raise InputError(f"cannot write to the folder {path}; choose another folder or change its permissions")
+    remove_abandoned(path)
     return path
 
 
 # ---- writing ----
+
+PARTIAL = ".partial-"  # what the names of files begin with that are not whole yet
 
 
 @contextmanager
@@ -64,16 +76,39 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the disk is full or the folder cannot be written to.
     """
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
-        yield partial
-        partial.replace(path)
+        with claimed(partial):
+            yield partial
+            partial.replace(path)  # while it is claimed: nobody may take it for abandoned
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def claimed(partial: Path) -> Iterator[None]:
+    """Hold a lock on a file that is being written, which ends with the process, whatever ends that."""
+    if sys.platform == "win32":
+        yield
+        return
+    with partial.open("ab") as file:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove the half-written files in a folder that no living process holds, on this machine or on another."""
+    if sys.platform == "win32":
+        return
+    for partial in folder.glob(f"{PARTIAL}*"):
+        with suppress(OSError), partial.open("r+b") as file:  # in use, gone meanwhile, or on a system without locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
 
 
 def save_json(path: Path, content: Any) -> None:
@@ -88,6 +123,84 @@ def save_json(path: Path, content: Any) -> None:
 
 # ---- reading ----
 
+P = ParamSpec("P")
+T = TypeVar("T")
+OUR_MISTAKES = (AssertionError, NameError, ImportError, AttributeError, TypeError)
+"""What no file makes a line of ours raise, unless it takes for granted what the file holds: that is a mistake too."""
+LONGEST_REASON = 200  # letters; some errors of others quote the file
+
+
+def reader(what: str, remedy: str) -> Callable[[Callable[Concatenate[Path, P], T]], Callable[Concatenate[Path, P], T]]:
+    """Make a function whose first argument is a user's file a reader: all that goes wrong in it is the user's error.
+
+        @reader("a readable EDF file", "copy or export it again")
+        def open_edf(path: Path) -> Recording:
+
+    Whatever reads a file is a reader, or stands in a block of `readable`; a test holds this.
+    """
+
+    def as_reader(read: Callable[Concatenate[Path, P], T]) -> Callable[Concatenate[Path, P], T]:
+        @functools.wraps(read)
+        def guarded(path: Path, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            with readable(path, what, remedy):
+                return read(path, *args, **kwargs)
+
+        return guarded
+
+    return as_reader
+
+
+@contextmanager
+def readable(path: Path, what: str, remedy: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a user's file is read into the user's error.
+
+    A parser fails on foreign bytes in any way whatever. Our own mistakes pass as they are, so that they are seen.
+
+    Args:
+        path: the file; a pipe or a device, which might never end, is not opened.
+        what: what it should be, with its article: `a readable EDF file`.
+        remedy: what to do if it is not.
+
+    Raises:
+        InputError: the file cannot be read; the message names it.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InputError(f"{path}: is no ordinary file but a pipe or a device; save it to a file first")
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if isinstance(error, OUR_MISTAKES) and is_of_ours(error):
+            raise
+        if isinstance(error, FileNotFoundError) and not path.exists():
+            raise InputError(f"{path}: no such file; {remedy}") from error
+        raise InputError(f"{path}: not {what} ({one_line(in_words(error))[:LONGEST_REASON]}); {remedy}") from error
+
+
+def in_words(error: Exception) -> str:
+    """Return the reason that an error gives."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}{f': {error.filename}' if error.filename else ''}"
+    if isinstance(error, MemoryError):
+        return "too large for this machine's memory"
+    if isinstance(error, LookupError) and is_of_ours(error):
+        return f"{type(error).__name__}: {reason_of(error)}"
+    return reason_of(error)
+
+
+def is_of_ours(error: BaseException) -> bool:
+    """Tell whether the line that raised an error is one of this program's own."""
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return PROGRAM_FOLDER in Path(frames[-1]).resolve().parents and "site-packages" not in frames[-1]
+
+
+def check_text(path: Path) -> None:
+    """Raise InputError when a text file is larger than any of its kind can be."""
+    size = path.stat().st_size
+    if size > LONGEST_TEXT:
+        raise InputError(f"{path}: has {size:,} bytes; the limit for a text file is {LONGEST_TEXT:,}")
+
 
 def load_json(path: Path, remedy: str) -> Any:
     """Read JSON.
@@ -95,51 +208,74 @@ def load_json(path: Path, remedy: str) -> Any:
     Raises:
         InputError: no such file, or not JSON; the message ends in `remedy`.
     """
-    try:
+    with readable(path, "readable", remedy):
+        check_text(path)
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; {remedy}") from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not readable ({reason_of(error)}); {remedy}") from error
+
+
+# ---- arrays ----
+
+
+class ArrayFile:
+    """The arrays of an npz file by name. Pickled objects are never loaded, and nothing larger than its limit."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def form(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return an array's shape and type without reading it."""
+        with self.archive.open(f"{name}.npy") as member:
+            shape, dtype, _ = npy_form(member)
+            return shape, dtype
+
+    def size(self, name: str) -> int:
+        """Return the bytes that an array needs in memory, without reading it."""
+        shape, dtype = self.form(name)
+        return math.prod(shape) * dtype.itemsize
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.read(name, LONGEST_SMALL)
+
+    def read(self, name: str, limit: int) -> NDArray[Any]:
+        """Return an array; raise ValueError when it needs more bytes than `limit`, before they are taken."""
+        if (size := self.size(name)) > limit:
+            raise ValueError(f"{name} has {size:,} bytes; the limit is {limit:,}")
+        with self.archive.open(f"{name}.npy") as member:
+            array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+            return array
+
+
+def npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Read the header of an array in NumPy's own format, of any version: its shape, type, and whether by columns."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_column, dtype = read(file)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array of shape {shape}")
+    return shape, dtype, by_column
 
 
 @contextmanager
-def readable(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Turn what a library says of a user's file into the user's error. Nothing but that library's calls stands inside.
-
-    Args:
-        path: the file.
-        what: what it should be, with its article: `a readable EDF file`.
-        remedy: what to do if it is not.
-
-    Raises:
-        InputError: the library failed; the message names the file.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; {remedy}") from error
-    except Exception as error:  # a parser fails on foreign bytes in any way whatever
-        reason = "no zip archive of arrays" if "pickle" in str(error) else reason_of(error)
-        raise InputError(f"{path}: not {what} ({reason}); {remedy}") from error
-
-
-@contextmanager
-def opened_arrays(path: Path, remedy: str) -> Iterator[Any]:
-    """Open an npz file and yield NumPy's archive of its arrays; pickled objects in it are never loaded.
+def opened_arrays(path: Path, remedy: str) -> Iterator[ArrayFile]:
+    """Open an npz file and yield its arrays.
 
     Raises:
         InputError: no such file, or whatever is wrong with it, while it is opened or while the block reads it; the
             message names the file and ends in `remedy`.
     """
     with readable(path, "a readable npz file", remedy):
-        loaded = np.load(path, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            raise ValueError("it holds one array without a name")
-        with loaded as archive:
-            yield archive
+        with path.open("rb") as file:
+            if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+                raise ValueError("it holds one array without a name")
+        with zipfile.ZipFile(path) as archive:
+            yield ArrayFile(archive)
 
 
 def shape_differences(found: Shapes, wanted: Shapes) -> Iterator[str]:

@@ -1,19 +1,19 @@
 """Score recordings with saved checkpoints, or the checkpoints on the test nights of their folds.
 
 python predict.py night.edf
-python predict.py nights/*.edf other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
+python predict.py ./nights "more/*.edf" other.vhdr --channel "EEG Fpz-Cz" --dir ./output --db sleepedf
+python predict.py --table nights.csv --report
 python predict.py night.edf --list_channels
 
 python predict.py --dir ./pretrained_model
 python predict.py --dir ./output --db sleepedf --output_dir ./scores
+python predict.py --dir ./pretrained_model --weights sleepedf --db isruc --output_dir ./scores
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,24 +22,45 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
-from command import InputError, command, duration_in_words, log, log_to_terminal, new_parser
+from command import (
+    InputError,
+    as_text,
+    command,
+    counted,
+    duration_in_words,
+    log,
+    log_to_terminal,
+    new_parser,
+    numbered,
+)
 from device import choose_device, start_tensorflow
 from files import PROGRAM_FOLDER, existing_folder, writable_folder
-from folds.checkpoint import load_folds
-from folds.folders import datasets_in, find_folds
+from folds.checkpoint import Fold, load_folds
+from folds.folders import dataset_of_folds, datasets_in, find_folds
 from folds.split import prepared_nights
-from recordings.datasets import DATASETS, Dataset, dataset_named
+from recordings.dataset_file import find_dataset
+from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
-from recordings.opening import open_recording, opener_of
+from recordings.hypnograms.options import add_reading_options, reading_of
+from recordings.opening import open_recording
 from scoring import metrics
+from scoring.formats import WRITERS, notices_on, parse_formats
+from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
+from scoring.night_table import FILE, Row, earlier_rows, failed_row, night_row, write_nights
+from scoring.other_nights import differences, stage_other_nights, with_experts
+from scoring.progress import shown
 from scoring.recording_files import write_recording
 from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
-from scoring.staging import Request
-from scoring.test_nights import TestNight, coverage, intervals, pooled, stage_folds
+from scoring.staging import Request, check_fits_recordings
+from scoring.test_nights import TestNight, confidence_of, coverage, intervals, pooled, stage_folds
 from sleepstage import EPOCH_SECONDS
 
-FOR_RECORDINGS = ("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "report", "svg")
+FOR_RECORDINGS = (
+    *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on"),
+    *("report", "svg", "format"),
+)
+FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
 SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
@@ -48,16 +69,23 @@ SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     add = parser.add_argument
-    add("recordings", nargs="*", metavar="RECORDING", help=".edf .rec .bdf .vhdr .set .fif .npz; none: the test nights")
-    add("--db", "--dataset", help=f"{', '.join(DATASETS)} (default {DEFAULT_DB}; where it is not there: what is)")
+    add("recordings", nargs="*", metavar="RECORDING", help="file, folder or pattern; none: the test nights")
+    add(
+        "--db",
+        "--dataset",
+        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there)",
+    )
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
+    add("--weights", metavar="DB", help="score the nights of --db with the folds of this other data set")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
     add("--output_dir", help=f"gets what is written (default {SCORED_DIR} for recordings, none for test nights)")
     nights = parser.add_argument_group("test nights")
     nights.add_argument("--data_dir", help=f"holds <db>/*.npz (default {config.DATA_DIR})")
     nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
-    add = parser.add_argument_group("recordings").add_argument
+    recordings = parser.add_argument_group("recordings")
+    add = recordings.add_argument
+    add("--table", metavar="FILE", help="instead of RECORDING: CSV of recording, hypnogram, channel, lights_off, …")
     add("--list_channels", action="store_true", help="only list the channels of each recording")
     add(
         "--channel", action="append", metavar="NAME", help="score this channel, or A-B; several: their mean probability"
@@ -66,12 +94,14 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--hypnogram",
         metavar="FILE",
-        help="the expert's, EDF+ or .txt (default: one beside the recording, if named so)",
+        help="the expert's, of any kind (default: one beside the recording, if named so)",
     )
+    add_reading_options(recordings)
     add("--lights_off", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics start here")
     add("--lights_on", metavar="TIME", help="clock time HH:MM[:SS], or seconds; statistics end here")
     add("--report", action="store_true", help="also write report.html over all recordings")
     add("--svg", action="store_true", help="also write each picture as a drawing, to edit or to print")
+    add("--format", action="append", metavar="FORMAT", help=f"also write {', '.join(WRITERS)}; several times: each")
     return parser
 
 
@@ -80,27 +110,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     check_options(options)
-    if not options.recordings:
-        score_test_nights(options)
-        return 0
-    paths = [Path(name) for name in options.recordings]
-    return list_channels(paths) if options.list_channels else score_recordings(paths, options)
+    if not (options.recordings or options.table):
+        return score_other_nights(options) if options.weights else score_test_nights(options)
+    return list_channels(options) if options.list_channels else score_recordings(options)
 
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise InputError for an option that the command would not read."""
-    of_others = FOR_TEST_NIGHTS if options.recordings else FOR_RECORDINGS
-    for name in of_others:
+    if options.recordings and options.table:
+        raise InputError(f"--table {options.table} says which recordings there are; leave out {options.recordings[0]}")
+    of_recordings = bool(options.recordings or options.table)
+    for name in FOR_TEST_NIGHTS if of_recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS):
         if getattr(options, name) not in (None, False):
-            what = "the test nights, not of recordings" if options.recordings else "recordings: name at least one"
+            what = "the test nights, not of recordings" if of_recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
+    if options.recordings and options.weights and options.db not in (None, options.weights):
+        raise InputError("--db and --weights both choose whose folds score recordings; give one of them")
 
 
 # ---- test nights ----
 
 
-def score_test_nights(options: argparse.Namespace) -> None:
-    """Score the test nights of every fold there is, print the scores, and write them if that is asked for."""
+def score_test_nights(options: argparse.Namespace) -> int:
+    """Score the test nights of every fold there is, print the scores, and write them if that is asked for.
+
+    Returns:
+        1 if a night had to be left out, else 0.
+    """
     choose_device(options.gpu)
     root = existing_folder(options.dir, "checkpoints")
     dataset = dataset_to_test(root, options)
@@ -110,14 +146,65 @@ def score_test_nights(options: argparse.Namespace) -> None:
     nights = prepared_nights(dataset, data_dir, subjects, options.skip_missing)
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
     log.info("computing on %s", start_tensorflow(options.gpu))
-    tested = stage_folds(folds, nights)
-    print_scores(tested, dataset)
+    tested, left_out = stage_folds(folds, nights)
+    print_scores(tested, coverage(tested, dataset, left_out))
+    print_left_out(len(tested), left_out)
     if output_dir:
         from scoring.test_night_files import write_test_nights
 
-        write_test_nights(output_dir, tested, folds, dataset)
-        log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
-        log.info("pictures: %s and %d in %s", output_dir / "confusion.png", len(tested), output_dir / "hypnograms")
+        write_test_nights(output_dir, tested, folds, dataset, left_out)
+        print_written(output_dir, len(tested))
+    return int(bool(left_out))
+
+
+def score_other_nights(options: argparse.Namespace) -> int:
+    """Score all nights of one data set with the folds of another, print the scores and what is different, write both.
+
+    Returns:
+        1 if a night had to be left out, else 0.
+
+    Raises:
+        InputError: there are no such folds or nights, or no night could be compared with its expert.
+    """
+    if not options.db:
+        raise InputError("--weights says whose folds score, and --db whose nights; give --db too")
+    root, data_dir = existing_folder(options.dir, "checkpoints"), Path(options.data_dir or config.DATA_DIR)
+    dataset, weights = find_dataset(options.db, data_dir), dataset_of_folds(root, options.weights, options.suffix)
+    folds = load_folds(find_folds(root, weights, options.suffix), weights)
+    for fold in folds:
+        check_fits_recordings(fold)
+    folder = existing_folder(data_dir / dataset.name, "prepared nights")
+    nights = prepared_nights(dataset, folder, dataset.subjects, options.skip_missing)
+    output_dir = writable_folder(options.output_dir) if options.output_dir else None
+    log.info("computing on %s", start_tensorflow(options.gpu))
+    staged, left_out = stage_other_nights(folds, nights)
+    different, tested = differences(staged, folds), with_experts(staged, dataset)
+    if not tested:
+        raise InputError(f"no night of {dataset.name} could be scored: {staged[0].reason}")
+    for said in different:
+        log.info("%s", said)
+    print_scores(tested, coverage(tested, dataset, left_out, weights))
+    print_left_out(len(tested), left_out)
+    if output_dir:
+        from scoring.test_night_files import write_test_nights
+
+        write_test_nights(output_dir, tested, folds, dataset, left_out, weights, different)
+        print_written(output_dir, len(tested))
+    return int(bool(left_out))
+
+
+def print_left_out(n_tested: int, left_out: Mapping[str, str]) -> None:
+    """Print which nights had to be left out, and why."""
+    if left_out:
+        log.info("\n%d of %d nights left out:", len(left_out), len(left_out) + n_tested)
+    for name, reason in left_out.items():
+        log.info("    %s: %s", name, reason)
+
+
+def print_written(output_dir: Path, n_nights: int) -> None:
+    log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
+    log.info("pictures: %s and %d in %s", output_dir / "confusion.png", n_nights, output_dir / "hypnograms")
+    log.info("tables and figures for a paper: python evaluate.py %s", output_dir)
 
 
 def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
@@ -126,17 +213,17 @@ def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
     Raises:
         InputError: there is no such data set, or nothing to score; the message says what to do.
     """
-    there = datasets_in(root, options.suffix)
+    there, data_dir = datasets_in(root, options.suffix), Path(options.data_dir or config.DATA_DIR)
     if options.db or DEFAULT_DB in there or not there:
-        return dataset_named(options.db or DEFAULT_DB)
-    data_dir = Path(options.data_dir or config.DATA_DIR)
+        return find_dataset(options.db or DEFAULT_DB, data_dir)
     with_nights = [name for name in there if has_nights(data_dir / name)]
     if len(with_nights) == 1:
         log.info("no checkpoints of %s in %s: scoring those of %s", DEFAULT_DB, root, with_nights[0])
-        return dataset_named(with_nights[0])
+        return find_dataset(with_nights[0], data_dir)
     if with_nights:
         raise InputError(f"{root} holds checkpoints of {', '.join(there)}; choose one with --db")
-    prepare = f"python {DATASETS[there[0]].prepared_with}"
+    script = DATASETS[there[0]].prepared_with if there[0] in DATASETS else f"prepare.py --db {there[0]}"
+    prepare = f"python {script}"
     raise InputError(
         f"{root} holds checkpoints of {', '.join(there)}, and {data_dir} has no prepared nights to test them on\n"
         f"score a recording: python predict.py night.edf; or prepare test nights: {prepare}"
@@ -149,10 +236,11 @@ def has_nights(folder: Path) -> bool:
     return next(place.glob("*.npz"), None) is not None
 
 
-def print_scores(tested: Sequence[TestNight], dataset: Dataset) -> None:
-    """Print the scores over all folds."""
+def print_scores(tested: Sequence[TestNight], covered: str) -> None:
+    """Print the scores over all nights, under what they cover."""
     limits = intervals(tested)
-    log.info("\n%s\n\n%s", coverage(tested, dataset), metrics.as_text(pooled(tested), limits))
+    log.info("\n%s\n\n%s", covered, metrics.as_text(pooled(tested), limits))
+    log.info("\nconfidence: %s", confidence_of(tested).in_words())
     if limits is None:
         log.info("\nno intervals: the bootstrap draws subjects, and there is only one")
 
@@ -160,14 +248,15 @@ def print_scores(tested: Sequence[TestNight], dataset: Dataset) -> None:
 # ---- recordings ----
 
 
-def list_channels(paths: Sequence[Path]) -> int:
+def list_channels(options: argparse.Namespace) -> int:
     """Print the channels of each recording; return 1 when one of several cannot be read."""
     failed = 0
-    for path in paths:
+    jobs = jobs_in(options.recordings, options.table, Request())
+    for path in (job.path for job in jobs):
         try:
             opened = open_recording(path)
         except InputError as error:
-            if len(paths) == 1:
+            if len(jobs) == 1:
                 raise
             log.info("%s", error)
             failed = 1
@@ -181,138 +270,138 @@ def list_channels(paths: Sequence[Path]) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one recording, by the name it is shown under: its stages, or why there are none."""
+    """What became of one recording: its stages, or why there are none."""
 
-    shown: str
+    job: Job
     night: ScoredNight | None
     error: str = ""
 
 
-def score_recordings(paths: Sequence[Path], options: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Output:
+    """Where the files of recordings go, and which are written beside the usual ones."""
+
+    folder: Path
+    svg: bool
+    formats: tuple[str, ...]
+
+
+def score_recordings(options: argparse.Namespace) -> int:
     """Stage every recording, write its files, and return 1 when one of several failed."""
-    request, names = request_of(paths, options), names_of(paths)
-    paths = list(names)
-    refused = refused_names(paths)
-    alone = len(paths) == 1
-    if alone:
-        open_recording(paths[0])  # what is wrong with it is found before anything heavy is imported
-    scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
-    output_dir = writable_folder(options.output_dir or SCORED_DIR)
-    numbers = ", ".join(str(fold.run.fold) for fold in scorer.folds)
-    if len(refused) < len(paths):
-        log.info("%s, folds %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
-        for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
-            log.info("signals for these weights: %s", words)
-    with logging_redirect_tqdm([log]), tqdm(paths, unit="recording", leave=False, disable=alone or None) as bar:
-        outcomes = [
-            refused.get(path) or score_recording(path, names[path], scorer, request, output_dir, options.svg, alone)
-            for path in bar
-        ]
-    scored = [outcome.night for outcome in outcomes if outcome.night]
-    report = output_dir / "report.html" if options.report and scored else None
-    if report:
-        from scoring.report import write_report
-
-        write_report(report, scored, {outcome.shown: outcome.error for outcome in outcomes if outcome.error})
-    print_outcomes(outcomes, output_dir, report, options.svg)
-    return int(any(outcome.error for outcome in outcomes))
-
-
-def refused_names(paths: Sequence[Path]) -> dict[Path, Outcome]:
-    """Return those of several files that are not there or of no known format; a single one is opened instead.
-
-    It takes no time, and a mistyped name is shown before the minutes that the others may take.
-    """
-    outcomes = {path: named_outcome(path) for path in paths if len(paths) > 1}
-    return {path: outcome for path, outcome in outcomes.items() if outcome}
-
-
-def named_outcome(path: Path) -> Outcome | None:
-    """Return the outcome of a file that cannot be a recording, by its name."""
+    jobs = jobs_in(options.recordings, options.table, request_of(options))
+    formats = parse_formats(options.format or ())
+    alone = len(jobs) == 1
+    outcomes = {job: failure(job, why, alone) for job, why in not_there(jobs)}
+    weights = options.weights or options.db
+    scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
+    seconds = checked(jobs, scorer.folds, outcomes)
+    output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats)
+    earlier = earlier_rows(output.folder)
+    if seconds:
+        print_scorer(scorer, options)
     try:
-        opener_of(path)
-    except InputError as error:
-        log.info("%s: failed: %s", path.name, error)
-        return Outcome(path.name, None, str(error))
-    return None
+        with shown(list(seconds), list(seconds.values())) as ready:
+            for job in ready:
+                outcomes[job] = score_recording(job, scorer, output, alone)
+    finally:  # an interruption leaves the table of those that were scored
+        in_order = [outcomes[job] for job in jobs if job in outcomes]
+        if in_order:
+            write_nights(output.folder, [row_of(outcome) for outcome in in_order], earlier)
+    report = write_the_report(output.folder, in_order) if options.report else None
+    print_outcomes(in_order, output, report)
+    return int(any(outcome.error for outcome in in_order))
 
 
-def request_of(paths: Sequence[Path], options: argparse.Namespace) -> Request:
-    """Check what is asked for of the recordings before anything is read."""
-    if options.hypnogram and len(paths) > 1:
-        raise InputError(f"--hypnogram belongs to one recording, and there are {len(paths)}; score it alone")
+def request_of(options: argparse.Namespace) -> Request:
+    """Return what is asked for of all recordings."""
     return Request(
         tuple(options.channel or ()),
         Path(options.hypnogram) if options.hypnogram else None,
         parse_lights(options.lights_off, "--lights_off"),
         parse_lights(options.lights_on, "--lights_on"),
+        reading_of(options),
     )
 
 
-def names_of(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return each recording, once, and what its files are called: its own name, and its folder too where two are alike.
+def failure(job: Job, why: str, alone: bool) -> Outcome:
+    """Say at once why a recording cannot be scored; raise InputError if it is the only one."""
+    if alone:
+        raise InputError(why)
+    log.info("failed: %s", why)
+    return Outcome(job, None, as_text(why))
 
-    Raises:
-        InputError: two in one folder have one name.
+
+def checked(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Outcome]) -> dict[Job, float]:
+    """Return the recordings that can be scored, as far as their headers say, and their seconds.
+
+    The others are added to `outcomes`. TensorFlow is not imported yet.
     """
-    places = [path.parent.resolve() / path.name for path in paths]  # a link keeps its own name
-    for place, times in Counter(places).items():
-        if times > 1:
-            log.info("%s is named %d times: scored once", place.name, times)
-    once = dict(reversed(list(zip(places, paths, strict=True))))
-    stems = Counter(place.stem.casefold() for place in once)  # some disks do not tell Night from night
-    alike = [place for place in once if stems[place.stem.casefold()] > 1]
-    common = Path(os.path.commonpath([place.parent for place in alike])) if alike else Path()
-    names = {
-        path: place.relative_to(common).with_suffix("").as_posix() if place in alike else place.stem
-        for place, path in reversed(once.items())
-    }
-    refuse_same_files(names)
-    return names
+    seconds: dict[Job, float] = {}
+    with logging_redirect_tqdm([log]):
+        for job in tqdm(jobs, desc="checking", unit="recording", leave=False, disable=None if len(jobs) > 1 else True):
+            if job in outcomes:
+                continue
+            try:
+                seconds[job] = check(job, folds)
+            except InputError as error:
+                outcomes[job] = failure(job, str(error), len(jobs) == 1)
+    return seconds
 
 
-def refuse_same_files(names: Mapping[Path, str]) -> None:
-    """Raise InputError when the files of two recordings would have one name."""
-    taken: dict[str, Path] = {}
-    for path, name in names.items():
-        other = taken.setdefault(name.casefold(), path)
-        if other != path:
-            raise InputError(
-                f"{other} and {path} would be written to the same files, {path.stem}_…; "
-                "score one of them with another --output_dir"
-            )
+def print_scorer(scorer: Scorer, options: argparse.Namespace) -> None:
+    """Print which weights score, on what, and what they want of a signal; TensorFlow starts here."""
+    if scorer.dataset.name != (options.db or DEFAULT_DB):
+        log.info("scoring with the checkpoints of %s in %s", scorer.dataset.name, options.dir)
+    numbers = numbered("fold", (fold.run.fold for fold in scorer.folds))
+    log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
+    for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
+        log.info("signals for these weights: %s", words)
 
 
-def score_recording(
-    path: Path, name: str, scorer: Scorer, request: Request, output_dir: Path, svg: bool, alone: bool
-) -> Outcome:
+def score_recording(job: Job, scorer: Scorer, output: Output, alone: bool) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
     try:
-        night = scorer.stage_opened(replace(open_recording(path), name=name), request)
-        writable_folder((output_dir / name).parent)
-        write_recording(output_dir, night, svg)
+        night = scorer.stage_opened(job.opened(), job.request)
+        night = replace(night, notices=(*night.notices, *notices_on(night, output.formats)))
+        writable_folder((output.folder / job.name).parent)
+        write_recording(output.folder, night, output.svg, output.formats)
     except InputError as error:
-        if alone:
-            raise
-        shown = Path(name).with_name(path.name).as_posix()
-        log.info("%s: failed: %s", shown, error)
-        return Outcome(shown, None, str(error))
+        return failure(job, str(error), alone)
     for line in recording_lines(night, len(scorer.folds)):
         log.info("%s", line)
-    return Outcome(name, night)
+    return Outcome(job, night)
+
+
+def row_of(outcome: Outcome) -> Row:
+    """Return a recording's row of nights.csv."""
+    job, night = outcome.job, outcome.night
+    return night_row(job.found, night) if night else failed_row(job.found, job.name, outcome.error)
+
+
+def write_the_report(folder: Path, outcomes: Sequence[Outcome]) -> Path | None:
+    """Write report.html, and return its path; None where nothing was scored."""
+    scored = [outcome.night for outcome in outcomes if outcome.night]
+    if not scored:
+        return None
+    from scoring.report import write_report
+
+    path = folder / "report.html"
+    write_report(path, scored, {outcome.job.shown: outcome.error for outcome in outcomes if outcome.error})
+    return path
 
 
 def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
     """Yield what is printed of a scored recording."""
     counts = ", ".join(f"{name} {count}" for name, count in night.stage_counts().items())
     channels = " + ".join(f"{channel.label} ({channel.rate:g} Hz)" for channel in night.channels)
-    numbers = ", ".join(str(fold.run.fold) for fold in night.folds)
-    left_out = "" if len(night.folds) == n_folds else f", folds {numbers} (others saw it)"
-    yield f"{night.title}: {channels}, {len(night)} epochs ({counts}){left_out}"
+    numbers = numbered("fold", (fold.run.fold for fold in night.folds))
+    left_out = "" if len(night.folds) == n_folds else f", {numbers} (others saw it)"
+    yield f"{night.title}: {channels}, {counted(len(night), 'epoch')} ({counts}){left_out}"
     yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
     if night.agreement and night.expert_file:
         words = metrics.in_words(night.agreement)
-        yield f"    expert {night.expert_file.name}: {night.agreement.n_epochs} epochs, {words}"
+        n_compared = night.agreement.n_epochs
+        yield f"    expert {night.expert_file.name}: {n_compared} of {counted(len(night), 'epoch')}, {words}"
     yield from (f"    warning: {warning}" for warning in night.warnings)
     yield from (f"    note: {notice}" for notice in night.notices)
     if runs := night.doubtful_runs:
@@ -321,35 +410,46 @@ def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
         yield f"    worth a look, low confidence: {shown}{more}"
 
 
-def print_outcomes(outcomes: Sequence[Outcome], output_dir: Path, report: Path | None, svg: bool) -> None:
+def print_outcomes(outcomes: Sequence[Outcome], output: Output, report: Path | None) -> None:
     """Print the closing table, and what failed and why."""
     log.info("")
-    log.info("%-28s %7s %7s %7s %7s %7s  %s", "recording", "hours", "TST min", "SE %", "REM min", "unsure", "warnings")
+    width = max([28, *(len(outcome.night.title) for outcome in outcomes if outcome.night)])
+    heads = ("hours", "TST min", "SE %", "REM min", "unsure")
+    log.info("%s %s  warnings", "recording".ljust(width), " ".join(f"{head:>7}" for head in heads))
     for outcome in outcomes:
-        log.info("%s", outcome_line(outcome))
+        log.info("%s", outcome_line(outcome, width))
     simulated = sum(outcome.night is not None and outcome.night.simulated for outcome in outcomes)
     if simulated:
         log.info("%d SIMULATED: good for trying things out, not for results", simulated)
     nights = [outcome.night for outcome in outcomes if outcome.night]
+    compared = with_experts(nights)
+    if len(compared) > 1:
+        n_subjects = len({night.subject for night in compared})
+        n_seen = sum(night.seen for night in compared)
+        seen = f", {n_seen} of subjects SEEN IN TRAINING" if n_seen else ""
+        print_scores(compared, f"with an expert: {len(compared)} recordings, {n_subjects} subjects{seen}")
+        log.info("tables and figures for a paper: python evaluate.py %s\n", output.folder)
     for said in same_signals((night.name, night.channels[0].content) for night in nights):
         log.info("%s", said)
-    pictures = "_hypnogram.png and .svg" if svg else "_hypnogram.png"
-    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s of each", output_dir, pictures)
+    pictures = "_hypnogram.png and .svg" if output.svg else "_hypnogram.png"
+    more = "".join(f", {name}" for name in output.formats)
+    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s%s of each", output.folder, pictures, more)
+    log.info("all figures, a row for each: %s", output.folder / FILE)
     if report:
         log.info("report over all: %s", report)
 
 
-def outcome_line(outcome: Outcome) -> str:
-    """Return a row of the closing table: figures, or why there are none."""
+def outcome_line(outcome: Outcome, width: int) -> str:
+    """Return a row of the closing table: figures, or why there are none; names have `width` letters."""
     night = outcome.night
     if night is None:
-        return f"{outcome.shown:<28} failed: {outcome.error}"
+        return f"{outcome.job.shown:<{width}} failed: {outcome.error}"
     if night.reason:
-        return f"{night.title:<28} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
+        return f"{night.title:<{width}} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
     values = (night.statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
     cells = " ".join(metrics.number(math.nan if value is None else value, 7) for value in values)
     hours, unsure = len(night) * EPOCH_SECONDS / 3600, 100 * night.unsure.mean()
-    return f"{night.title:<28} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
+    return f"{night.title:<{width}} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
 
 
 if __name__ == "__main__":

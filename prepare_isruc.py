@@ -16,6 +16,7 @@ from command import InputError, command, log, log_to_terminal
 from files import existing_folder
 from recordings.datasets import DATASETS, ISRUC, ISRUC_EXPERTS, isruc_night
 from recordings.datasets import ISRUC_UNREFERENCED as UNREFERENCED
+from recordings.hypnogram import LARGEST_MISMATCH
 from recordings.preparation import RawNight, Rules, raw_nights
 from recordings.prepare_command import (
     Outcome,
@@ -79,7 +80,7 @@ def official_verdict(outcomes: Sequence[Outcome]) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = prepare_parser(__doc__, DATASETS["isruc"], max_mismatch=60)
+    parser = prepare_parser(__doc__, DATASETS["isruc"], max_mismatch=LARGEST_MISMATCH)
     add = parser.add_argument
     add("--expert", type=int, choices=(1, 2), default=1, help="whose hypnogram (default %(default)s)")
     add(

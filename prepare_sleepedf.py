@@ -17,6 +17,7 @@ from pathlib import Path
 from command import InputError, command, log, log_to_terminal, reason_of
 from files import existing_folder, writable_folder
 from recordings.datasets import DATASETS, SLEEPEDF
+from recordings.hypnogram import LARGEST_MISMATCH
 from recordings.preparation import RawNight, Rules, raw_nights
 from recordings.prepare_command import (
     Outcome,
@@ -109,7 +110,7 @@ def published_verdict(outcomes: Sequence[Outcome], trim_first: bool) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = prepare_parser(__doc__, DATASETS["sleepedf"], max_mismatch=60)
+    parser = prepare_parser(__doc__, DATASETS["sleepedf"], max_mismatch=LARGEST_MISMATCH)
     parser.add_argument("--download", action="store_true", help="first fetch the --subjects from PhysioNet")
     return parser
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, reason_of
-from files import existing_folder, writable_folder
+from files import check_text, existing_folder, reader, writable_folder
 from recordings.datasets import DATASETS, UCDDB, UCDDB_HEADER_MICROVOLTS
 from recordings.preparation import RawNight, Rules, raw_nights
 from recordings.prepare_command import (
@@ -58,15 +58,22 @@ def download(subjects: Sequence[int], data_dir: Path) -> None:
     names = [f"ucddb{subject:03d}{ending}" for subject in subjects for ending in (".rec", "_stage.txt")]
     try:
         listing = Path(pooch.retrieve(RELEASE_URL + CHECKSUMS, known_hash=None, fname=CHECKSUMS, path=data_dir))
-        checksums = {
-            name: checksum for checksum, name in (line.split(maxsplit=1) for line in listing.read_text().splitlines())
-        }
+        checksums = read_checksums(listing)
         for name in names:
             pooch.retrieve(RELEASE_URL + name, known_hash=f"sha256:{checksums[name]}", fname=name, path=data_dir)
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"download failed: {reason_of(error)}; try again, or put the files of {RELEASE_URL} into {data_dir}"
         ) from error
+
+
+@reader("a readable list of checksums", "remove it and try again")
+def read_checksums(path: Path) -> dict[str, str]:
+    check_text(path)
+    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
+    return {name: checksum for checksum, name in lines}
 
 
 def release_verdict(outcomes: Sequence[Outcome]) -> str:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from amplifiers import FAULTS, Amplifier, amplifier
 from command import InputError, command, log, log_to_terminal, new_parser
-from files import writable_folder, written_whole
+from files import reader, writable_folder, written_whole
 from recordings.datasets import (
     ISRUC,
     ISRUC_CODES,
@@ -279,6 +279,12 @@ class SimulatedNight:
         return BdfSignal if self.amplifier.bdf else EdfSignal
 
 
+@reader("readable", "choose another --output_dir")
+def is_simulated(path: Path) -> bool:
+    with path.open("rb") as file:
+        return SIMULATED.encode() in file.read(256)
+
+
 def write_edf(
     path: Path,
     signals: Sequence[Signal],
@@ -293,7 +299,7 @@ def write_edf(
     """
     from edfio import Bdf, Edf, EdfAnnotation, Patient, Recording
 
-    if path.exists() and SIMULATED.encode() not in path.read_bytes()[:256]:
+    if path.exists() and not is_simulated(path):
         raise InputError(f"{path}: exists and is not simulated; choose another --output_dir")
     file_class: Any = Bdf if path.suffix == ".bdf" else Edf
     edf = file_class(
@@ -425,6 +431,82 @@ def write_ucddb(folder: Path, subject: int, hours: float, seed: int, amplifier: 
     return [recording, stages]
 
 
+# ---- a laboratory of its own: P0N, each with another kind of hypnogram ----
+
+Written = Callable[[Sequence[str], datetime], str]
+
+
+def as_table(stages: Sequence[str], start: datetime) -> str:
+    rows = (f"{onset:g},{length:g},{name}" for onset, length, name in spans(stages))
+    return "\n".join(("onset,duration,stage", *rows, ""))
+
+
+def as_lines(stages: Sequence[str], start: datetime) -> str:
+    return "".join(f"{IN_WORDS[stage]}\n" for stage in stages)
+
+
+def as_nsrr(stages: Sequence[str], start: datetime) -> str:
+    """Return the XML of the National Sleep Research Resource."""
+    events = (
+        f"<ScoredEvent><EventType>Stages|Stages</EventType><EventConcept>{name}</EventConcept>"
+        f"<Start>{onset:g}</Start><Duration>{length:g}</Duration></ScoredEvent>\n"
+        for onset, length, name in spans(stages)
+    )
+    return (
+        f"<PSGAnnotation><EpochLength>30</EpochLength><ScoredEvents>\n{''.join(events)}</ScoredEvents></PSGAnnotation>"
+    )
+
+
+def as_sleep_profile(stages: Sequence[str], start: datetime) -> str:
+    """Return the text that Somnomedics' Domino exports."""
+    times = (start + timedelta(seconds=EPOCH_SECONDS * i) for i in range(len(stages)))
+    rows = (f"{time:%H:%M:%S},000; {IN_WORDS[stage]}" for time, stage in zip(times, stages, strict=True))
+    head = (
+        "Signal ID: SchlafProfil\\profil",
+        f"Start Time: {start:%d.%m.%Y %H:%M:%S}",
+        "Signal Type: Discret",
+        "Rate: 30 s",
+    )
+    return "\n".join((*head, "", *rows, ""))
+
+
+IN_WORDS = {"W": "Wake", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "R": "REM", MOVEMENT: "Movement", NOT_SCORED: "?"}
+OWN_KINDS: tuple[tuple[str, Written | None], ...] = (
+    ("P{:02d}_hypnogram.csv", as_table),
+    ("P{:02d}.txt", as_lines),
+    ("P{:02d}-nsrr.xml", as_nsrr),
+    ("", None),  # annotations of the recording itself
+    ("P{:02d}.eannot", as_lines),
+    ("Sleep profile - P{:02d}.txt", as_sleep_profile),
+)
+
+
+def spans(stages: Sequence[str]) -> list[tuple[float, float, str]]:
+    """Return onset, duration in seconds, and name of each run of a stage."""
+    names = [IN_WORDS[stage] for stage in stages]
+    starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+    ends = [*starts[1:], len(names)]
+    return [
+        (float(EPOCH_SECONDS * a), float(EPOCH_SECONDS * (b - a)), names[a]) for a, b in zip(starts, ends, strict=True)
+    ]
+
+
+def write_own(folder: Path, subject: int, hours: float, seed: int, amplifier: Amplifier) -> list[Path]:
+    """Write a subject's night: C4, C3 and M1 at 256 Hz, and a hypnogram of the kind whose turn it is."""
+    night = simulated_night(hours, wake_minutes=20, seed=(seed, subject), amplifier=amplifier)
+    hypnogram, written = OWN_KINDS[(subject - 1) % len(OWN_KINDS)]
+    recording = amplifier.file(folder / f"P{subject:02d}.edf")
+    signals = [night.eeg(label, 256, limit=500) for label in ("C4-M1", "C3-M2")] + [night.quiet("EMG", 256, "uV")]
+    stages = [(onset, length, f"Sleep stage {text}") for onset, length, text in spans(night.stages)]
+    write_edf(recording, signals, night.start, record_seconds=1, annotations=None if written else stages)
+    if written is None:
+        return [recording]
+    path = folder / hypnogram.format(subject)
+    with written_whole(path) as partial:
+        partial.write_text(written(night.stages, night.start), encoding="utf-8")
+    return [recording, path]
+
+
 # ---- the command ----
 
 
@@ -451,6 +533,7 @@ LAYOUTS = {
     "sleepedf": Layout(SLEEPEDF.subjects, (0, 1, 2, 3), write_sleepedf),
     "isruc": Layout(ISRUC.subjects, (1, 11, 12, 13), write_isruc),
     "ucddb": Layout(UCDDB.subjects, (2, 3, 5, 12), write_ucddb),
+    "own": Layout(tuple(range(1, 100)), (1, 2, 3, 4, 5, 6), write_own),
 }
 
 

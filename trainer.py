@@ -9,9 +9,9 @@ Calling the same command again goes on where it was stopped.
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
 import math
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
 from augmentation import changed_nights
@@ -30,7 +31,9 @@ from data import Batch, Night, Step, batch_nights, load_night, prefetched
 from device import choose_device, give_back_memory, start_tensorflow
 from files import Arrays, existing_folder, writable_folder
 from folds import folders as places
-from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume
+from folds.calibration import save_calibration
+from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume, sha256_of
+from folds.checks import file_findings, first_findings, signal_findings, thorough_findings
 from folds.failure import FoldError, PassWatch
 from folds.history import (
     PRETRAIN,
@@ -58,8 +61,10 @@ from folds.planning import (
 )
 from folds.run import Run, save_run
 from folds.split import PARTS, prepared_nights
-from recordings.datasets import DATASETS, Dataset, dataset_named
+from recordings.dataset_file import find_dataset
+from recordings.datasets import DATASETS, Dataset
 from scoring import metrics
+from scoring.calibrating import calibrate
 from scoring.test_nights import NotFiniteError, scores_of
 
 if TYPE_CHECKING:
@@ -97,7 +102,6 @@ class FoldTraining:
         self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
         self.settings, self.source, self.on_disk = run.settings, source, on_disk
         self.history = History(run.settings)
-        self.events = Events(folder)
 
     # ---- the loop ----
 
@@ -223,8 +227,9 @@ class FoldTraining:
             log.info("fold %d: going on %s", self.run.fold, self.history.last())
         else:
             save_run(self.folder, self.run)
-            if self.source:
-                self.start_from(self.source)
+        self.events = Events(self.folder)  # after config.json, without which a folder with events is of nobody
+        if self.source and not self.history.passes:
+            self.start_from(self.source)
 
     def start_from(self, source: Fold) -> None:
         """Take a fold's weights, which count as pass 0: they are kept unless a pass finds better ones."""
@@ -271,14 +276,18 @@ class FoldTraining:
             log.info("warning: fold %d: these weights want signals with %s; this fold's are %s", fold, theirs, ours)
         if not source.best.weights.keys() >= RECONSTRUCTION:
             log.info("fold %d: the reconstruction branch starts from drawn weights; these are for scoring only", fold)
-        if seen := ", ".join(self.run.seen_test_nights()):
+        if seen := ", ".join(self.run.test_nights_seen_before()):
             log.info("warning: fold %d: these weights have seen the subjects of its test nights %s", fold, seen)
 
     def load(self, *parts: str) -> list[Night]:
         """Return the nights of some parts of the split."""
         paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
         size, rate, change = self.settings.input_size, self.settings.sampling_rate, self.run.conditioning.of_nights()
-        return [load_night(path, size, rate, self.on_disk, change) for path in paths]
+        nights = [load_night(path, size, rate, self.on_disk, change) for path in paths]
+        for night in nights:
+            for words in signal_findings(night.x):
+                log.info("warning: fold %d: %s: %s", self.run.fold, night.name, words)
+        return nights
 
     def test(self) -> None:
         """Score the test nights, once, with the kept checkpoint; this ends the fold.
@@ -290,6 +299,9 @@ class FoldTraining:
             raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
         best = load_best(self.folder)
         self.stager.network.assign(best.weights, str(self.folder))
+        calibration = calibrate(self.stager, self.load("valid"), sha256_of(self.folder / places.BEST))
+        save_calibration(self.folder, calibration)
+        log.info("fold %d: %s", self.run.fold, calibration.in_words())
         scores = scores_of(self.stager, self.load("test"))
         save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
         (self.folder / places.RESUME).unlink(missing_ok=True)
@@ -308,7 +320,7 @@ def show_losses(bar: Any, losses: Losses) -> None:
 
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
-    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}")
+    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}, or your own")
     parser.add_argument("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
     parser.add_argument("--from_fold", type=int, required=True, help="first fold")
     parser.add_argument("--to_fold", type=int, required=True, help="last fold, included")
@@ -316,6 +328,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", default=config.DATA_DIR, help="holds <db>/*.npz (default %(default)s)")
     parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")
     parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
+    parser.add_argument(
+        "--check", action="store_true", help="only say what is suspicious about the nights; no training"
+    )
     parser.add_argument("--restart", action="store_true", help="start the folds over, whatever is in their folders")
     parser.add_argument("--init_from", metavar="FOLDER", help="start from a fold's weights; or a folder of folds")
     parser.add_argument("--allow_seen", action="store_true", help="let those weights have seen test subjects")
@@ -330,12 +345,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     choose_device(options.gpu)
-    settings, dataset = chosen_settings(options), dataset_named(options.db)
+    settings, dataset = chosen_settings(options), find_dataset(options.db, options.data_dir)
     numbers = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
     data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights", remedy)
     nights = prepared_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
     runs = planned_runs(dataset, numbers, settings, nights)
+    n_found = check_nights(dataset, data_dir, nights, runs, options.check)
+    if options.check:
+        return int(n_found > 0)
     sources = load_sources(runs, dataset, options.init_from)
     runs = with_origins(runs, sources)
     root = Path(options.output_dir)
@@ -344,12 +362,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_source(run, folders[run.fold], options.allow_seen)
         if not options.restart:
             check_folder(folders[run.fold], run)
-    writable_folder(root)
-    unfinished = [run for run in runs if options.restart or not places.is_finished(folders[run.fold])]
-    for run in runs:
-        if run not in unfinished:
-            log.info("fold %d is finished already", run.fold)
-    failed = train_folds(unfinished, folders, nights, sources, options) if unfinished else {}
+    failed = train_unfinished(runs, folders, nights, sources, options)
     finished = {fold: folder for fold, folder in folders.items() if fold not in failed}
     if finished:
         print_table(finished, dataset)
@@ -359,6 +372,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     for reason in failed.values():
         log.info("    %s", reason)
     return int(bool(failed))
+
+
+def check_nights(
+    dataset: Dataset, data_dir: Path, nights: Mapping[int, Sequence[Path]], runs: Sequence[Run], thoroughly: bool
+) -> int:
+    """Print what is suspicious about the nights of the folds, and return how much there is."""
+    used = {night for run in runs for night in run.contents}
+    paths = sorted({path for of_one in nights.values() for path in of_one if path.stem in used})
+    bar = tqdm(paths, desc="checking", unit="night", leave=False, disable=None)
+    of_files, settings = file_findings(dataset, data_dir, runs), runs[0].settings
+    of_signals = (
+        thorough_findings(bar, settings.input_size, settings.sampling_rate) if thoroughly else first_findings(bar)
+    )
+    n_found = 0
+    with logging_redirect_tqdm([log]):
+        for words in itertools.chain(of_files, of_signals):
+            log.info("warning: %s", words)
+            n_found += 1
+    if thoroughly:
+        log.info("%d nights checked: %s", len(paths), f"{n_found} warnings" if n_found else "nothing suspicious")
+    return n_found
+
+
+def train_unfinished(
+    runs: Sequence[Run],
+    folders: Mapping[int, Path],
+    nights: Mapping[int, Sequence[Path]],
+    sources: Mapping[int, Fold],
+    options: argparse.Namespace,
+) -> dict[int, str]:
+    """Train the folds that are not finished; return why folds failed, by their numbers."""
+    unfinished = [run for run in runs if options.restart or not places.is_finished(folders[run.fold])]
+    for run in runs:
+        if run not in unfinished:
+            places.tidy(folders[run.fold])
+            log.info("fold %d is finished already", run.fold)
+    if not unfinished:
+        return {}
+    writable_folder(Path(options.output_dir))
+    return train_folds(unfinished, folders, nights, sources, options)
 
 
 def check_options(options: argparse.Namespace) -> None:
@@ -394,21 +447,29 @@ def train_folds(
     started = time.perf_counter()
     training, stager = compiled(runs[0].settings, sources)
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` stops as Ctrl-C does: cleanly
     for run in runs:
-        folder = folders[run.fold]
-        with places.alone_in(folder):
-            if options.restart:
-                places.clear(folder)
-            elif places.is_finished(folder):
-                log.info("fold %d: finished by another trainer meanwhile", run.fold)
-                continue
-            fold = FoldTraining(training, stager, run, folder, nights, sources.get(run.fold), options.memory_map)
-            try:
-                train_fold(fold, "the same command without --restart" if options.restart else "the same command")
-            except (FoldError, NotFiniteError) as error:
-                failed[run.fold] = str(error)
+        fold = FoldTraining(training, stager, run, folders[run.fold], nights, sources.get(run.fold), options.memory_map)
+        try:
+            train_alone(fold, options.restart)
+        except (FoldError, NotFiniteError) as error:
+            failed[run.fold] = str(error)
+        except places.BusyError as error:
+            if len(runs) == 1:
+                raise
+            log.info("fold %d is left to the other trainer", run.fold)  # of several machines, each takes what is free
+            failed[run.fold] = str(error)
     return failed
+
+
+def train_alone(fold: FoldTraining, restart: bool) -> None:
+    """Train one fold, unless it is finished by now, while no other trainer may."""
+    with places.alone_in(fold.folder):
+        if restart:
+            places.clear(fold.folder)
+        elif places.is_finished(fold.folder):
+            log.info("fold %d: finished by another trainer meanwhile", fold.run.fold)
+            return
+        train_fold(fold, "the same command without --restart" if restart else "the same command")
 
 
 def compiled(settings: Settings, sources: Mapping[int, Fold]) -> tuple[Training, Stager]:
@@ -431,10 +492,10 @@ def train_fold(fold: FoldTraining, command: str) -> None:
     with log_file(fold.folder):
         try:
             fold.complete()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             stopped = f"stopped in fold {fold.run.fold} {fold.history.last()}"
             log.info("%s", stopped)
-            raise KeyboardInterrupt(f"{stopped}; {command} goes on with the pass it was in") from None
+            raise type(stop)(f"{stopped}; {command} goes on with the pass it was in") from None
         except (FoldError, NotFiniteError) as error:
             log.info("error: %s", error)
             raise
@@ -463,7 +524,7 @@ def print_table(folders: Mapping[int, Path], dataset: Dataset) -> None:
         confusions.append(tested.confusion)
         print_row(str(fold), str(tested.pass_number), metrics.from_confusion(tested.confusion))
         if tested.seen_nights:
-            log.info("%6s  warning: its first weights have seen the subjects of %s", "", ", ".join(tested.seen_nights))
+            log.info("%6s  warning: its weights have seen the subjects of %s", "", ", ".join(tested.seen_nights))
     print_row("pooled", "", metrics.from_confusion(np.sum(confusions, axis=0)))
 
 

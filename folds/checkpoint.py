@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ import numpy as np
 
 from command import InputError, log
 from config import settings_of
-from files import Arrays, opened_arrays, written_whole
+from files import Arrays, opened_arrays, reader, written_whole
 from folds import published
+from folds.calibration import Calibration, load_calibration
 from folds.folders import (
     BEST,
     NORMALISED,
     RESUME,
     TRAIN_AGAIN,
     check_not_in_training,
+    dataset_of_folds,
+    datasets_in,
     folds_below,
     has_nothing_yet,
     is_in_training,
@@ -30,6 +33,7 @@ from folds.folders import (
 )
 from folds.run import Origin, Run, load_run
 from folds.split import split_subjects
+from limits import LONGEST_WEIGHTS
 from recordings.datasets import DATASETS, Dataset
 
 NPZ, TF1 = "npz", "TensorFlow 1"  # formats of a checkpoint: ours, and the published program's
@@ -50,6 +54,7 @@ class Best:
 class Fold:
     """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`.
 
+    `sha256` is that of the file that holds the weights. `calibration` is None where nobody has calibrated them.
     `normalised` holds the weights before the normalisation was folded into them, for another training that normalises.
     """
 
@@ -57,6 +62,8 @@ class Fold:
     best: Best
     folder: Path
     format: str
+    sha256: str = ""
+    calibration: Calibration | None = None
     normalised: Best | None = None
 
     def described(self) -> dict[str, Any]:
@@ -66,15 +73,42 @@ class Fold:
             "fold": self.run.fold,
             "folder": str(self.folder),
             "format": self.format,
+            "sha256": self.sha256,
             "pass_number": self.best.pass_number,
             "global_step": self.best.global_step,
             "channels": list(self.run.channels),
+            "temperature": self.calibration.temperature if self.calibration else None,
         }
 
 
 def load_arrays(path: Path, remedy: str) -> Arrays:
+    """Return all arrays of a checkpoint; raise InputError unless all of them are numbers."""
     with opened_arrays(path, remedy) as archive:
-        return dict(archive)
+        for name in archive:
+            if archive.form(name)[1].kind not in "iuf":
+                raise ValueError(f"{name} holds no numbers")
+        return {name: archive.read(name, LONGEST_WEIGHTS) for name in archive}
+
+
+def check_finite(path: Path, arrays: Arrays, remedy: str) -> None:
+    """Raise InputError when one of a checkpoint's arrays has a value that is not finite."""
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise InputError(f"{path}: {name} has values that are not finite; {remedy}")
+
+
+def counter(path: Path, arrays: Arrays, name: str) -> int:
+    """Take a counter out of a checkpoint's arrays.
+
+    Raises:
+        InputError: it is not there, or no whole number from 0 on.
+    """
+    value = arrays.pop(name, None)
+    if value is None:
+        raise InputError(f"{path}: no {name} in it; it is not a checkpoint of this program")
+    if value.shape != () or value.dtype.kind not in "iu" or value < 0:
+        raise InputError(f"{path}: {name} is {str(value)[:20]}, no count; {COPY_OR_TRAIN_AGAIN}")
+    return int(value)
 
 
 def save_best(folder: Path, best: Best, name: str = BEST) -> None:
@@ -89,14 +123,10 @@ def load_best(folder: Path, name: str = BEST) -> Best:
     Raises:
         InputError: there is none, or it is damaged.
     """
-    arrays = load_arrays(folder / name, COPY_OR_TRAIN_AGAIN)
-    try:
-        step, number = int(arrays.pop("global_step")), int(arrays.pop("pass_number"))
-    except KeyError as error:
-        raise InputError(f"{folder / name}: no {error} in it; it is not a checkpoint of this program") from error
-    for weight, value in arrays.items():
-        if not np.isfinite(value).all():
-            raise InputError(f"{folder / name}: {weight} has values that are not finite; train the fold again")
+    path = folder / name
+    arrays = load_arrays(path, COPY_OR_TRAIN_AGAIN)
+    step, number = (counter(path, arrays, one) for one in ("global_step", "pass_number"))
+    check_finite(path, arrays, "train the fold again")
     return Best(arrays, step, number)
 
 
@@ -113,12 +143,9 @@ def load_resume(folder: Path) -> tuple[int, Arrays]:
         InputError: there is none, or it is damaged.
     """
     arrays = load_arrays(folder / RESUME, TRAIN_AGAIN)
-    if "passes_done" not in arrays:
-        raise InputError(f"{folder / RESUME}: damaged (no passes_done); {TRAIN_AGAIN}")
-    for name, value in arrays.items():
-        if not np.isfinite(value).all():
-            raise InputError(f"{folder / RESUME}: {name} has values that are not finite; {TRAIN_AGAIN}")
-    return int(arrays.pop("passes_done")), arrays
+    done = counter(folder / RESUME, arrays, "passes_done")
+    check_finite(folder / RESUME, arrays, TRAIN_AGAIN)
+    return done, arrays
 
 
 # ---- a fold, whatever its format ----
@@ -134,12 +161,22 @@ def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
         run = load_run(folder)
         if run.db != dataset.name:
             raise InputError(f"{folder} holds a fold of {run.db}, not of {dataset.name}; use --db {run.db}")
-        return Fold(run, load_best(folder), folder, NPZ)
+        return own_fold(run, folder)
     prefix = published.checkpoint_in(folder)
-    if prefix is None:
+    if prefix is None or dataset.name not in DATASETS:
         train = f"python trainer.py --db {dataset.name} --from_fold {number} --to_fold {number}"
         raise InputError(f"no checkpoint for fold {number} in {folder}; train it with: {train}")
     return load_published_fold(folder, prefix, dataset, number)
+
+
+def own_fold(run: Run, folder: Path) -> Fold:
+    digest = sha256_of(folder / BEST)
+    return Fold(run, load_best(folder), folder, NPZ, digest, load_calibration(folder, digest))
+
+
+@reader("readable", COPY_OR_TRAIN_AGAIN)
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: int) -> Fold:
@@ -157,7 +194,8 @@ def load_published_fold(folder: Path, prefix: Path, dataset: Dataset, number: in
         versions=published.VERSIONS,
         adapted=published.CONDITIONING[dataset.name],
     )
-    return Fold(run, Best(dict(read.weights), read.global_step, read.global_epoch), folder, TF1)
+    best = Best(dict(read.weights), read.global_step, read.global_epoch)
+    return Fold(run, best, folder, TF1, sha256_of(published.data_file(prefix)))
 
 
 def load_folds(folders: Mapping[int, Path], dataset: Dataset) -> list[Fold]:
@@ -191,6 +229,10 @@ def find_source(root: Path, dataset: Dataset, number: int) -> Path:
     if (root / BEST).exists() or published.checkpoint_in(root):
         return root
     folds = folds_below(root, dataset)[1] or numbered_folders(root)
+    others = [] if folds or dataset.name in DATASETS else datasets_in(root)
+    if len(others) == 1:  # of another data set, whose numbers mean nothing here: one after the other
+        theirs = list(folds_below(root, dataset_of_folds(root, others[0], None))[1].values())
+        return theirs[number % len(theirs)]
     if number not in folds:
         there = f"there are {', '.join(map(str, folds))}" if folds else "there are no folds"
         raise InputError(f"{root}: no fold {number} to start from, {there}; name the folder of one fold")
@@ -205,11 +247,11 @@ def load_source(folder: Path) -> Fold:
     """
     check_not_in_training(folder)
     if (folder / BEST).exists():
-        best = load_best(folder)
+        fold = own_fold(load_run(folder), folder)
         normalised = load_best(folder, NORMALISED) if (folder / NORMALISED).exists() else None
-        if normalised and normalised.global_step != best.global_step:
+        if normalised and normalised.global_step != fold.best.global_step:
             raise InputError(f"{folder / NORMALISED} is of another pass than {BEST}; delete it")
-        return Fold(load_run(folder), best, folder, NPZ, normalised)
+        return replace(fold, normalised=normalised)
     where = folder.absolute()  # where a link lies counts, not where it leads
     if not published.checkpoint_in(folder):
         raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")
@@ -223,8 +265,4 @@ def load_source(folder: Path) -> Fold:
 
 def origin_of(fold: Fold) -> Origin:
     """Return what a run that starts from a fold's weights keeps about them."""
-    file = fold.folder / BEST
-    if fold.format == TF1 and (prefix := published.checkpoint_in(fold.folder)):
-        file = published.data_file(prefix)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Origin(str(fold.folder), digest, fold.format, fold.best.pass_number, fold.run)
+    return Origin(str(fold.folder), fold.sha256, fold.format, fold.best.pass_number, fold.run)

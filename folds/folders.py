@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from command import InputError
-from files import writable_folder
-from recordings.datasets import DATASETS, Dataset
+from files import PARTIAL, load_json, writable_folder
+from recordings.datasets import DATASETS, Dataset, dataset_named
 
-RUN, BEST, NORMALISED, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
+RUN, BEST, NORMALISED, CALIBRATION, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (
     "config.json",  # what it is trained with
     "best_model.npz",  # the kept weights, by name, and when they were kept
     "normalised.npz",  # the same weights before the normalisation was folded into them, for another training
+    "calibration.json",  # their temperature and limit of confidence, from the validation nights
     "history.csv",  # one row for each pass
     "test_scores.json",  # the kept weights' scores on the test nights; written last, it marks the fold as finished
     "resume.npz",  # weights, optimisers and passes done, while the fold is not finished
@@ -46,7 +47,7 @@ def find_folds(root: Path, dataset: Dataset, suffix: str | None = None) -> dict[
     """
     below, folds = folds_below(root, dataset, suffix)
     if not folds:
-        there = sorted(path.name for path in root.iterdir() if path.is_dir() and path.name.split("_")[0] in DATASETS)
+        there = sorted(path.name for path in root.iterdir() if numbered_folders(path))
         others = f"{', '.join(there)} (choose with --db and --suffix)" if there else "nothing"
         raise InputError(
             f"no checkpoints of {dataset.name} in {below} or {root}; "
@@ -73,7 +74,33 @@ def datasets_in(root: Path, suffix: str | None = None) -> list[str]:
         below = fold_folder(root, name, suffix, 0).parent
         return bool(numbered_folders(below) or (root.resolve().name == below.name and numbered_folders(root)))
 
-    return [name for name in DATASETS if has_folds(name)]
+    return [name for name in (*DATASETS, *own_datasets(root)) if has_folds(name)]
+
+
+def own_datasets(root: Path) -> list[str]:
+    """Return the names of the data sets of one's own of which there are folds under an output folder, or in it.
+
+    The folds say it themselves.
+    """
+    names = set()
+    for folder in (root, *root.iterdir()):
+        first = next(iter(numbered_folders(folder).values()), None)
+        if first and (first / RUN).is_file():
+            content = load_json(first / RUN, TRAIN_AGAIN)
+            names.add(str(content.get("db", "")) if isinstance(content, dict) else "")
+    return sorted(names - {"", *DATASETS})
+
+
+def dataset_of_folds(root: Path, name: str, suffix: str | None) -> Dataset:
+    """Return the data set that `--db name` means to score recordings: published, or one of which there are folds.
+
+    Raises:
+        InputError: neither.
+    """
+    if name not in own_datasets(root):
+        return dataset_named(name)
+    folds = folds_below(root, Dataset(name, None, (), 0, "", "", ""), suffix)[1]
+    return Dataset(name, None, (), len(folds), "", "", f"prepare.py --db {name}")
 
 
 def numbered_folders(folder: Path) -> dict[int, Path]:
@@ -104,11 +131,26 @@ def has_nothing_yet(folder: Path) -> bool:
     return (folder / RUN).is_file() and not (folder / BEST).exists()
 
 
+def is_left_from_start(path: Path) -> bool:
+    """Tell whether a file in a fold's folder may be there before its config.json is."""
+    return path.name in (LOCK, LOG, TENSORBOARD) or path.name.startswith(PARTIAL)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what a finished fold no longer needs, in case it was stopped before it could."""
+    with suppress(OSError):  # a folder that is only read
+        (folder / RESUME).unlink(missing_ok=True)
+
+
 def clear(folder: Path) -> None:
     """Remove what this program wrote into a fold's folder, and nothing else."""
-    for name in (TEST_SCORES, RESUME, BEST, NORMALISED, HISTORY, LOG, RUN):
+    for name in (TEST_SCORES, RESUME, CALIBRATION, BEST, NORMALISED, HISTORY, LOG, RUN):
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
+
+
+class BusyError(InputError):
+    """Another trainer, on this machine or on one that shares the folder, is training a fold."""
 
 
 @contextmanager
@@ -116,11 +158,12 @@ def alone_in(folder: Path) -> Iterator[None]:
     """Hold a fold's folder, made if need be, against another trainer.
 
     Raises:
-        InputError: another one is training this fold, or the folder cannot be made.
+        BusyError: another one is training this fold.
+        InputError: the folder cannot be made.
     """
     writable_folder(folder)
     try:
         with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as error:
-        raise InputError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
+        raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error

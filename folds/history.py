@@ -6,7 +6,8 @@ A history also decides what comes next: whether a pass is the best so far, wheth
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, duration_in_words
+from command import InputError, duration_in_words, reason_of
 from config import Settings
 from device import import_tensorflow
-from files import load_json, save_json, written_whole
+from files import check_text, load_json, readable, reader, save_json, written_whole
 from folds.checkpoint import Best
 from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN
+from sleepstage import STAGES
 
 START, PRETRAIN, TRAIN = (
     "start",
@@ -114,6 +116,9 @@ HISTORY_TYPES: dict[str, Any] = {
 }
 
 
+NEEDED = ("phase", "pass_number", "global_step")
+
+
 def save_history(folder: Path, passes: Sequence[Pass]) -> None:
     """Write history.csv, whole or not at all."""
     with written_whole(folder / HISTORY) as partial, partial.open("w", newline="", encoding="utf-8") as file:
@@ -128,31 +133,59 @@ def load_history(folder: Path) -> list[Pass]:
     Raises:
         InputError: it cannot be read.
     """
-    path = folder / HISTORY
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                Pass(**{name: HISTORY_TYPES.get(name, float)(text) if text else None for name, text in row.items()})  # type: ignore[arg-type]
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error}); {TRAIN_AGAIN}") from error
+    return read_passes(folder / HISTORY)
+
+
+@reader("a readable history", TRAIN_AGAIN)
+def read_passes(path: Path) -> list[Pass]:
+    check_text(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        return [pass_of(row) for row in csv.DictReader(file)]
+
+
+def pass_of(row: Mapping[Any, Any]) -> Pass:
+    """Return the pass that a row of history.csv is of; raise ValueError when it is none."""
+    if row.keys() - Pass.__dataclass_fields__.keys() or None in row.values():
+        raise ValueError(f"not the columns of a history: {', '.join(map(str, row))[:80]}")
+    values = {name: HISTORY_TYPES.get(name, float)(text) if text else None for name, text in row.items()}
+    missing = [name for name in NEEDED if values.get(name) is None]
+    if missing:
+        raise ValueError(f"a pass without {', '.join(missing)}")
+    if values["phase"] not in (START, PRETRAIN, TRAIN):
+        raise ValueError(f"no phase {values['phase']!r}")
+    if values["phase"] != START and values.get("loss_rec") is None:
+        raise ValueError(f"a pass of phase {values['phase']} without loss_rec")
+    return Pass(**values)  # type: ignore[arg-type]
 
 
 class Events:
     """The fold's TensorBoard events: every figure of a pass, at its global step."""
 
     def __init__(self, folder: Path) -> None:
-        self.summary = import_tensorflow().summary
-        self.writer = self.summary.create_file_writer(str(folder / TENSORBOARD))
+        self.tf, self.folder = import_tensorflow(), folder / TENSORBOARD
+        self.summary = self.tf.summary
+        with self.written():
+            self.writer = self.summary.create_file_writer(str(self.folder))
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        try:
+            yield
+        except self.tf.errors.OpError as error:
+            reason = f"cannot write {self.folder}: {reason_of(error)}; free space or choose another folder"
+            raise InputError(reason) from error
 
     def write(self, one: Pass) -> None:
-        """Add a pass."""
-        with self.writer.as_default(step=one.global_step):
+        """Add a pass.
+
+        Raises:
+            InputError: the disk is full, or the folder is gone.
+        """
+        with self.written(), self.writer.as_default(step=one.global_step):
             for name, value in asdict(one).items():
                 if isinstance(value, float):
                     self.summary.scalar(f"{one.phase}/{name}", value)
-        self.writer.flush()
+            self.writer.flush()
 
 
 # ---- test_scores.json ----
@@ -188,8 +221,18 @@ def load_test_scores(folder: Path) -> Tested:
         InputError: it is missing or damaged.
     """
     content = load_json(folder / TEST_SCORES, TRAIN_AGAIN)
-    try:
+    with readable(folder / TEST_SCORES, "the scores of a fold", TRAIN_AGAIN):
+        if not isinstance(content, dict) or not isinstance(content["scores"], dict):
+            raise ValueError("it holds no scores")
         confusion = np.array(content["scores"]["confusion_expert_by_model"])
-        return Tested(confusion, content["pass_number"], content.get("seen_nights", ()))
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / TEST_SCORES}: damaged (no {error}); {TRAIN_AGAIN}") from error
+        n_stages = len(STAGES)
+        if confusion.shape != (n_stages, n_stages) or confusion.dtype.kind not in "iu" or confusion.min() < 0:
+            raise ValueError("confusion_expert_by_model is no table of counts")
+        seen, number = content.get("seen_nights", ()), content["pass_number"]
+        if (
+            not isinstance(number, int)
+            or not isinstance(seen, (list, tuple))
+            or not all(isinstance(one, str) for one in seen)
+        ):
+            raise ValueError("pass_number or seen_nights of another type")
+        return Tested(confusion, number, seen)

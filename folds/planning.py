@@ -12,7 +12,8 @@ from config import Settings
 from data import Step, plan_steps, summarize_night
 from files import existing_folder
 from folds.checkpoint import Fold, find_source, load_source, origin_of
-from folds.folders import LOCK, LOG, RUN
+from folds.checks import content_of
+from folds.folders import RUN, is_left_from_start
 from folds.run import Run, check_same_run
 from folds.split import PARTS, split_subjects
 from recordings.datasets import Dataset
@@ -35,6 +36,7 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
         for paths in nights.values()
         for path in paths
     }
+    contents = {path.stem: content_of(path) for paths in nights.values() for path in paths}
     runs = []
     for fold in folds:
         subjects = asdict(split_subjects(dataset, fold, settings.seed))
@@ -48,7 +50,8 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
         channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]} - {""})
         if len(channels) > 1:
             log.info("warning: fold %d: the nights are of several channels: %s", fold, ", ".join(channels))
-        runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions()))
+        own = {name: contents[name] for part in PARTS for name in names[part]}
+        runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions(), contents=own))
     if not runs:
         raise InputError(
             f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with; prepare some of the "
@@ -84,7 +87,7 @@ def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
     source = Path(run.init_from.folder)
     if source.resolve() == folder.resolve():
         raise InputError(f"--init_from {source}: this fold is written there; use --suffix NAME for a folder beside it")
-    if (seen := run.seen_test_nights()) and not allow_seen:
+    if (seen := run.test_nights_seen_before()) and not allow_seen:
         raise InputError(
             f"fold {run.fold}: {source} has learned from the subjects of its test nights {', '.join(seen)}; "
             "start from a fold that never saw them, or give --allow_seen"
@@ -99,7 +102,7 @@ def check_folder(folder: Path, run: Run) -> None:
     """Raise InputError if a fold's folder is there and was not made by the same run."""
     if (folder / RUN).exists():
         check_same_run(folder, run)
-    elif folder.exists() and any(path.name not in (LOCK, LOG) for path in folder.iterdir()):
+    elif folder.exists() and not all(map(is_left_from_start, folder.iterdir())):
         raise InputError(f"{folder} holds files but no {RUN}; empty it, or use --suffix NAME for another folder")
 
 

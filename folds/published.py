@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, reason_of
+from command import InputError
 from device import import_tensorflow
-from files import shape_differences
+from files import check_text, readable, reader, shape_differences
 from recordings.conditioning import HIGH_PASS, Conditioning
 
 CELL = "rnn/rnn/multi_rnn_cell/cell_0/lstm_cell"
@@ -108,8 +108,12 @@ def checkpoint_in(folder: Path) -> Path | None:
     return folder / names[0] if names else None
 
 
+@reader("readable", COPY_AGAIN)
 def latest_name(state: Path) -> str | None:
-    lines = state.read_text(encoding="utf-8", errors="replace").splitlines() if state.is_file() else []
+    if not state.is_file():
+        return None
+    check_text(state)
+    lines = state.read_text(encoding="utf-8", errors="replace").splitlines()
     paths = [line.split('"')[1] for line in lines if line.startswith("model_checkpoint_path:") and line.count('"') == 2]
     return PurePosixPath(paths[0].replace("\\", "/")).name if paths else None
 
@@ -129,13 +133,11 @@ def load_checkpoint(prefix: Path) -> PublishedCheckpoint:
     if not data.is_file():
         raise InputError(f"{data}: no such file beside its .index; {COPY_AGAIN}")
     tf = import_tensorflow()
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        for difference in shape_differences(reader.get_variable_to_shape_map(), SHAPES):
+    with readable(data, "a readable checkpoint", COPY_AGAIN):
+        opened = tf.train.load_checkpoint(str(prefix))
+        for difference in shape_differences(opened.get_variable_to_shape_map(), SHAPES):
             raise InputError(f"{prefix}: not a published RecSleepNet checkpoint, or damaged: tensor {difference}")
-        tensors = {name: reader.get_tensor(name) for name in SHAPES}
-    except (tf.errors.OpError, RuntimeError, IndexError) as error:
-        raise InputError(f"{prefix}: damaged ({reason_of(error)}); {COPY_AGAIN}") from error
+        tensors = {name: opened.get_tensor(name) for name in SHAPES}
     check_values(prefix, tensors)
     weights = {ours: tensors[name] for name, (ours, _) in WEIGHTS.items()}
     weights = {name: value[:, 0] if value.ndim == 4 else value for name, value in weights.items()}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from command import InputError
 from config import Settings, settings_of
-from files import load_json, save_json
+from files import load_json, readable, save_json
 from folds import published
 from folds.folders import RUN
+from folds.split import PARTS
+from forms import Form, check_forms, dict_of, is_count, is_text, list_of
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
@@ -51,6 +53,7 @@ class Run:
         channels: the channels that the nights name.
         versions: of Python and the libraries.
         init_from: where its first weights came from; None when they were drawn.
+        contents: what the file of each night held, as `folds.checks.content_of` tells it; none for folds of old.
         adapted: what is done to a signal before it reaches weights that were trained on signals as recorded; None: what
             the settings say, as in training.
     """
@@ -64,6 +67,7 @@ class Run:
     versions: Mapping[str, str]
     init_from: Origin | None = None
     adapted: Conditioning | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def conditioning(self) -> Conditioning:
@@ -84,17 +88,37 @@ class Run:
         if self.init_from:
             yield from self.init_from.run.lineage()
 
-    def has_seen(self, night: str) -> bool:
+    def has_seen(self, night: str, content: str = "") -> bool:
         """Tell whether a night's subject trained or chose these weights, or those that they came from.
 
-        Nights are known by their names. Pre-training, which sees no labels, does not count.
+        Nights are known by their names, and where their content is given, by their signals too. Pre-training, which
+        sees no labels, does not count.
         """
-        return any(run.learned_from(night) for run in self.lineage())
+        return any(run.learned_from(night) or run.learned_from_signal(content) for run in self.lineage())
 
     def seen_test_nights(self) -> list[str]:
+        """Return the test nights whose subjects or signals these weights have seen, or those that they came from."""
+        doubled, before = self.doubled_test_nights(), self.test_nights_seen_before()
+        return [night for night in self.epochs.get("test", ()) if night in doubled or night in before]
+
+    def test_nights_seen_before(self) -> list[str]:
         """Return the test nights whose subjects the first weights have seen."""
-        source = self.init_from
-        return [night for night in self.epochs["test"] if source.run.has_seen(night)] if source else []
+        nights, source = self.epochs.get("test", ()), self.init_from
+        return [night for night in nights if source.run.has_seen(night, self.contents.get(night, ""))] if source else []
+
+    def doubled_test_nights(self) -> list[str]:
+        """Return the test nights whose very signals this run learns from under other names."""
+        return [
+            night for night in self.epochs.get("test", ()) if self.learned_from_signal(self.contents.get(night, ""))
+        ]
+
+    def learned_from_signal(self, content: str) -> bool:
+        """Tell whether this run itself trained or chose its weights with a night's very signal."""
+        return bool(content) and signal_of(content) in self.signals_learned
+
+    @cached_property
+    def signals_learned(self) -> frozenset[str]:
+        return frozenset(signal_of(self.contents[night]) for night in self.nights_learned if night in self.contents)
 
     def learned_from(self, night: str) -> bool:
         """Tell whether this run itself trained or chose its weights with a night's subject."""
@@ -118,6 +142,11 @@ class Run:
         if self.init_from:
             content["init_from"]["run"] = self.init_from.run.as_json()
         return json.loads(json.dumps(content))  # type: ignore[no-any-return]
+
+
+def signal_of(content: str) -> str:
+    """Return the part of a night's content that is its signal's."""
+    return content.partition("-")[0]
 
 
 @dataclass(frozen=True)
@@ -154,31 +183,58 @@ def load_run(folder: Path) -> Run:
     """
     path = folder / RUN
     stored = load_json(path, "a fold needs it: copy it too, or train the fold again")
-    try:
+    with readable(path, "the config.json of a fold", "train the fold again"):
         return run_of(stored)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not the config.json of a fold ({error}); train the fold again") from error
 
 
 def run_of(stored: Mapping[str, Any]) -> Run:
-    """Return the run that a config.json holds, and those that its first weights came from."""
-    values = {name: stored[name] for name in Run.__dataclass_fields__ if name not in ("init_from", "adapted")}
-    adapted = Conditioning.from_json(stored["adapted"]) if stored.get("adapted") else None
+    """Return the run that a config.json holds, and those that its first weights came from.
+
+    Raises:
+        ValueError: something is missing, or of another type than it should be.
+    """
+    check_form(stored)
+    values = {name: stored[name] for name in FORMS}
+    adapted = Conditioning.from_json(stored["adapted"]) if stored.get("adapted") is not None else None
     if "adapted" not in stored and values["versions"] == published.VERSIONS:  # converted before there was such a thing
         adapted = published.CONDITIONING.get(values["db"])
     origin = stored.get("init_from")  # folds of before there was such a thing do not have it
-    init_from = Origin(**{**origin, "run": run_of(origin["run"])}) if origin else None
+    init_from = Origin(**{name: origin[name] for name in ORIGIN_FORMS}, run=run_of(origin["run"])) if origin else None
     settings = {**BEFORE, **values["settings"]}
     for name in SETTINGS_OF_OLD:
         settings.pop(name, None)
+    if unknown := settings.keys() - Settings.__dataclass_fields__.keys():
+        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
     return Run(
         **{
             **values,
             "settings": settings_of(settings),
             "init_from": init_from,
             "adapted": adapted,
+            "contents": stored.get("contents", {}),
         }
     )
+
+
+def check_form(stored: Any) -> None:
+    """Raise ValueError unless what a config.json holds is of the types that a run needs."""
+    check_forms(stored, FORMS)
+    check_forms(stored, {"contents": dict_of(is_text)}, all_needed=False)  # folds of old have none
+    if stored.get("init_from"):
+        check_forms(stored["init_from"], ORIGIN_FORMS)
+
+
+FORMS: dict[str, Form] = {
+    "db": is_text,
+    "fold": is_count,
+    "settings": dict_of(lambda _: True),
+    "subjects": lambda value: dict_of(list_of(is_count))(value) and value.keys() >= set(PARTS),
+    "epochs": dict_of(dict_of(is_count)),
+    "channels": list_of(is_text),
+    "versions": dict_of(is_text),
+}
+ORIGIN_FORMS: dict[str, Form] = {"folder": is_text, "sha256": is_text, "format": is_text, "pass_number": is_count}
+"""What each value of a config.json must be, and those of its `init_from` but for the run."""
 
 
 def check_same_run(folder: Path, run: Run) -> None:
@@ -186,8 +242,10 @@ def check_same_run(folder: Path, run: Run) -> None:
 
     Versions may differ, and so may the folder of the same first weights.
     """
-    before, now = flattened(load_run(folder).as_json()), flattened(run.as_json())
-    names = [name for name in {**before, **now} if not name.startswith(("versions.", "init_from."))]
+    stored = load_run(folder)
+    check_same_contents(folder, stored, run)
+    before, now = flattened(stored.as_json()), flattened(run.as_json())
+    names = [name for name in {**before, **now} if not name.startswith(("versions.", "init_from.", "contents."))]
     if before.get("init_from.sha256") != now.get("init_from.sha256"):
         names += ["init_from.folder", "init_from.sha256"]
     differing = [
@@ -198,6 +256,21 @@ def check_same_run(folder: Path, run: Run) -> None:
         raise InputError(
             f"{folder} was made with {', '.join(differing[:3])}{others}; "
             "use --suffix NAME for another folder, or --restart to start over"
+        )
+
+
+def check_same_contents(folder: Path, before: Run, now: Run) -> None:
+    """Raise InputError if a night has another content than when a fold was begun; where that was not kept, it may."""
+    changed = [
+        night
+        for night, content in before.contents.items()
+        if content and now.contents.get(night, content) not in ("", content)
+    ]
+    if changed:
+        raise InputError(
+            f"{folder} was made with other contents of {', '.join(changed[:3])}"
+            f"{f' and {len(changed) - 3} more nights' if len(changed) > 3 else ''}; put back the files as they were, "
+            "or use --suffix NAME for another folder, or --restart to start over"
         )
 
 

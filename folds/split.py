@@ -1,8 +1,8 @@
-"""Who trains, validates and tests: the published folds of a data set, and where their subjects' nights lie."""
+"""Who trains, validates and tests: the folds of a data set, and where their subjects' nights lie."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,16 +26,25 @@ class Split:
 def split_subjects(dataset: Dataset, fold: int, seed: int = 42) -> Split:
     """Cut a data set's subjects into the training, validation and test subjects of one fold, as published.
 
+    In one's own data set the fold of each subject is fixed, and a fold validates with whom the next one tests.
+
     Raises:
         InputError: the data set has no such fold.
     """
     if not 0 <= fold < dataset.n_folds:
         raise InputError(f"fold {fold}: {dataset.name} has folds 0 to {dataset.n_folds - 1}")
+    if dataset.fold_of is not None:
+        return own_split(dataset.fold_of, fold, dataset.n_folds)
     test = np.array_split(dataset.subjects, dataset.n_folds)[fold]
     others = np.setdiff1d(dataset.subjects, test)
     valid = np.random.RandomState(seed + fold).choice(others, round(len(others) * 0.1), replace=False)
     train = np.setdiff1d(others, valid)
     return Split(*(tuple(int(subject) for subject in part) for part in (train, valid, test)))
+
+
+def own_split(fold_of: Mapping[int, int], fold: int, n_folds: int) -> Split:
+    test, valid = (tuple(one for one in fold_of if fold_of[one] == number) for number in (fold, (fold + 1) % n_folds))
+    return Split(tuple(one for one in fold_of if one not in {*test, *valid}), valid, test)
 
 
 def prepared_nights(
@@ -46,7 +55,7 @@ def prepared_nights(
     Raises:
         InputError: no subject has a night, or some (the message lists all) have none and `skip_missing` is off.
     """
-    found = {subject: sorted(folder.glob(dataset.night_pattern.format(subject=subject))) for subject in subjects}
+    found = {subject: dataset.nights_in(folder, subject) for subject in subjects}
     missing = [subject for subject, nights in found.items() if not nights]
     if (missing and not skip_missing) or len(missing) == len(found):
         script = dataset.prepared_with

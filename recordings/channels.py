@@ -124,7 +124,7 @@ def trained_and_stand_ins(trained: Sequence[str], labels: Sequence[str]) -> Iter
     if not there:
         raise InputError(
             f"no channel {' or '.join(trained)}, and nothing that stands in for it; there are "
-            f"{', '.join(labels) or 'none'}; name one with --channel"
+            f"{', '.join(labels) or 'none'}; name one of them as the channel"
         )
 
 

@@ -63,7 +63,19 @@ class Conditioning:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Conditioning:
-        """Return what `dataclasses.asdict` made of one, after it went through JSON."""
+        """Return what `dataclasses.asdict` made of one, after it went through JSON.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        if not isinstance(stored, dict) or stored.keys() - cls.__dataclass_fields__.keys():
+            raise ValueError(f"no conditioning: {str(stored)[:40]}")
+        for name, one in stored.items():
+            pair = name in ("amplitude", "own")
+            numbers = one if pair and isinstance(one, list) and len(one) == 2 else [one]
+            known = all(type(number) in (int, float) for number in numbers) and len(numbers) == 1 + pair
+            if not known and (one is not None or name in ("scale", "offset")):
+                raise ValueError(f"{name} is {str(one)[:40]}")
         values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in stored.items()}
         return cls(**values)
 

@@ -6,13 +6,17 @@ A study is a release of raw files. A data set is the part of a study's prepared 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from command import InputError, log
-from recordings.hypnogram import AASM_CODES, Hypnogram, read_annotations, read_stage_lines
+from recordings.hypnogram import Hypnogram
+from recordings.hypnograms import read_file
+from recordings.hypnograms.lines import holds_numbers, read_stage_lines
+from recordings.hypnograms.marks import read_annotations
+from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from sleepstage import MOVEMENT, NOT_SCORED, RK_TO_AASM, Stage
 
 
@@ -191,42 +195,40 @@ def hypnogram_beside(recording: Path) -> Path | None:
     Raises:
         InputError: there are several.
     """
-    found = study_of(recording)
+    as_released = (recording, recording.with_suffix(".edf"), recording.with_suffix(".rec"))  # or in another format
+    found = next(filter(None, map(study_of, as_released)), None)
     if not found:
         return None
     study, key = found
     paths = sorted(recording.parent.glob(Path(study.hypnogram.format(key=key)).name))
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
-        raise InputError(f"{recording}: several hypnograms beside it ({names}); name one with --hypnogram")
+        raise InputError(f"{recording}: several hypnograms beside it ({names}); say which is the hypnogram")
     return paths[0] if paths else None
 
 
-def read_hypnogram(path: Path, recording: Path | None) -> Hypnogram:
+def read_hypnogram(path: Path, recording: Path | None = None, reading: Reading = AS_IT_IS) -> Hypnogram:
     """Read a hypnogram that the user names, or that lies beside a recording.
 
-    EDF+ annotations are read in old or new texts. Lines of numbers mean other stages in ISRUC than in UCDDB: the name
-    of the hypnogram says whose they are, or that of the recording.
+    Lines of numbers mean other stages in ISRUC than in UCDDB: the name of the hypnogram says whose they are, or that of
+    the recording, unless the user does.
+
+    Args:
+        path: the hypnogram, of any kind that `hypnograms` reads.
+        recording: whose it is, if that is known.
+        reading: how the user wants it to be read.
 
     Raises:
-        InputError: no such file, it holds no hypnogram of one of these forms, or nothing says what its numbers mean.
+        InputError: no such file, it holds no hypnogram of one of these kinds, or nothing says what its numbers mean.
     """
     suffix = path.suffix.casefold()
-    if suffix == ".edf":
-        return read_annotations(path, SLEEPEDF_CODES | AASM_CODES)
-    if suffix != ".txt":
-        raise InputError(
-            f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are .edf (EDF+) and .txt"
-        )
-    named = next((study for study in STUDIES if study_names(study, path)), None)
-    by_recording = study_of(recording) if recording else None
-    study = named or (by_recording[0] if by_recording else None)
-    if study is None or not study.hypnogram.endswith(suffix):
-        raise InputError(
-            f"{path}: its numbers mean other stages in ISRUC than in UCDDB; call the file as its data set does, "
-            "N/N_1.txt or ucddb0NN_stage.txt, or give EDF+ annotations"
-        )
-    return study.read(path)
+    if suffix == ".txt" and not reading.stage_map and holds_numbers(path):
+        named = next((study for study in STUDIES if study_names(study, path)), None)
+        by_recording = study_of(recording) if recording else None
+        study = named or (by_recording[0] if by_recording else None)
+        if study and study.hypnogram.endswith(suffix):
+            return study.read(path)
+    return read_file(path, reading)
 
 
 def study_names(study: Study, hypnogram: Path) -> bool:
@@ -235,33 +237,46 @@ def study_names(study: Study, hypnogram: Path) -> bool:
     return any(study.key_in(template, hypnogram.absolute()) for template in others)
 
 
-# ---- data sets: prepared nights, with published folds ----
+# ---- data sets: prepared nights, in folds ----
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set as the published splits see it.
+    """A data set as training and scoring see it: a published one, or one's own, which says itself what it has.
 
     Attributes:
         name: what `--db` calls it, and its folder under the data folder.
-        study: whose nights they are.
+        study: whose nights they are; None for one's own.
         subjects: all subjects, in the order in which folds are cut; ISRUC's are numbered without a gap.
-        n_folds: folds of the published cross-validation.
+        n_folds: of the cross-validation.
         night_pattern: the prepared nights of a subject; `{subject}` is its number, `*` and `?` as in a shell.
-        channel: the one that the published networks were trained on.
+        channel: the one that the published networks were trained on; of one's own, that of the prepared nights.
         prepared_with: the script that prepares it.
+        night_names: of one's own: the prepared nights of each subject.
+        fold_of: of one's own: the fold that tests each subject.
     """
 
     name: str
-    study: Study
+    study: Study | None
     subjects: tuple[int, ...]
     n_folds: int
     night_pattern: str
     channel: str
     prepared_with: str
+    night_names: Mapping[int, Sequence[str]] | None = None
+    fold_of: Mapping[int, int] | None = None
+
+    def nights_in(self, folder: Path, subject: int) -> list[Path]:
+        """Return the prepared nights of a subject that are in a folder, in order of name."""
+        if self.night_names is not None:
+            paths = (folder / f"{name}.npz" for name in sorted(self.night_names.get(subject, ())))
+            return [path for path in paths if path.is_file()]
+        return sorted(folder.glob(self.night_pattern.format(subject=subject)))
 
     def subject_of(self, night: str) -> int | None:
         """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
+        if self.night_names is not None:
+            return next((one for one, names in self.night_names.items() if night in names), None)
         return next(
             (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
         )
@@ -278,6 +293,12 @@ DATASETS = {
     )
 }
 MISSPELLED = {"isurc": "isruc"}  # the command in the published description
+
+
+def known_subject(night: str) -> int | None:
+    """Return the subject that a night's name says it is of, in whatever published data set; None if it says none."""
+    subjects = (dataset.subject_of(night) for dataset in DATASETS.values())
+    return next((subject for subject in subjects if subject is not None), None)
 
 
 def dataset_named(name: str) -> Dataset:

@@ -10,21 +10,23 @@ https://www.edfplus.info/specs/edfplus.html.
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import pairwise
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
-from files import readable
-from recordings.recording import SIMULATED, FileState, Header, Mark, Recording, Stretch, state_of
+from command import InputError, one_line
+from files import readable, reader
+from limits import LONGEST_ANNOTATIONS, LONGEST_RECORD
+from recordings.annotations import Annotations, Clock, clock_of, read_annotations_of
+from recordings.recording import SIMULATED, FileState, Header, Recording, state_of
 
 if TYPE_CHECKING:
     from edfio import Bdf, BdfSignal, Edf, EdfSignal
@@ -33,12 +35,13 @@ MICROVOLTS = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3
 """Physical dimension of a signal, in small letters → µV. A signal without one is taken as µV, with a notice."""
 
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
-JITTER_SECONDS = 0.005  # half a sample at 100 Hz: less between two records is no gap
 BYTES_AT_A_TIME = 2**26
 
+LAST_YEAR = 9000  # so that what is added to it has a date too; dates that were shifted go to 2200 or so
 EXPORT_AGAIN = "copy or export it again"
 
 
+@reader("a readable EDF file", EXPORT_AGAIN)
 def open_edf(path: Path) -> Recording:
     """Open an EDF or BDF file; an EDF+ file of annotations alone has no signals.
 
@@ -46,12 +49,12 @@ def open_edf(path: Path) -> Recording:
         InputError: no such file, no EDF, or shorter than its header says.
     """
     parsed, fields, records = read_header(path)
-    labels: Sequence[str] = fields["label"]
+    labels = [one_line(label) for label in fields["label"]]
     signals: Sequence[Any] = parsed.signals  # EdfSignal or BdfSignal
     ordinary = [i for i, label in enumerate(labels) if label not in ANNOTATIONS]
-    duration = parsed.data_record_duration
-    onsets, marks = annotated(labels, records)
-    has_gaps = parsed.reserved[:5] in ("EDF+D", "BDF+D") and len(onsets) == records.n_records
+    said = read_annotations_of(path, records.annotations, records.n_records, records.bytes_of)
+    clock = records_clock(path, parsed, records, said) if ordinary else Clock(0.0, ())
+    start, unread = start_of(parsed), said.unread_in_words()
 
     def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
         gain, offset = scale_of(path, signals[signal])
@@ -67,17 +70,28 @@ def open_edf(path: Path) -> Recording:
         path,
         plus[0] if plus else {2: "EDF", 3: "BDF"}[records.width],
         tuple(
-            header_of(labels[i], signal, records.lengths[i], records.n_records, duration)
+            header_of(labels[i], signal, records.lengths[i], records.n_records, parsed.data_record_duration)
             for i, signal in zip(ordinary, signals, strict=True)
         ),
-        start_of(parsed),
-        stretches_of(path, onsets, duration) if has_gaps else (Stretch(0.0, 0.0, records.n_records * duration),),
+        start and start + timedelta(seconds=clock.start),
+        clock.stretches,
         read,
         SIMULATED.casefold() in about.casefold(),
-        marks,
-        notices=tuple(header_notices(path, fields, signals)),
+        tuple(mark._replace(onset=mark.onset - clock.start) for mark in said.marks) if clock.start else said.marks,
+        notices=(*header_notices(path, fields, signals, records, start), *clock.notices, *([unread] if unread else [])),
         files=(records.file,),
+        unread_marks=unread,
     )
+
+
+def records_clock(path: Path, parsed: Edf | Bdf, records: Records, said: Annotations) -> Clock:
+    """Return when the records of a file with signals were recorded.
+
+    Raises:
+        InputError: there may be gaps, and the time stamps do not say where.
+    """
+    seconds = parsed.data_record_duration
+    return clock_of(path, said.stamps, seconds, parsed.reserved[:5] in ("EDF+D", "BDF+D"))
 
 
 # ---- the header ----
@@ -122,44 +136,73 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
     return fields
 
 
+@reader("a readable EDF file", EXPORT_AGAIN)
 def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
     """Return what edfio makes of a header, the header's own fields, and where the records are.
 
-    Records beyond the header's count are kept.
+    What lies behind the header's count of records is left out.
 
     Raises:
         InputError: no such file, no EDF, or shorter than its header says.
     """
-    import edfio
 
-    with readable(path, "a readable EDF file", EXPORT_AGAIN), path.open("rb") as file:
+    with path.open("rb") as file:
         fixed = file.read(sum(RECORDING_FIELDS.values()))
         fields = decode_fields(fixed, RECORDING_FIELDS)
         n_signals, promised = int(fields["n_signals"][0]), int(fields["n_records"][0])
+        if not 0 < n_signals < 10_000:
+            raise ValueError(f"{n_signals} signals")
         block = file.read(sum(SIGNAL_FIELDS.values()) * n_signals)
-        fields |= decode_fields(block, SIGNAL_FIELDS, n_signals)
-        width = 3 if fixed[:1] == b"\xff" else 2
-        lengths = tuple(int(text) for text in fields["samples_a_record"])
-        first_record = file.read(sum(lengths) * width)  # in EDF+ it holds the fraction of the start's second
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what edfio warns of is checked below
-            read = edfio.read_edf if width == 2 else edfio.read_bdf
-            parsed: Edf | Bdf = read(io.BytesIO(fixed + block + first_record), header_encoding="latin-1")
-        state = state_of(path)
-        n_records = (state.size - len(fixed + block)) // (sum(lengths) * width)
-    if n_records < promised:
+    fields |= decode_fields(block, SIGNAL_FIELDS, n_signals)
+    width = 3 if fixed[:1] == b"\xff" else 2
+    lengths = tuple(int(text) for text in fields["samples_a_record"])
+    if min(lengths) < 0 or not 0 < sum(lengths) * width <= LONGEST_RECORD:
+        raise ValueError(f"records of {sum(lengths) * width:,} bytes; the limit is {LONGEST_RECORD:,}")
+    own = tuple(i for i, label in enumerate(fields["label"]) if label in ANNOTATIONS)
+    seconds = float(fields["record_seconds"][0])
+    if not (0 < seconds < math.inf or (seconds == 0 and len(own) == n_signals)):  # annotations alone need no time
+        raise ValueError(f"its header says that a record lasts {seconds:g} s")
+    if max((lengths[number] * width for number in own), default=0) > LONGEST_ANNOTATIONS:
+        raise ValueError(f"more than {LONGEST_ANNOTATIONS:,} bytes of annotations in a record")
+    state = state_of(path)
+    there = (state.size - len(fixed + block)) // (sum(lengths) * width)
+    parsed = parsed_by_edfio(fixed + block, fields["label"], lengths, width)
+    if there < promised:
         raise InputError(
-            f"{path}: cut short: its header promises {promised} records of {parsed.data_record_duration:g} s, "
-            f"{n_records} are there; {EXPORT_AGAIN}"
+            f"{path}: cut short: its header promises {promised} records of {seconds:g} s, "
+            f"{there} are there; {EXPORT_AGAIN}"
         )
-    return parsed, fields, Records(state, len(fixed + block), n_records, lengths, width)
+    n_records = there if promised < 0 else promised
+    return parsed, fields, Records(state, len(fixed + block), n_records, lengths, width, own)
 
 
-def header_notices(path: Path, fields: Fields, signals: Sequence[Any]) -> Iterator[str]:
+def parsed_by_edfio(header: bytes, labels: Sequence[str], lengths: Sequence[int], width: int) -> Edf | Bdf:
+    """Return what edfio makes of a header. Of the records it sees none; one at 0 s, which is empty, is put in place."""
+    import edfio
+
+    empty = bytearray(sum(lengths) * width)
+    for number, label in enumerate(labels):
+        at, stamp = sum(lengths[:number]) * width, b"+0\x14\x14\x00"
+        if label in ANNOTATIONS and lengths[number] * width >= len(stamp):
+            empty[at : at + len(stamp)] = stamp
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what edfio warns of is checked here
+        read: Callable[..., Edf | Bdf] = edfio.read_edf if width == 2 else edfio.read_bdf
+        return read(io.BytesIO(header + empty), header_encoding="latin-1")
+
+
+def header_notices(
+    path: Path, fields: Fields, signals: Sequence[Any], records: Records, start: datetime | None
+) -> Iterator[str]:
     """Yield what the user should know of a header that can be read: the signals are those without annotations."""
     if fields["n_records"][0] == "-1":
         yield "the header leaves the number of records open (-1): still being written, or never closed; read as it is"
-    if upside_down := [one.label for one in signals if is_upside_down(path, one)]:
+    elif behind := records.file.size - records.first_byte - records.n_records * records.record_bytes:
+        yield f"{behind:,} bytes lie behind the {records.n_records:,} records that the header declares: left out"
+    if start is None:
+        said = f"{fields['start_date'][0]!r}, {fields['start_time'][0]!r}, {fields['recording'][0][:40]!r}"
+        yield f"the start cannot be read ({said}): a recording without a clock"
+    if upside_down := [one_line(one.label) for one in signals if is_upside_down(path, one)]:
         names = ", ".join(upside_down)
         yield f"{names}: the header gives it a negative gain; its polarity is as the header says"
 
@@ -174,7 +217,7 @@ def is_upside_down(path: Path, one: EdfSignal | BdfSignal) -> bool:
 
 def header_of(label: str, signal: EdfSignal | BdfSignal, length: int, n_records: int, record_seconds: float) -> Header:
     rate = length / record_seconds if record_seconds > 0 else 0.0
-    return Header(label, signal.physical_dimension, rate, length * n_records)
+    return Header(label, one_line(signal.physical_dimension), rate, length * n_records)
 
 
 def start_of(edf: Edf | Bdf) -> datetime | None:
@@ -188,7 +231,7 @@ def start_of(edf: Edf | Bdf) -> datetime | None:
                 day = edf.startdate
             except AnonymizedDateError:
                 day = date(1985, 1, 1)  # what EDF+ writes for a date that is withheld; the clock still counts
-            return datetime.combine(day, edf.starttime)
+            return datetime.combine(day, edf.starttime) if day.year <= LAST_YEAR else None
         except (ValueError, IndexError):  # no such date; no time-keeping annotation in an EDF+ file
             return None
 
@@ -201,14 +244,15 @@ def scale_of(path: Path, one: EdfSignal | BdfSignal) -> tuple[float, float]:
     """
     scale = MICROVOLTS.get(one.physical_dimension.casefold())
     if scale is None:
-        raise InputError(f"{path}: {one.label} is in {one.physical_dimension}, not in volts; select another channel")
+        unit = one_line(one.physical_dimension)
+        raise InputError(f"{path}: {one_line(one.label)} is in {unit}, not in volts; select another channel")
     try:
         (low, high), (first, last) = one.physical_range, one.digital_range
         gain = scale * (high - low) / (last - first)
     except (ValueError, ZeroDivisionError):
         gain = 0.0
     if not gain or not one.sampling_frequency > 0:
-        raise InputError(f"{path}: the header gives no scale or rate for {one.label}; select another channel")
+        raise InputError(f"{path}: the header gives no scale or rate for {one_line(one.label)}; select another channel")
     return gain, scale * low - gain * first
 
 
@@ -225,6 +269,7 @@ class Records:
         n_records: how many there are.
         lengths: samples of each signal in a record, annotation signals included.
         width: bytes of a sample, 2 or 3.
+        annotations: which signals hold annotations.
     """
 
     file: FileState
@@ -232,10 +277,16 @@ class Records:
     n_records: int
     lengths: tuple[int, ...]
     width: int
+    annotations: tuple[int, ...]
+
+    @property
+    def record_bytes(self) -> int:
+        """The bytes of a record, of all signals."""
+        return sum(self.lengths) * self.width
 
     def bytes_of(self, signal: int, first: int, last: int) -> NDArray[np.uint8]:
         """Return a signal's bytes in records `first` to `last`: (record, byte)."""
-        record_bytes = sum(self.lengths) * self.width
+        record_bytes = self.record_bytes
         start = sum(self.lengths[:signal]) * self.width
         size = self.lengths[signal] * self.width
         found = np.empty((last - first, size), np.uint8)
@@ -258,52 +309,3 @@ class Records:
         padded[:, 4 - self.width :] = raw  # little-endian: the sign is in the last byte
         whole = padded.reshape(-1).view("<i4") >> (32 - 8 * self.width)
         return whole[first - first_record * length : last - first_record * length]
-
-
-# ---- annotations ----
-
-TIMED_TEXTS = re.compile(rb"([+-]\d+(?:\.\d+)?)(?:\x15([\d.]*))?\x14([^\x00]*)\x14\x00")
-"""A time-stamped annotation list (TAL): onset, duration if any, texts with a \\x14 between two."""
-
-
-def annotated(labels: Sequence[str], records: Records) -> tuple[list[float], tuple[Mark, ...]]:
-    """Return the time stamp of every record that has one, in seconds, and all annotations in order of time."""
-    own = [i for i, label in enumerate(labels) if label in ANNOTATIONS]
-    onsets: list[float] = []
-    marks: list[Mark] = []
-    for number, signal in enumerate(own):
-        for record in records.bytes_of(signal, 0, records.n_records):
-            found = TIMED_TEXTS.findall(record.tobytes())
-            if number == 0 and found:
-                onsets.append(float(found[0][0]))  # the first one of each record keeps the time
-            marks += [mark for one in found for mark in marks_of(*one)]
-    return onsets, tuple(sorted(marks, key=lambda mark: mark.onset))
-
-
-def marks_of(onset: bytes, duration: bytes, texts: bytes) -> list[Mark]:
-    """Return a mark for each text of a list; one that only keeps the time has none."""
-    try:
-        seconds = float(duration) if duration else None
-    except ValueError:  # 1.2.3
-        seconds = None
-    return [Mark(float(onset), seconds, text.decode("utf-8", "replace")) for text in texts.split(b"\x14") if text]
-
-
-def stretches_of(path: Path, onsets: Sequence[float], duration: float) -> tuple[Stretch, ...]:
-    """Join records that follow each other without a gap.
-
-    Raises:
-        InputError: a record starts before the one before it has ended.
-    """
-    starts = [0]
-    for number, (before, now) in enumerate(pairwise(onsets), 1):
-        gap = now - before - duration
-        if gap < -JITTER_SECONDS:
-            raise InputError(f"{path}: record {number} starts at {now:g} s, before the last one has ended; repair it")
-        if gap > JITTER_SECONDS:
-            starts.append(number)
-    ends = [*starts[1:], len(onsets)]
-    return tuple(
-        Stretch(onsets[start] - onsets[0], start * duration, (end - start) * duration)
-        for start, end in zip(starts, ends, strict=True)
-    )

@@ -1,19 +1,13 @@
-"""An expert's hypnogram: the forms in which it comes, and its place on the signal's clock."""
+"""An expert's hypnogram, and its place on the signal's clock. What reads one is in `hypnograms/`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
+from datetime import datetime, time
 
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
-from recordings.edf import open_edf
-from recordings.opening import LONGEST_DAYS
-from recordings.recording import Mark
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN, Stage
 
 EDF_TEXTS = {UNKNOWN: "Sleep stage ?"} | {
@@ -23,6 +17,8 @@ EDF_TEXTS = {UNKNOWN: "Sleep stage ?"} | {
 
 AASM_CODES = {text: code for code, text in EDF_TEXTS.items()}
 
+HALF_A_DAY = 43_200  # seconds
+
 
 @dataclass(frozen=True, eq=False)
 class Hypnogram:
@@ -30,15 +26,35 @@ class Hypnogram:
 
     Attributes:
         codes: (epoch,) int32, codes of `sleepstage.Stage`, or UNKNOWN.
-        start: when its first epoch starts; None when it starts with the signal.
+        start: when its clock starts; None when it starts with the signal.
+        offset: seconds from then to its first epoch.
+        clock: the time of day of its start, where the date is not sure; `start` is None then.
+        notices: what the user should know of it, and of how it was read.
     """
 
     codes: NDArray[np.int32]
     start: datetime | None = None
+    offset: float = 0.0
+    clock: time | None = None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether it is known when it starts, if only the time of day."""
+        return self.start is not None or self.clock is not None
 
     def delay(self, signal_start: datetime | None) -> float:
-        """Return the seconds from the signal's start to the hypnogram's; 0 where one of them has no clock."""
-        return (self.start - signal_start).total_seconds() if self.start and signal_start else 0.0
+        """Return the seconds from the signal's start to the first epoch; where one of them has no clock, the offset.
+
+        A time of day without a date is the one that is nearest to the signal's start.
+        """
+        if signal_start and self.start:
+            return (self.start - signal_start).total_seconds() + self.offset
+        if signal_start and self.clock:
+            on_that_day = datetime.combine(signal_start.date(), self.clock)
+            later = (on_that_day - signal_start.replace(tzinfo=None)).total_seconds()
+            return (later + HALF_A_DAY) % (2 * HALF_A_DAY) - HALF_A_DAY + self.offset
+        return self.offset
 
 
 # ---- on the signal's clock ----
@@ -68,72 +84,25 @@ def on_grid(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tuple[NDAr
     return placed, covered
 
 
-# ---- one number a line ----
+# ---- whether it covers its signal ----
+
+LARGEST_MISMATCH = 60  # epochs, by which the prepare scripts let a signal and its hypnogram differ
 
 
-def read_stage_lines(path: Path, codes: Mapping[int, int]) -> Hypnogram:
-    """Read a hypnogram of one whole number a line; blank lines do not count.
+def without_partner(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tuple[float, float]:
+    """Count what a signal and its hypnogram do not share.
 
-    Args:
-        path: the text file.
-        codes: the data set's number of each stage → our code.
-
-    Raises:
-        InputError: no such file, nothing in it, or a line that is none of the data set's numbers.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the name") from error
-    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    names = {str(code): ours for code, ours in codes.items()}
-    for number, text in numbered:
-        if text not in names:
-            raise InputError(f"{path}: stage {text[:20]!r} in line {number}; there are {', '.join(names)}")
-    if not numbered:
-        raise InputError(f"{path}: no stages in it; copy or export it again")
-    return Hypnogram(np.array([names[text] for _, text in numbered], np.int32))
-
-
-# ---- annotations of an EDF+ file ----
-
-
-def read_annotations(path: Path, codes: Mapping[str, int]) -> Hypnogram:
-    """Read the stages that are annotations of an EDF+ file; epochs that no annotation covers are UNKNOWN.
+    What counts is where the stages end, because Sleep-EDF fills a hypnogram up to 24 hours with UNKNOWN.
 
     Args:
-        path: the EDF+ file.
-        codes: text of each stage → our code.
+        codes: (hypnogram's epoch,) its stages, one or more.
+        delay: seconds from the signal's start to the hypnogram's; negative when the hypnogram starts first.
+        n_epochs: of the signal.
 
-    Raises:
-        InputError: no such file, no EDF, an annotation that is no stage, or one that is not made of whole epochs.
+    Returns:
+        The epochs that have a stage and no signal; and those that have a signal and no hypnogram.
     """
-    opened = open_edf(path)
-    return Hypnogram(staged(path, opened.marks, codes), opened.start)
-
-
-def staged(path: Path, marks: Sequence[Mark], codes: Mapping[str, int]) -> NDArray[np.int32]:
-    """Return the stages that marks in order of time give each epoch, (epoch,)."""
-    spans = [epochs_of(path, mark, codes) for mark in marks]
-    stages = np.full(max((span.stop for span in spans), default=0), UNKNOWN, np.int32)
-    end = 0
-    for mark, span in zip(marks, spans, strict=True):
-        if span.start < end:
-            raise InputError(f"{path}: {mark.text!r} at {mark.onset:g} s starts before the last one ends; repair it")
-        stages[span] = codes[mark.text]
-        end = span.stop
-    return stages
-
-
-def epochs_of(path: Path, mark: Mark, codes: Mapping[str, int]) -> slice:
-    """Return the epochs that a mark stages; raise InputError unless it is a stage of whole epochs."""
-    onset, duration, text = mark
-    if text not in codes:
-        raise InputError(f"{path}: unknown annotation {text!r} at {onset:g} s; there are {', '.join(codes)}")
-    if duration is None or onset < 0 or onset % EPOCH_SECONDS or duration % EPOCH_SECONDS:
-        raise InputError(
-            f"{path}: {text!r} at {onset:g} s lasts {duration} s; onset and duration must be whole epochs of 30 s"
-        )
-    if onset + duration > LONGEST_DAYS * 86_400:
-        raise InputError(f"{path}: {text!r} at {onset:g} s lasts {duration:g} s; the limit is {LONGEST_DAYS} days")
-    return slice(int(onset) // EPOCH_SECONDS, int(onset + duration) // EPOCH_SECONDS)
+    staged = np.flatnonzero(codes != UNKNOWN)
+    start, end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + n_epochs  # of the signal, in the hypnogram's epochs
+    without_signal = max(0, start - int(staged[0])) + max(0, int(staged[-1]) + 1 - end)
+    return without_signal, max(0, -start) + max(0, end - len(codes))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from command import InputError
+from command import InputError, as_text
 from data import load_night
-from files import readable
+from files import readable, reader
+from limits import LATEST_ONSET, LONGEST_DAYS, LONGEST_SECONDS, RATES
+from recordings.before_mne import CHECKS
 from recordings.channels import Channel, resolve_channel
 from recordings.edf import EXPORT_AGAIN, open_edf
 from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch, state_of
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from mne.io import BaseRaw
 
 BOUNDARY = "boundary"  # EEGLAB's mark where signal was cut out
-LONGEST_DAYS = 31  # a recording that seems longer has a wrong clock somewhere
 
 
 Opener = Callable[[Path], Recording]
@@ -62,9 +64,10 @@ def open_recording(path: Path) -> Recording:
     opened = opener_of(path)(path)
     if not opened.headers:
         raise InputError(f"{path}: holds no signal ({len(opened.marks)} annotations); give the recording itself")
-    if opened.seconds > LONGEST_DAYS * 86_400:
-        raise InputError(f"{path}: lasts {opened.seconds / 86_400:.0f} days by its own clock; the limit is 31 days")
-    return opened
+    if opened.seconds > LONGEST_SECONDS:
+        days = opened.seconds / 86_400
+        raise InputError(f"{path}: lasts {days:.0f} days by its own clock; the limit is {LONGEST_DAYS} days")
+    return replace(opened, name=as_text(opened.name))
 
 
 # ---- formats that MNE reads ----
@@ -76,6 +79,7 @@ MNE_FORMATS = {
 }
 
 
+@reader("a readable recording", EXPORT_AGAIN)
 def open_with_mne(path: Path) -> Recording:
     """Open a BrainVision, EEGLAB or FIF recording.
 
@@ -84,10 +88,13 @@ def open_with_mne(path: Path) -> Recording:
     """
     import mne
 
-    name, reader = MNE_FORMATS[path.suffix.casefold()]
+    suffix = path.suffix.casefold()
+    if suffix in CHECKS:
+        CHECKS[suffix](path)
+    name, function = MNE_FORMATS[suffix]
     with readable(path, f"a readable {name} recording", EXPORT_AGAIN), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names and montages, which do not matter here
-        raw = getattr(mne.io, reader)(path, preload=False, verbose="ERROR")
+        raw = getattr(mne.io, function)(path, preload=False, verbose="ERROR")
     return opened_raw(raw, path, name)
 
 
@@ -108,7 +115,8 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
     def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
         if not in_volts[signal]:
             raise InputError(f"{path or name}: {raw.ch_names[signal]} is not in volts; select another channel")
-        volts = raw.get_data(picks=[signal], start=first, stop=last, verbose="ERROR")[0]
+        with readable(path or Path(name), "readable to its end", EXPORT_AGAIN):
+            volts = raw.get_data(picks=[signal], start=first, stop=last, verbose="ERROR")[0]
         microvolts: NDArray[np.float32] = (volts * 1e6).astype(np.float32)
         return microvolts
 
@@ -134,11 +142,12 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
 
 
 def mne_marks(raw: BaseRaw) -> tuple[Mark, ...]:
-    """Return every annotation, its onset in seconds from the first sample."""
-    return tuple(
+    """Return every annotation at a time of a recording, its onset in seconds from the first sample."""
+    marks = (
         Mark(float(one["onset"] - raw.first_time), float(one["duration"]), str(one["description"]))
         for one in raw.annotations
     )
+    return tuple(mark for mark in marks if abs(mark.onset) <= LATEST_ONSET)
 
 
 def mne_stretches(seconds: float, marks: tuple[Mark, ...]) -> tuple[Stretch, ...]:
@@ -233,7 +242,8 @@ def one_channel(opened: Recording, channel: Channel) -> RawSignal:
     """Return one channel of an open recording.
 
     Raises:
-        InputError: it is no voltage, has no scale, or is the difference of two signals of different rates.
+        InputError: it is no voltage, has no scale or no rate of an EEG, or is the difference of two signals of
+            different rates.
     """
     header = opened.headers[channel.active]
     used = [channel.active] if channel.reference is None else [channel.active, channel.reference]
@@ -241,6 +251,11 @@ def one_channel(opened: Recording, channel: Channel) -> RawSignal:
     if len(set(rates)) > 1:
         described = ", ".join(f"{opened.headers[i].label} has {opened.headers[i].rate:g} Hz" for i in used)
         raise InputError(f"{opened.place}: cannot derive {channel.label}: {described}; select another channel")
+    if not RATES[0] <= header.rate <= RATES[1]:
+        raise InputError(
+            f"{opened.place}: {channel.label} has {header.rate:g} Hz; a channel that can be scored has {RATES[0]:g} to "
+            f"{RATES[1]:g} Hz: select another channel"
+        )
 
     def read(first: int, last: int) -> NDArray[np.float32]:
         samples = opened.read(used[0], first, last)

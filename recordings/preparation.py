@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from recordings.datasets import Study
 from recordings.edf import MICROVOLTS
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, epoch_std, signal_epochs
 from recordings.fit import misfit_of
-from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.hypnogram import Hypnogram, grid_start, on_grid, without_partner
 from recordings.opening import read_signal
 from recordings.recording import RawSignal, changed_files
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
@@ -67,6 +67,7 @@ class RawNight:
         subject: the subject's number in the data set.
         signal_name, hypnogram_name: what the files should be called.
         signals, hypnograms: the files of these names; one of each, if all is well.
+        channel: this night's own, in place of the one that is asked for; "" for that.
     """
 
     name: str
@@ -75,6 +76,7 @@ class RawNight:
     hypnogram_name: str
     signals: tuple[Path, ...]
     hypnograms: tuple[Path, ...]
+    channel: str = ""
 
     def pair(self) -> tuple[Path, Path]:
         """Return the signal's and the hypnogram's file.
@@ -134,6 +136,7 @@ class Rules:
         drop_last: epochs to leave out at the end of the hypnogram.
         may_differ: nights that may differ in length by any number of epochs.
         header_microvolts: what one unit of a header is in µV, where headers give no true unit; 0 where they do.
+        read_as: how the user wants hypnograms to be read, in words; "" where there is no choice.
     """
 
     select_ch: str
@@ -142,6 +145,11 @@ class Rules:
     drop_last: int = 0
     may_differ: tuple[str, ...] = ()
     header_microvolts: float = 0.0
+    read_as: str = ""
+
+    def of_night(self, raw: RawNight) -> Rules:
+        """Return the rules for one night, which may have a channel of its own."""
+        return replace(self, select_ch=raw.channel) if raw.channel else self
 
     def settings(self) -> dict[str, str | int | float]:
         """Return those that change a prepared night, as they are stored in it."""
@@ -150,6 +158,7 @@ class Rules:
             "trim_first": int(self.trim_first),
             "drop_last": self.drop_last,
         }
+        settings |= {"read_as": self.read_as} if self.read_as else {}
         return settings | ({"header_microvolts": self.header_microvolts} if self.header_microvolts else {})
 
 
@@ -204,9 +213,8 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
         source |= restored
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
-    unlike = misfit_of(epochs, placed)
-    changed = changed_files(signal.files)
-    return Prepared(night, (*signal.notices, *notices_on(night), *([unlike] if unlike else []), *changed))
+    said = (*signal.notices, *hypnogram.notices, *notices_on(night, epochs.flat[shared][kept]))
+    return Prepared(night, (*said, *filter(None, [misfit_of(epochs, placed)]), *changed_files(signal.files)))
 
 
 def in_microvolts(
@@ -233,17 +241,15 @@ def in_microvolts(
 
 
 def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: float, rules: Rules) -> None:
-    """Raise InputError when signal and hypnogram differ by more epochs than the rules allow.
-
-    What counts is where the stages end, because Sleep-EDF fills a hypnogram up to 24 hours with UNKNOWN.
-    """
-    staged = np.flatnonzero(hypnogram.codes != UNKNOWN)
-    if len(staged) == 0:
+    """Raise InputError when signal and hypnogram differ by more epochs than the rules allow, or share no clock."""
+    if (hypnogram.codes == UNKNOWN).all():
         raise InputError(f"{name}: no epoch in the hypnogram has a stage")
-    signal_start, signal_end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + signal.n_epochs
-    without_signal = max(0, signal_start - int(staged[0])) + max(0, int(staged[-1]) + 1 - signal_end)
-    without_hypnogram = max(0, -signal_start) + max(0, signal_end - len(hypnogram.codes))
-    mismatch = int(np.ceil(without_signal + without_hypnogram))
+    if hypnogram.has_clock and not signal.start:
+        raise InputError(
+            f"{name}: the hypnogram has a clock and the signal has none that can be read, so the stages have no place; "
+            "repair the signal's start date and time"
+        )
+    mismatch = int(np.ceil(sum(without_partner(hypnogram.codes, delay, signal.n_epochs))))
     if mismatch > rules.max_mismatch and name not in rules.may_differ:
         later = f", starting {delay:g} s later" if delay else ""
         raise InputError(
@@ -253,8 +259,8 @@ def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: flo
         )
 
 
-def notices_on(night: Night) -> Iterator[str]:
-    """Yield what the user should know of a prepared night."""
+def notices_on(night: Night, flat: NDArray[np.bool_]) -> Iterator[str]:
+    """Yield what the user should know of a prepared night, of which (epoch,) some are flat."""
     source = night.source
     if source["select_ch"] != night.ch_label:
         yield f"channel {source['select_ch']}: using {night.ch_label}"
@@ -269,6 +275,28 @@ def notices_on(night: Night) -> Iterator[str]:
         yield f"the hypnogram starts {source['hypnogram_delay']:g} s after the signal; aligned on time"
     if (night.y == Stage.W).all():
         yield "nothing but W in it, so nothing was trimmed"
-    amplitude = amplitude_notice(epoch_std(night.x))
-    if amplitude:
-        yield amplitude
+    stds = epoch_std(night.x)
+    yield from filter(None, (amplitude_notice(stds), dead_notice(stds, flat)))
+
+
+SHORTEST_DEAD = 10  # epochs; of a night's EEG five minutes in a row are never flat, and hardly ever out of range
+
+
+def dead_notice(stds: NDArray[np.float32], flat: NDArray[np.bool_]) -> str | None:
+    """Say so when a part of a night is no EEG, as of an electrode that came off.
+
+    Args:
+        stds: (epoch,) standard deviations, µV.
+        flat: (epoch,) whether it is flat.
+    """
+    low, high = PLAUSIBLE_STD
+    dead = flat | (stds < low) | (stds > high)
+    edges = np.flatnonzero(np.diff(dead, prepend=False, append=False)).reshape(-1, 2)  # (run, start and end)
+    longest = max((int(end - start) for start, end in edges), default=0)
+    if longest < SHORTEST_DEAD or dead.all():
+        return None
+    start = next(int(start) for start, end in edges if end - start == longest)
+    return (
+        f"no EEG in {np.count_nonzero(dead)} of {len(dead)} epochs: flat, or a standard deviation outside {low:g} to "
+        f"{high:g} µV; the longest run, {longest} epochs, starts at epoch {start}"
+    )

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import functools
+import multiprocessing
+import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIG_IGN, SIGINT
+from signal import SIG_IGN, SIGINT, SIGTERM
 from signal import signal as on_signal
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, log, new_parser
+from command import InputError, interruptions_wait, log, new_parser
 from data import Night, load_night, save_night
 from files import writable_folder
 from recordings.datasets import Dataset
@@ -54,7 +58,7 @@ def prepare_file(
     raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram, output_dir: Path, overwrite: bool
 ) -> Outcome:
     """Prepare one night into `output_dir`, unless it is there with the same settings. A user's error is an outcome."""
-    path = output_dir / f"{raw.name}.npz"
+    path, rules = output_dir / f"{raw.name}.npz", rules.of_night(raw)
     notices: tuple[str, ...] = ()
     try:
         if path.exists() and not overwrite:
@@ -122,25 +126,41 @@ def prepare_all(
     work = functools.partial(
         prepare_file, rules=rules, read_hypnogram=read_hypnogram, output_dir=output_dir, overwrite=options.overwrite
     )
-    outcomes = [*missing, *report_each(in_processes(work, nights, options.n_jobs), len(nights))]
+    with closing(in_processes(work, nights, options.n_jobs)) as done:  # at once, when it is interrupted
+        outcomes = [*missing, *report_each(done, len(nights))]
     report_all(outcomes, output_dir)
     return outcomes
 
 
-def in_processes(work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], n_jobs: int) -> Iterator[Outcome]:
+def in_processes(
+    work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], n_jobs: int
+) -> Generator[Outcome, None, None]:
     """Yield the outcome of each night in order."""
     if n_jobs == 1 or len(nights) < 2:
         yield from map(work, nights)
         return
+    pool = ProcessPoolExecutor(min(n_jobs, len(nights)), initializer=leave_interrupts_to_parent)
     try:
-        with ProcessPoolExecutor(min(n_jobs, len(nights)), initializer=leave_interrupts_to_parent) as pool:
-            yield from pool.map(work, nights)
+        yield from pool.map(work, nights)
     except BrokenProcessPool as error:
         raise InputError("a worker was killed, perhaps out of memory; try a smaller --n_jobs") from error
+    finally:
+        with interruptions_wait():  # a second Ctrl-C, while the workers are told to end, would leave them for good
+            pool.shutdown(cancel_futures=True)
 
 
 def leave_interrupts_to_parent() -> None:
+    """Begin a worker: it goes on to the end of its night when the parent is stopped, and ends when that is killed."""
     on_signal(SIGINT, SIG_IGN)
+    on_signal(SIGTERM, SIG_IGN)
+    Thread(target=end_with_parent, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent, "called in a worker"
+    parent.join()
+    os._exit(1)  # the worker waits for work that nobody will send
 
 
 def report_each(outcomes: Iterable[Outcome], n_nights: int) -> list[Outcome]:
@@ -186,6 +206,11 @@ def report_all(outcomes: Sequence[Outcome], output_dir: Path) -> None:
         log.info("%d of them simulated: good for trying things out, not for results", simulated)
     for said in same_signals((one.name, str(one.source.get("signal_sha256", ""))) for one in good(outcomes)):
         log.info("%s", said)
+    noticed = [outcome for outcome in good(outcomes) if outcome.notices]
+    if noticed:
+        log.info("%d with notices:", len(noticed))
+    for outcome in noticed:
+        log.info("    %s: %s", outcome.name, "; ".join(outcome.notices))
     failed = [outcome for outcome in outcomes if outcome.status == FAILED]
     if failed:
         log.info("%d failed:", len(failed))
@@ -226,7 +251,7 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
         max_mismatch: default limit, in epochs.
     """
     parser = new_parser(description)
-    folder, subjects = dataset.name, as_ranges(dataset.study.subjects)
+    folder, subjects = dataset.name, as_ranges(dataset.study.subjects if dataset.study else ())
     add = parser.add_argument
     add("--data_dir", default=f"./raw_data/{folder}", help="folder of the raw recordings (default %(default)s)")
     add("--output_dir", default=f"./data/{folder}", help="folder for the prepared nights (default %(default)s)")
@@ -241,6 +266,13 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
         metavar="N",
         help=f"numbers and ranges, as in 1 3 5-7 (default all there are; {subjects})",
     )
+    add_options_of_all(parser, max_mismatch)
+    return parser
+
+
+def add_options_of_all(parser: argparse.ArgumentParser, max_mismatch: int) -> None:
+    """Give a parser the options that do not depend on the data set."""
+    add = parser.add_argument
     add("--n_jobs", type=int, default=1, metavar="N", help="nights at a time, one process each (default %(default)s)")
     add("--overwrite", action="store_true", help="prepare nights again that are there with the same settings")
     add(
@@ -255,7 +287,6 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
         metavar="EPOCHS",
         help="refuse a night whose signal and hypnogram differ by more epochs (default %(default)s)",
     )
-    return parser
 
 
 def parse_subjects(texts: Sequence[str], known: Sequence[int]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from data import Night
 from sleepstage import EPOCH_SECONDS
 
+MIB = 2**20
 SIMULATED = "Simulated"  # stands in the patient or recording field of every file that simulate.py writes
 
 
@@ -74,6 +76,25 @@ def changed_files(files: Iterable[FileState]) -> Iterator[str]:
             yield f"{before.path.name} changed while it was read ({sizes}): read it again when it is whole"
 
 
+def fingerprint(files: Iterable[FileState]) -> str:
+    """Return a hash that tells files from others, wherever they lie; "" where there are none, or not any more.
+
+    It is the SHA-256 of each one's size, first and last MiB: all of it would be read twice for every night.
+    """
+    seen = hashlib.sha256()
+    files = tuple(files)
+    for one in files:
+        seen.update(f"{one.size} ".encode())
+        try:
+            with one.path.open("rb") as file:
+                seen.update(file.read(MIB))
+                file.seek(max(0, one.size - MIB))
+                seen.update(file.read(MIB))
+        except OSError:
+            return ""  # `changed_files` says so
+    return seen.hexdigest() if files else ""
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """An open recording.
@@ -91,6 +112,7 @@ class Recording:
         night: the prepared night, if it is one.
         notices: what the user should know of the file.
         files: those that its samples are read from, as they were when it was opened.
+        unread_marks: how many annotations cannot be read, and where; "" when all can.
     """
 
     name: str
@@ -105,6 +127,7 @@ class Recording:
     night: Night | None = None
     notices: tuple[str, ...] = ()
     files: tuple[FileState, ...] = ()
+    unread_marks: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from command import InputError
-from recordings.opening import BOUNDARY, LONGEST_DAYS
+from command import InputError, one_line
+from limits import LONGEST_SECONDS
+from recordings.opening import BOUNDARY
 from recordings.recording import Mark, Recording
 from scoring.quality import is_bad_mark
 from scoring.staged import time_of
@@ -17,7 +18,6 @@ from scoring.staged import time_of
 Lights = float | timedelta
 """Seconds from the recording's start, or the time since midnight."""
 
-LONGEST_SECONDS = LONGEST_DAYS * 86_400
 SHOWN_TEXTS, SHOWN_LETTERS = 10, 40  # of the annotations that were not understood
 
 
@@ -43,11 +43,11 @@ def lights_of(opened: Recording, given_off: Lights | None, given_on: Lights | No
         InputError: a clock time is given and the recording has none, or nothing lies between lights off and on.
     """
     notices: list[str] = []
-    off = seconds_of(opened, given_off, "--lights_off")
+    off = seconds_of(opened, given_off, "lights off")
     if off is None:
         off = marked(opened, OFF, notices)
     first = clipped(opened, off, "off", notices)
-    on = seconds_of(opened, given_on, "--lights_on", after=first or 0.0)
+    on = seconds_of(opened, given_on, "lights on", after=first or 0.0)
     if on is None:
         on = marked(opened, ON, notices, after=first or 0.0)
     last = clipped(opened, on, "on", notices)
@@ -58,7 +58,7 @@ def lights_of(opened: Recording, given_off: Lights | None, given_on: Lights | No
         )
         raise InputError(
             f"{opened.place}: nothing of the recording, {start} to {end}, lies between lights off at {off_at} and "
-            f"lights on at {on_at}; give other --lights_off and --lights_on"
+            f"lights on at {on_at}; give other times"
         )
     warnings = tuple(missing_half(opened.marks, first, last))
     return TimeInBed(first, last, warnings, (*notices, *not_understood(opened.marks)))
@@ -99,7 +99,7 @@ def marked(opened: Recording, what: re.Pattern[str], notices: list[str], after: 
         if found:
             mark = found[0 if off else -1]
             several = f", the {'first' if off else 'last'} of {len(found)} marks" if len(found) > 1 else ""
-            said = meant or f"marked as {mark.text.strip()} in the file"
+            said = meant or f"marked as {one_line(mark.text.strip())} in the file"
             notices.append(f"lights {'off' if off else 'on'} {time_of(opened.start, mark.onset)}: {said}{several}")
             return mark.onset
     return None
@@ -118,7 +118,7 @@ def not_understood(marks: tuple[Mark, ...]) -> Iterator[str]:
     """Yield a notice on the annotations that mean nothing to this program: distinct texts, the most frequent first."""
     counts = Counter(mark.text.strip() for mark in marks if not understood(mark.text))
     if counts:
-        shown = [f"{text[:SHOWN_LETTERS]} ({count})" for text, count in counts.most_common(SHOWN_TEXTS)]
+        shown = [f"{one_line(text[:SHOWN_LETTERS])} ({count})" for text, count in counts.most_common(SHOWN_TEXTS)]
         more = f" and {len(counts) - SHOWN_TEXTS} other texts" if len(counts) > SHOWN_TEXTS else ""
         yield f"annotations not used: {', '.join(shown)}{more}"
 
@@ -157,8 +157,8 @@ def parse_lights(text: str | float | None, option: str) -> Lights | None:
     raise InputError(f"{option} {text}: give a clock time, HH:MM or HH:MM:SS, or seconds from the recording's start")
 
 
-def seconds_of(opened: Recording, given: Lights | None, option: str, after: float = 0.0) -> float | None:
-    """Return what `--lights_off` or `--lights_on` means in seconds from the recording's start.
+def seconds_of(opened: Recording, given: Lights | None, which: str, after: float = 0.0) -> float | None:
+    """Return what the user says of lights off or on in seconds from the recording's start.
 
     A clock time is the first one after `after` seconds; when that is not in the recording, the one nearest to it.
 
@@ -168,7 +168,7 @@ def seconds_of(opened: Recording, given: Lights | None, option: str, after: floa
     if given is None or isinstance(given, float):
         return given
     if opened.start is None:
-        raise InputError(f"{opened.place}: has no clock; give {option} in seconds from its start")
+        raise InputError(f"{opened.place}: has no clock; give {which} in seconds from its start")
     midnight = opened.start.replace(hour=0, minute=0, second=0, microsecond=0)
     second = after + ((midnight + given - opened.start).total_seconds() - after) % 86_400
     day_before = second - 86_400

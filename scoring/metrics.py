@@ -18,6 +18,7 @@ from sleepstage import STAGE_NAMES, STAGES
 N_STAGES = len(STAGES)
 POOLED = ("accuracy", "macro_f1", "kappa")
 """The figures of a whole confusion matrix, in the order in which they are reported."""
+F1 = tuple(f"f1_{name}" for name in STAGE_NAMES)
 
 Interval = tuple[float, float]
 
@@ -174,9 +175,9 @@ def pooled(scored: Iterable[Scores]) -> Scores:
 
 
 def intervals(
-    confusions: Mapping[int, ArrayLike], *, seed: int, n_resamples: int = 10_000
+    confusions: Mapping[Any, ArrayLike], *, seed: int, n_resamples: int = 10_000
 ) -> dict[str, Interval] | None:
-    """Return 95 % bootstrap intervals of accuracy, macro-F1 and kappa, pooled over all epochs.
+    """Return 95 % bootstrap intervals of accuracy, macro-F1, kappa and the F1 of each stage, pooled over all epochs.
 
     Whole subjects are drawn with replacement, because the epochs of one person are not independent of each other. The
     limits are percentiles of the resamples. BCa would correct them for bias and skew, but it takes that correction from
@@ -189,8 +190,9 @@ def intervals(
         n_resamples: how often the subjects are drawn.
 
     Returns:
-        Lower and upper limit by the figure's name; None with fewer than two subjects, of which nothing can be said.
-        Limits are nan where some resample has no value (kappa, if subjects hold a single stage).
+        Lower and upper limit by the figure's name, those of `POOLED` and `f1_W`, …; None with fewer than two subjects,
+        of which nothing can be said. Limits are nan where some resample has no value (kappa, if subjects hold a single
+        stage).
     """
     from scipy.stats import bootstrap
 
@@ -201,7 +203,8 @@ def intervals(
     def figures(drawn: NDArray[Any], axis: int) -> NDArray[np.float64]:
         assert axis == -1, "scipy.stats.bootstrap puts the subjects of a resample last"
         total = subjects[drawn.astype(np.intp)].sum(axis=-3)  # (…, resample, subject, 5, 5) -> (…, resample, 5, 5)
-        return np.stack([accuracy_of(total), macro_f1_of(total), kappa_of(total)])
+        by_stage = np.moveaxis(f1_of(total), -1, 0)  # (…, resample, stage) -> (stage, …, resample)
+        return np.stack([accuracy_of(total), macro_f1_of(total), kappa_of(total), *by_stage])
 
     limits = bootstrap(
         (np.arange(len(subjects)),),
@@ -214,7 +217,8 @@ def intervals(
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return {name: (float(low), float(high)) for name, low, high in zip(POOLED, limits.low, limits.high, strict=True)}
+    names = (*POOLED, *F1)
+    return {name: (float(low), float(high)) for name, low, high in zip(names, limits.low, limits.high, strict=True)}
 
 
 # ---- for files and for reading ----

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from files import written_whole
+from scoring.sleepstats import runs_of
 from scoring.spectrum import SPECTRUM_HZ
-from scoring.staged import StagedNight, StagedRecording, runs_of
+from scoring.staged import StagedNight, StagedRecording
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, UNKNOWN, Stage
 
 if TYPE_CHECKING:  # matplotlib is imported where it draws: `--help` must not wait for it

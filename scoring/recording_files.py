@@ -5,13 +5,15 @@ NAME_stages.edf      the stages as EDF+ annotations
 NAME_summary.json    sleep statistics, agreement, model, channels, warnings
 NAME_hypnogram.png   hypnogram, hypnodensity and spectrogram
 NAME_hypnogram.svg   the same as a drawing, if it is asked for
+
+And the stages in the formats of other programs, if they are asked for: see `formats`.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ from files import load_json, save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots
-from scoring.staged import LOW_CONFIDENCE, StagedChannel, StagedRecording
+from scoring.formats import parse_formats, write_formats
+from scoring.methods import methods_of_recordings
+from scoring.staged import StagedChannel, StagedRecording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 from version import versions
 
@@ -31,25 +35,29 @@ ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png")
 DRAWING = "_hypnogram.svg"
 
 
-def write_recording(folder: Path, staged: StagedRecording, svg: bool = False) -> list[Path]:
+def write_recording(
+    folder: Path, staged: StagedRecording, svg: bool = False, formats: Sequence[str] = ()
+) -> list[Path]:
     """Write all files of one recording, each whole or not at all, and return their paths.
 
     Args:
         folder: gets them.
         staged: the recording.
         svg: write its picture as a drawing too.
+        formats: write its stages in these formats too, keys of `formats.WRITERS`.
 
     Raises:
-        InputError: a file cannot be written, or files of this name are of another recording.
+        InputError: a format is unknown, a file cannot be written, or files of this name are of another recording.
     """
     paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
+    parse_formats(formats)
     refuse_other_recording(summary, staged)
     save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
     write_table(table, staged)
     write_annotations(annotations, staged)
     plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
-    return paths
+    return [*paths, *write_formats(folder, staged, formats)]
 
 
 # ---- whose files they are ----
@@ -66,7 +74,9 @@ def refuse_other_recording(summary: Path, staged: StagedRecording) -> None:
 
 
 def is_of(summary: Mapping[str, Any], staged: StagedRecording) -> bool:
-    """Tell whether a summary is of this recording: of its file with the same start, or of the same signal."""
+    """Tell whether a summary is of this recording: of its file, wherever that lies now, or of the same signal."""
+    if staged.fingerprint and summary.get("file_fingerprint") == staged.fingerprint:
+        return True
     file, channels = summary.get("file"), summary.get("channels")
     if isinstance(file, str) and staged.path and Path(file).resolve() == staged.path.resolve():
         return bool(summary.get("start") == start_of(staged))
@@ -118,7 +128,7 @@ def write_annotations(path: Path, staged: StagedRecording) -> None:
         EdfAnnotation(staged.onset(epoch), EPOCH_SECONDS, EDF_TEXTS[int(stage)])
         for epoch, stage in enumerate(staged.stages)
     ]
-    dated = staged.start is not None and staged.start.year >= 1985  # what EDF can say
+    dated = staged.start is not None and 1985 <= staged.start.year <= 2084  # what EDF can say
     edf = Edf(
         [],
         patient=Patient(name=SIMULATED) if staged.simulated else None,
@@ -139,6 +149,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
     return {
         "recording": staged.title,
         "file": str(staged.path.resolve()) if staged.path else None,
+        "file_fingerprint": staged.fingerprint or None,
         "format": staged.format,
         "simulated": staged.simulated,
         "start": start_of(staged),
@@ -148,6 +159,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "lights_on_s": staged.lights_on,
         "reason": staged.reason or None,
         "statistics": {name: value and round(value, 2) for name, value in staged.statistics.items()},
+        "architecture": staged.architecture,
         "confidence": confidence(staged),
         "expert_file": str(staged.expert_file) if staged.expert_file else None,
         "agreement": None if agreement is None else metrics.as_json(agreement),
@@ -156,6 +168,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "checkpoints": [fold.described() for fold in staged.folds],
         "warnings": list(staged.warnings),
         "notices": list(staged.notices),
+        "methods": methods_of_recordings([staged]),
         "versions": versions(),
     }
 
@@ -164,7 +177,8 @@ def confidence(staged: StagedRecording) -> dict[str, Any]:
     """Return how sure the model is, and which runs of epochs are worth a look, as JSON-ready values."""
     return {
         "mean": mean_or_none(staged.confidence[staged.stages != UNKNOWN]),
-        "low_below": LOW_CONFIDENCE,
+        "calibrated": all(fold.calibration for fold in staged.folds),
+        "low_below": staged.limit,
         "low_epochs": int(np.count_nonzero(staged.unsure)),
         "worth_a_look": [
             {

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from files import written_whole
-from folds.checkpoint import Fold
-from recordings.epochs import TARGET_RATE
 from scoring import metrics
-from scoring.staged import LOW_CONFIDENCE, StagedRecording, time_of
+from scoring.methods import confidence_text, methods_of_recordings
+from scoring.staged import StagedRecording, time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
-from version import versions
 
 SHOWN_STATISTICS = {  # name in the summary: what a reader sees
     "TIB_min": "Time in bed (TIB), min",
@@ -21,17 +19,16 @@ SHOWN_STATISTICS = {  # name in the summary: what a reader sees
     "TST_min": "Total sleep time (TST), min",
     "SE_percent": "Sleep efficiency (SE), % of TIB",
     "SOL_min": "Sleep onset latency (SOL), min",
+    "LPS_min": "Latency to persistent sleep (10 min), min",
     "REM_latency_min": "REM latency, min from sleep onset",
     "WASO_min": "Wake after sleep onset (WASO), min",
     "awakenings": "Awakenings",
+    "fragmentation_index": "Fragmentation index, transitions to W per hour of sleep",
     "transitions": "Stage transitions",
     "unscored_min": "Not staged, min",
 }
 OVERVIEW_STATISTICS = ("TST_min", "SE_percent", "REM_percent", "N3_percent")
-CONFIDENCE_TEXT = (
-    f"Confidence is the probability of the most probable stage. Below {LOW_CONFIDENCE:g} an epoch counts as unsure; "
-    "runs of two minutes or more are listed as worth a look."
-)
+RUNS_TEXT = "Runs of two minutes or more are listed as worth a look."
 
 
 PICTURE_TEXT = (
@@ -81,10 +78,7 @@ def overview(scored: Sequence[StagedRecording]) -> str:
                 staged.title,
                 " + ".join(channel.label for channel in staged.channels),
                 f"{len(staged) * EPOCH_SECONDS / 3600:.1f}",
-                *(
-                    shown(staged.statistics.get(name))
-                    for name in ("TST_min", "SE_percent", "REM_percent", "N3_percent")
-                ),
+                *(shown(staged.statistics.get(name)) for name in OVERVIEW_STATISTICS),
                 f"{100 * staged.unsure.mean():.1f}",
                 metrics.number(agreement.kappa, 0, 3) if agreement else "",
                 str(len(staged.warnings)),
@@ -120,32 +114,39 @@ def statistics_html(staged: StagedRecording) -> str:
     stages = [
         (name, shown(statistics[f"{name}_min"]), shown(statistics.get(f"{name}_percent"))) for name in STAGE_NAMES
     ]
-    return html_table(("", "Value"), rows) + html_table(("Stage", "Minutes", "% of TST"), stages)
+    tables = html_table(("", "Value"), rows) + html_table(("Stage", "Minutes", "% of TST"), stages)
+    return tables + cycles_html(staged)
+
+
+def cycles_html(staged: StagedRecording) -> str:
+    """Return the table of the NREM–REM cycles, one row for each."""
+    cycles = staged.architecture["cycles"]
+    names = ("start_min", "duration_min", *(f"{name}_min" for name in STAGE_NAMES))
+    heads = ("NREM–REM cycle", "Start, min from lights off", "Minutes", *STAGE_NAMES)
+    rows = [
+        (f"{number}{'' if one['complete'] else ' (without REM)'}", *(shown(float(one[name])) for name in names))
+        for number, one in enumerate(cycles, 1)
+    ]
+    return html_table(heads, rows)
 
 
 def trust_html(staged: StagedRecording) -> str:
+    """Return warnings, notes, what is worth a look, and how confidence is meant."""
     runs = [
         f"{staged.clock(run.first)}: {run.n_epochs} epochs, mean confidence {run.confidence:.2f}"
         for run in staged.doubtful_runs
     ]
     parts = {"Warnings": staged.warnings, "Notes": staged.notices, "Worth a look": runs}
-    return "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items()) + f"<p>{CONFIDENCE_TEXT}</p>"
-
-
-def trained_on(folds: Iterable[Fold]) -> str:
-    """Return the data sets that the weights have learned from, the first one first."""
-    return ", then ".join(dict.fromkeys(run.db for fold in folds for run in reversed(list(fold.run.lineage()))))
+    return (
+        "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items())
+        + f"<p>{escape(confidence_text(staged.folds))} {RUNS_TEXT}</p>"
+    )
 
 
 def methods_html(scored: Sequence[StagedRecording]) -> str:
     """Return how the stages came about: weights, folds, conversions, versions."""
     folds = {fold.run.fold: fold for staged in scored for fold in staged.folds}
     used = [folds[number] for number in sorted(folds)]
-    text = (
-        f"Sleep was staged in epochs of {EPOCH_SECONDS} s by RecSleepNet, trained on {trained_on(used)} "
-        f"(mean probability of folds {', '.join(map(str, sorted(folds)))}), from one EEG channel in µV at "
-        f"{TARGET_RATE} Hz. Versions: {', '.join(f'{name} {version}' for name, version in versions().items())}."
-    )
     rows = [
         (str(fold.run.fold), fold.format, str(fold.best.pass_number), str(fold.best.global_step), str(fold.folder))
         for fold in used
@@ -157,4 +158,6 @@ def methods_html(scored: Sequence[StagedRecording]) -> str:
         for one in staged.channels
         for step in one.conversions
     ]
-    return f"<p>{escape(text)}</p>{html_table(heads, rows)}<h5>Conversions</h5>{html_list(how)}"
+    return (
+        f"<p>{escape(methods_of_recordings(scored))}</p>{html_table(heads, rows)}<h5>Conversions</h5>{html_list(how)}"
+    )

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 import config
-from command import InputError, log
+from command import InputError, numbered
 from device import choose_device, start_tensorflow
 from files import existing_folder, writable_folder
 from folds.checkpoint import load_folds
-from folds.folders import datasets_in, find_folds
-from recordings.datasets import Dataset, dataset_named
+from folds.folders import dataset_of_folds, datasets_in, find_folds
+from recordings.datasets import Dataset
 from recordings.opening import open_array, open_raw, open_recording
 from recordings.recording import Recording
 from scoring import plots
@@ -39,17 +39,18 @@ class ScoredNight(StagedRecording):
         """Return the picture of the night: hypnogram, unsure epochs, probabilities, spectrogram."""
         return plots.recording_figure(self, picture_title(self))
 
-    def save(self, folder: str | Path, svg: bool = False) -> list[Path]:
+    def save(self, folder: str | Path, svg: bool = False, formats: Sequence[str] = ()) -> list[Path]:
         """Write the files that predict.py writes, NAME_stages.csv and others, and return their paths.
 
         Args:
             folder: gets them; it is made if need be.
             svg: write the picture as an SVG drawing too.
+            formats: write the stages in these formats too: "bids", "eannot", "nsrr".
 
         Raises:
-            InputError: the folder or a file cannot be written.
+            InputError: a format is unknown, or the folder or a file cannot be written.
         """
-        return write_recording(writable_folder(folder), self, svg)
+        return write_recording(writable_folder(folder), self, svg, formats)
 
 
 class Scorer:
@@ -84,7 +85,7 @@ class Scorer:
             check_fits_recordings(one)
 
     def __repr__(self) -> str:
-        return f"<Scorer {self.dataset.name}, folds {', '.join(str(fold.run.fold) for fold in self.folds)}>"
+        return f"<Scorer {self.dataset.name}, {numbered('fold', (fold.run.fold for fold in self.folds))}>"
 
     @cached_property
     def device(self) -> str:
@@ -157,12 +158,11 @@ def dataset_for_recordings(root: Path, db: str | None, suffix: str | None) -> Da
     """
     there = datasets_in(root, suffix)
     if db or DEFAULT_DB in there:
-        return dataset_named(db or DEFAULT_DB)
+        return dataset_of_folds(root, db or DEFAULT_DB, suffix)
     if len(there) != 1:
         found = f"holds checkpoints of {', '.join(there)}" if there else "has no folder of a data set"
-        raise InputError(f"{root} {found}; choose one with --db")
-    log.info("scoring with the checkpoints of %s in %s", there[0], root)
-    return dataset_named(there[0])
+        raise InputError(f"{root} {found}; choose one with db (on the command line: --db)")
+    return dataset_of_folds(root, there[0], suffix)
 
 
 def one_fold(folders: Mapping[int, Path], number: int | None) -> Mapping[int, Path]:
@@ -174,5 +174,7 @@ def one_fold(folders: Mapping[int, Path], number: int | None) -> Mapping[int, Pa
     if number is None:
         return folders
     if number not in folders:
-        raise InputError(f"--fold {number}: there are folds {', '.join(map(str, folders))}")
+        raise InputError(
+            f"fold {number} is not there; there {'is' if len(folders) == 1 else 'are'} {numbered('fold', folders)}"
+        )
     return {number: folders[number]}

@@ -12,7 +12,12 @@ from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN, Stage
 EPOCH_MINUTES = EPOCH_SECONDS / 60
 ASLEEP = tuple(stage for stage in STAGES if stage is not Stage.W)
 
+PERSISTENT_MINUTES = 10  # of sleep in a row
+
 Statistics = dict[str, float | None]
+
+Runs = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Where each run starts, and where it ends (half-open), in epochs."""
 
 
 def sleep_statistics(stages: ArrayLike) -> Statistics:
@@ -35,6 +40,10 @@ def sleep_statistics(stages: ArrayLike) -> Statistics:
     - `unscored_min`: epochs without a stage (gaps, movement). They count into TIB and SPT, and into nothing else.
     - `transitions`: how often a staged epoch follows one of another stage.
     - `awakenings`: runs of W in the SPT, hence between sleep and sleep; the final awakening is none of them.
+    - `LPS_min`, latency to persistent sleep: from lights off to the first of 20 epochs (10 min) of sleep in a row, as
+      in trials of hypnotics (Rosenberg et al., JAMA Netw Open 2:e1918254, 2019) and in Luna (`SOL_PER`).
+    - `fragmentation_index`: transitions from sleep to W per hour of TST, as YASA and Luna have it (SFI). Haba-Rubio et
+      al. (Sleep Med 5:577–581, 2004), who introduced it, count those to N1 too.
 
     Args:
         stages: (epoch,) codes of `sleepstage.Stage`, or UNKNOWN.
@@ -45,9 +54,7 @@ def sleep_statistics(stages: ArrayLike) -> Statistics:
     Raises:
         ValueError: no epochs.
     """
-    hypnogram = np.asarray(stages)
-    if hypnogram.ndim != 1 or not len(hypnogram):
-        raise ValueError(f"stages of shape {hypnogram.shape}; a hypnogram is (epoch,), with at least one")
+    hypnogram = checked(stages)
     asleep = np.flatnonzero(np.isin(hypnogram, ASLEEP))
     first, end = (int(asleep[0]), int(asleep[-1]) + 1) if len(asleep) else (0, 0)
     period = hypnogram[first:end]
@@ -68,7 +75,33 @@ def sleep_statistics(stages: ArrayLike) -> Statistics:
         "unscored_min": minutes(np.count_nonzero(hypnogram == UNKNOWN)),
         "transitions": transitions(hypnogram),
         "awakenings": awakenings(period),
+        "LPS_min": sleep_latency(hypnogram, PERSISTENT_MINUTES),
+        "fragmentation_index": fragmentation_index(hypnogram),
     }
+
+
+def checked(stages: ArrayLike) -> NDArray[np.integer]:
+    """Return (epoch,) stages; raise ValueError unless there is at least one epoch."""
+    hypnogram: NDArray[np.integer] = np.asarray(stages)
+    if hypnogram.ndim != 1 or not len(hypnogram):
+        raise ValueError(f"stages of shape {hypnogram.shape}; a hypnogram is (epoch,), with at least one")
+    return hypnogram
+
+
+def sleep_latency(hypnogram: NDArray[np.integer], at_least: float) -> float | None:
+    """Return the minutes before the first `at_least` minutes of any sleep in a row; None where there are none."""
+    n_epochs = math.ceil(at_least / EPOCH_MINUTES)
+    asleep = np.isin(hypnogram, ASLEEP).astype(np.int64)
+    in_a_row = np.convolve(asleep, np.ones(n_epochs, np.int64), "valid") if len(asleep) >= n_epochs else asleep[:0]
+    found = np.flatnonzero(in_a_row == n_epochs)
+    return minutes(found[0]) if len(found) else None
+
+
+def fragmentation_index(hypnogram: NDArray[np.integer]) -> float | None:
+    """Return how often sleep ends in W, per hour of sleep."""
+    asleep = np.isin(hypnogram, ASLEEP)
+    to_wake = int(np.count_nonzero(asleep[:-1] & (hypnogram[1:] == Stage.W)))
+    return to_wake / (minutes(np.count_nonzero(asleep)) / 60) if asleep.any() else None
 
 
 def minutes(n_epochs: int | np.integer) -> float:
@@ -105,3 +138,9 @@ def in_bed(n_epochs: int, first_second: float, lights_off: float | None, lights_
 
     start = 0 if lights_off is None else edge(lights_off)
     return slice(start, n_epochs if lights_on is None else max(start, edge(lights_on)))
+
+
+def runs_of(mask: NDArray[np.bool_]) -> Runs:
+    """Return where each run of True starts and where it ends (half-open)."""
+    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
+    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,23 +12,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from command import counted
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE, resampling
-from scoring import metrics
+from scoring import architecture, metrics
 from scoring.metrics import Scores
-from scoring.sleepstats import Statistics, in_bed, sleep_statistics
+from scoring.sleepstats import Statistics, in_bed, runs_of, sleep_statistics
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 
 if TYPE_CHECKING:  # pandas is imported where it is used: `--help` must not wait for it
     import pandas as pd
 
 LOW_CONFIDENCE = 0.6
-"""An epoch whose most probable stage is less probable than this is worth a human look. It was chosen on 232 epochs of
-real EEG: of the 9 below it 5 were staged wrong, of the 223 others 8."""
+"""An epoch whose most probable stage is less probable than this is worth a human look, where folds are not calibrated.
+It was chosen on 232 epochs of real EEG: of the 9 below it 5 were staged wrong, of the 223 others 8."""
 
 SHORTEST_DOUBT = 4  # epochs; a shorter run of low confidence is not listed
 
 NO_SIGNAL = "no signal"  # what is wrong with an epoch that reaches into a gap
+
+
+def limit_of(folds: Sequence[Fold]) -> float:
+    """Return the confidence below which an epoch counts as unsure: the mean of the folds' limits.
+
+    It is LOW_CONFIDENCE unless every fold is calibrated and has one.
+    """
+    limits = [fold.calibration.limit if fold.calibration else None for fold in folds]
+    known = [limit for limit in limits if limit is not None]
+    return round(sum(known) / len(known), 4) if known and len(known) == len(limits) else LOW_CONFIDENCE
+
 
 NAMES = np.array([*STAGE_NAMES, "?"])
 """The name of each code; the last one is that of UNKNOWN, -1."""
@@ -57,6 +69,7 @@ class StagedNight:
         lights_off, lights_on: seconds from the recording's start; None when nobody says.
         warnings: what speaks against trusting the stages.
         notices: what else the user should know.
+        limit: an epoch of a lower confidence is unsure.
     """
 
     name: str
@@ -69,6 +82,7 @@ class StagedNight:
     lights_on: float | None = None
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    limit: float = LOW_CONFIDENCE
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -94,7 +108,7 @@ class StagedNight:
     @property
     def unsure(self) -> NDArray[np.bool_]:
         """(epoch,) True where the confidence is low."""
-        return self.confidence < LOW_CONFIDENCE
+        return self.confidence < self.limit
 
     @property
     def in_bed(self) -> slice:
@@ -116,6 +130,11 @@ class StagedNight:
         """The sleep statistics between lights off and lights on; empty when no epoch in between has a stage."""
         stages = self.stages[self.in_bed]
         return sleep_statistics(stages) if (stages != UNKNOWN).any() else {}
+
+    @cached_property
+    def architecture(self) -> dict[str, Any]:
+        """Cycles, thirds, bouts and transitions between lights off and lights on; empty where `statistics` is."""
+        return architecture.as_json(self.stages[self.in_bed]) if self.statistics else {}
 
     @cached_property
     def agreement(self) -> Scores | None:
@@ -190,6 +209,7 @@ class StagedRecording(StagedNight):
         channels: those that were staged; `probabilities` is their mean.
         expert_file: where the expert's stages are from; None without a hypnogram.
         folds: those that staged it.
+        fingerprint: of its file; "" for a recording that was in memory.
     """
 
     path: Path | None
@@ -197,12 +217,13 @@ class StagedRecording(StagedNight):
     channels: tuple[StagedChannel, ...]
     folds: tuple[Fold, ...]
     expert_file: Path | None = None
+    fingerprint: str = ""
 
     def __repr__(self) -> str:
         channels = " + ".join(channel.label for channel in self.channels)
         counts = ", ".join(f"{name} {count}" for name, count in self.stage_counts().items())
-        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
-        return f"<{type(self).__name__} {self.title}: {channels}, {len(self)} epochs ({counts}){warned}>"
+        warned = f", {counted(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"<{type(self).__name__} {self.title}: {channels}, {counted(len(self), 'epoch')} ({counts}){warned}>"
 
     def stage_counts(self) -> dict[str, int]:
         """Return how many epochs each stage has."""
@@ -255,9 +276,3 @@ class StagedRecording(StagedNight):
 def time_of(start: datetime | None, second: float) -> str:
     """Return the time of day `second` seconds after a recording's start; the seconds where it has no clock."""
     return f"{second:g} s" if start is None else f"{start + timedelta(seconds=second):%H:%M:%S}"
-
-
-def runs_of(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each run of True starts and where it ends (half-open)."""
-    steps = np.diff(mask.astype(np.int8), prepend=0, append=0)
-    return np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)

@@ -14,19 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
+from folds.calibration import tempered
 from folds.checkpoint import Fold
+from folds.checks import content_of
+from folds.run import Run
 from recordings.channels import Channel, resolve_channel, same_channel, trained_and_stand_ins
 from recordings.conditioning import Plan
 from recordings.datasets import DATASETS, Dataset, hypnogram_beside, night_name, read_hypnogram, study_of
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts, epochs_in_parts
 from recordings.fit import misfit, slow_excess
-from recordings.hypnogram import Hypnogram, grid_start, on_grid
+from recordings.hypnogram import LARGEST_MISMATCH, Hypnogram, grid_start, on_grid, without_partner
+from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
-from recordings.recording import Mark, RawSignal, Recording, changed_files
+from recordings.recording import Mark, RawSignal, Recording, changed_files, fingerprint
 from scoring.lights import Lights, lights_of
 from scoring.quality import chosen, look_at, quality, sampled_reason
 from scoring.spectrum import SPECTRUM_HZ
-from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording
+from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording, limit_of
 from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
 
@@ -43,12 +47,14 @@ class Request:
         hypnogram: the expert's, in a file of its own; None for one beside the recording, if any.
         lights_off, lights_on: seconds from the recording's start, or the time since midnight; None for the marks in the
             recording, if any.
+        reading: how hypnograms are to be read.
     """
 
     channels: tuple[str, ...] = ()
     hypnogram: Path | None = None
     lights_off: Lights | None = None
     lights_on: Lights | None = None
+    reading: Reading = AS_IT_IS
 
 
 # ---- networks ----
@@ -63,6 +69,11 @@ def stager_of(fold: Fold) -> Stager:
     return stager
 
 
+def calibrated(fold: Fold, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a fold's (epoch, stage) probabilities at its temperature; as they are where it has none."""
+    return tempered(probabilities, fold.calibration.temperature) if fold.calibration else probabilities
+
+
 def check_fits_recordings(fold: Fold) -> None:
     """Raise InputError unless a fold was trained on whole epochs at 100 Hz, as recordings are cut into."""
     settings = fold.run.settings
@@ -70,11 +81,37 @@ def check_fits_recordings(fold: Fold) -> None:
         raise InputError(
             f"{fold.folder}: trained on {settings.input_size} samples an epoch at {settings.sampling_rate} Hz; "
             f"recordings are scored in epochs of {EPOCH_SAMPLES} samples at {TARGET_RATE} Hz: train with "
-            f"--input_size {EPOCH_SAMPLES} --sampling_rate {TARGET_RATE}, or choose another --dir"
+            f"--input_size {EPOCH_SAMPLES} --sampling_rate {TARGET_RATE}, or choose other weights"
         )
 
 
 # ---- one recording ----
+
+
+def check_request(opened: Recording, request: Request, folds: Sequence[Fold] = ()) -> None:
+    """Refuse what `stage_recording` would refuse, as far as that is seen without a network and without the signal.
+
+    Args:
+        opened: the recording.
+        request: what is wanted of it.
+        folds: those that will stage it; without them, only a channel that is asked for by name is looked for.
+
+    Raises:
+        InputError: the channel, the hypnogram or the lights cannot be used; the message names the file.
+    """
+    expert, _ = expert_of(opened, request)
+    if expert:
+        delay = expert.delay(opened.start)
+        aligned(opened, expert, delay, max(0, int((opened.seconds - grid_start(delay)) // EPOCH_SECONDS)))
+    lights_of(opened, request.lights_off, request.lights_on)
+    try:
+        named = [resolve_channel(name, opened.labels) for name in request.channels]
+        if folds and not named and opened.labels != ("",):
+            next(iter(trained_and_stand_ins(trained_channels(folds), opened.labels)))
+    except InputError as error:
+        raise InputError(f"{opened.place}: {error}") from error
+    for channel in named:
+        one_channel(opened, channel)
 
 
 def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) -> StagedRecording:
@@ -89,15 +126,18 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
     unseen, seen = unseen_folds(opened, folds)
     found, stand_ins = chosen_channels(opened, unseen, request)
     first_second = grid_start(delay)  # the expert's epochs count
-    own = is_of_data_set(opened, DATASETS[folds[0].run.db])
+    own = is_of_data_set(opened, DATASETS.get(folds[0].run.db))
     channels = [stage_channel(one_channel(opened, one), first_second, unseen, own, opened.marks) for one in found]
     probabilities = mean_of_good([one.probabilities for one in channels])
-    if all(one.faults[NO_SIGNAL].all() for one in channels):
-        raise InputError(
-            f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
-        )
+    check_has_epochs(opened, channels)
     placed = None if expert is None else aligned(opened, expert, delay, len(probabilities))
-    doubts = (*(doubt for one in channels for doubt in one.doubts), *changed_files(opened.files))
+    doubts = (
+        *(doubt for one in channels for doubt in one.doubts),
+        *changed_files(opened.files),
+        *night_doubts(probabilities, limit_of(unseen)),
+        *expert_doubts(placed, channels[0]),
+    )
+    notices = (*notices_on(opened, channels, probabilities, first_second), *lights.notices)
     return StagedRecording(
         name=opened.name,
         path=opened.path,
@@ -111,17 +151,19 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         lights_off=lights.off,
         lights_on=lights.on,
         folds=tuple(unseen),
+        limit=limit_of(unseen),
+        fingerprint=fingerprint(opened.files),
         simulated=opened.simulated,
-        warnings=(
-            *seen,
-            *stand_ins,
-            *doubts,
-            *night_doubts(probabilities),
-            *expert_doubts(placed, channels[0]),
-            *lights.warnings,
-        ),
-        notices=(*opened.notices, *notices_on(opened, channels, probabilities, first_second), *lights.notices),
+        warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
+        notices=(*opened.notices, *notices, *expert_notices(opened, expert, placed)),
     )
+
+
+def check_has_epochs(opened: Recording, channels: Sequence[StagedChannel]) -> None:
+    if all(one.faults[NO_SIGNAL].all() for one in channels):
+        raise InputError(
+            f"{opened.place}: {opened.seconds:g} s of signal, and no whole epoch ({EPOCH_SECONDS} s) in it"
+        )
 
 
 def stage_channel(
@@ -174,7 +216,7 @@ def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan]]) -> NDAr
         total = np.zeros((len(x), len(STAGES)), np.float32)
         for number, (fold, plan) in enumerate(folds):
             probabilities, states[number] = stager_of(fold).probabilities_on(plan.condition(x, first), states[number])
-            total += probabilities
+            total += calibrated(fold, probabilities)
         first += len(x)
         means.append(total / np.float32(len(folds)))
     return np.concatenate(means)
@@ -218,8 +260,10 @@ def mean_of_good(probabilities: Sequence[NDArray[np.float32]]) -> NDArray[np.flo
 # ---- which folds ----
 
 
-def is_of_data_set(opened: Recording, dataset: Dataset) -> bool:
-    """Tell whether a recording is a night of a data set: prepared, or under its study's own name for it."""
+def is_of_data_set(opened: Recording, dataset: Dataset | None) -> bool:
+    """Tell whether a recording is a night of a published data set: prepared, or under its study's own name for it."""
+    if dataset is None:
+        return False
     known = opened.night is not None or (opened.path is not None and study_of(opened.path) is not None)
     return known and dataset.subject_of(recorded_night(opened)) is not None
 
@@ -229,18 +273,24 @@ def recorded_night(opened: Recording) -> str:
     return night_name(opened.path or Path(f"{opened.name}.edf"))
 
 
+def content_at(path: Path | None) -> str:
+    """Return the content of a prepared night, as folds keep it; "" for any other recording."""
+    return content_of(path) if path is not None and path.suffix == ".npz" else ""
+
+
 def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> tuple[Sequence[Fold], tuple[str, ...]]:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
-    The recording's name tells the subject.
+    The recording's name tells the subject; a prepared night is also known by its signal.
     """
     name = recorded_night(opened)
-    unseen = [fold for fold in folds if not fold.run.has_seen(name)]
+    content = content_at(opened.path) if opened.night is not None else ""
+    unseen = [fold for fold in folds if not fold.run.has_seen(name, content)]
     if unseen:
         return unseen, ()
-    dataset = DATASETS[folds[0].run.db]
-    subject = dataset.subject_of(name)
-    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {dataset.name}"
+    dataset = DATASETS.get(folds[0].run.db)
+    subject = dataset.subject_of(name) if dataset else None
+    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {folds[0].run.db}"
     return folds, (f"{whose} was in the training of every fold used here: the stages are better than on a new night",)
 
 
@@ -251,9 +301,7 @@ def chosen_channels(
     opened: Recording, folds: Sequence[Fold], request: Request
 ) -> tuple[list[Channel], tuple[str, ...]]:
     """Return the channels to stage, and a warning for each that is not the one that the folds were trained on."""
-    trained = list(
-        dict.fromkeys(name for fold in folds for name in (fold.run.channels or [DATASETS[fold.run.db].channel]) if name)
-    )
+    trained = trained_channels(folds)
     passed_over: tuple[str, ...] = ()
     try:
         if request.channels:
@@ -272,6 +320,17 @@ def chosen_channels(
         for one in found
         if not any(same_channel(one.label, name) for name in trained)
     )
+
+
+def trained_channels(folds: Sequence[Fold]) -> list[str]:
+    """Return the names of the channels that folds were trained on, each once."""
+    names = (name for fold in folds for name in channels_of(fold.run) if name)
+    return list(dict.fromkeys(names))
+
+
+def channels_of(run: Run) -> Sequence[str]:
+    """Return the channels that a run's nights name; those of a published data set, where they name none."""
+    return run.channels or ([DATASETS[run.db].channel] if run.db in DATASETS else [])
 
 
 def first_alive(opened: Recording, trained: Sequence[str]) -> tuple[Channel, tuple[str, ...]]:
@@ -306,19 +365,20 @@ def expert_of(opened: Recording, request: Request) -> tuple[Hypnogram | None, Pa
     """Return the expert's hypnogram and its file: the one named, the prepared night's own, or the one beside it."""
     if request.hypnogram:
         if not request.hypnogram.is_file():
-            raise InputError(f"{request.hypnogram}: cannot be read (no such file); check the name")
-        return read_hypnogram(request.hypnogram, opened.path), request.hypnogram
+            raise InputError(f"{request.hypnogram}: no such file; check the name")
+        return read_hypnogram(request.hypnogram, opened.path, request.reading), request.hypnogram
     if opened.night:
         return Hypnogram(opened.night.y), opened.path
     beside = hypnogram_beside(opened.path) if opened.path else None
-    return (read_hypnogram(beside, opened.path), beside) if beside else (None, None)
+    return (read_hypnogram(beside, opened.path, request.reading), beside) if beside else (None, None)
 
 
 def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -> NDArray[np.int32]:
     """Return the expert's stages of the recording's epochs, UNKNOWN where there is none.
 
     Raises:
-        InputError: not one epoch has both a signal and a stage.
+        InputError: not one epoch has both a signal and a stage, or many stages have no signal where many epochs have no
+            stage, as when one of the clocks is wrong.
     """
     placed, _ = on_grid(expert.codes, delay, n_epochs)
     if (placed == UNKNOWN).all():
@@ -327,7 +387,28 @@ def aligned(opened: Recording, expert: Hypnogram, delay: float, n_epochs: int) -
             f"{opened.place}: no epoch has both a signal and an expert's stage (the hypnogram has "
             f"{len(expert.codes)} epochs{starts}); is it of this night?"
         )
+    outside, bare = (int(one) for one in without_partner(expert.codes, delay, n_epochs))
+    if min(outside, bare) > LARGEST_MISMATCH // 2:  # moved by so much, they miss each other at both ends
+        raise InputError(
+            f"{opened.place}: the hypnogram starts {delay:g} s after the signal; {outside} of its epochs have a stage "
+            f"and no signal, {bare} of the signal's have no hypnogram: check the start times of both"
+        )
     return placed
+
+
+def expert_notices(opened: Recording, expert: Hypnogram | None, placed: NDArray[np.int32] | None) -> Iterator[str]:
+    """Yield what the user should know of an expert's hypnogram and its (epoch,) stages of the recording."""
+    if expert is None or placed is None:
+        return
+    yield from expert.notices
+    if expert.has_clock and not opened.start:
+        yield "the recording has no clock: its hypnogram is taken to start with it"
+    n_staged = np.count_nonzero(placed != UNKNOWN)
+    if n_staged < len(placed):
+        yield f"the hypnogram has a stage for {n_staged} of {len(placed)} epochs; the others are not compared"
+    outside = np.count_nonzero(expert.codes != UNKNOWN) - n_staged
+    if outside:
+        yield f"the hypnogram has a stage for {outside} epochs outside the recording"
 
 
 def expert_doubts(expert: NDArray[np.int32] | None, channel: StagedChannel) -> Iterator[str]:

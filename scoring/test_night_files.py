@@ -8,7 +8,7 @@ confusion.png, hypnograms/NIGHT.png
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,26 +19,47 @@ from files import save_json, writable_folder, written_whole
 from folds.checkpoint import Fold
 from recordings.datasets import Dataset
 from scoring import metrics, plots
-from scoring.staged import NAMES, StagedNight
-from scoring.test_nights import TestNight, coverage, intervals, pooled
+from scoring.methods import MEAN_OF_FOLDS, methods_text, of_test_nights
+from scoring.staged import NAMES, StagedNight, StagedRecording
+from scoring.test_nights import TestNight, confidence_of, coverage, intervals, pooled
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
 from version import versions
 
 if TYPE_CHECKING:
     import pandas as pd
 
+NOTHING: Mapping[str, str] = {}
 
-def write_test_nights(folder: Path, tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset) -> list[Path]:
+
+def write_test_nights(
+    folder: Path,
+    tested: Sequence[TestNight],
+    folds: Sequence[Fold],
+    dataset: Dataset,
+    left_out: Mapping[str, str] = NOTHING,
+    weights: Dataset | None = None,
+    different: Sequence[str] = (),
+) -> list[Path]:
     """Write all files, each whole or not at all, and return their paths.
+
+    Args:
+        folder: gets them.
+        tested: the nights.
+        folds: those that staged them.
+        dataset: whose nights they are.
+        left_out: why nights are missing, by name.
+        weights: whose folds staged them, if they are of another data set.
+        different: in which ways the nights differ from those that these folds were trained on.
 
     Raises:
         InputError: a file cannot be written.
     """
     paths = [folder / name for name in ("metrics.json", "nights.csv", "epochs.csv", "confusion.png")]
-    save_json(paths[0], summary(tested, folds, dataset))
+    save_json(paths[0], summary(tested, folds, dataset, left_out, weights, different))
     write_table(paths[1], night_table(tested).round(4))
     write_table(paths[2], epoch_table(tested))
-    title = coverage(tested, dataset).replace(", ", "\n", 1)  # one line would be wider than the picture
+    covered = coverage(tested, dataset, left_out, weights)
+    title = covered.replace(", ", "\n", 1)  # one line would be wider than the picture
     plots.save(plots.confusion_figure(pooled(tested).confusion, title), paths[3])
     pictures = writable_folder(folder / "hypnograms")
     for night in tqdm(tested, desc="pictures", unit="night", leave=False, disable=None):
@@ -56,14 +77,25 @@ def night_title(staged: StagedNight) -> str:
     return f"{staged.title}: {metrics.in_words(staged.agreement)}" if staged.agreement else staged.title
 
 
-def summary(tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset) -> dict[str, Any]:
-    """Return everything that is printed, as JSON-ready values."""
+def summary(
+    tested: Sequence[TestNight],
+    folds: Sequence[Fold],
+    dataset: Dataset,
+    left_out: Mapping[str, str] = NOTHING,
+    weights: Dataset | None = None,
+    different: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return everything that is printed, as JSON-ready values; what is given is that of `write_test_nights`."""
+    n_folds = len(folds) if weights else len({night.fold for night in tested})
     return {
         "db": dataset.name,
-        "folds": f"{len({night.fold for night in tested})} of {dataset.n_folds}",
+        "weights": (weights or dataset).name,
+        "folds": f"{n_folds} of {(weights or dataset).n_folds}",
+        "differences": list(different),
         "nights": len(tested),
         "simulated_nights": sum(night.staged.simulated for night in tested),
         "seen_nights": [night.staged.name for night in tested if night.seen],
+        "nights_left_out": dict(left_out),
         "checkpoints": [fold.described() for fold in folds],
         "pooled": metrics.as_json(pooled(tested), intervals(tested)),
         "by_fold": {
@@ -71,7 +103,30 @@ def summary(tested: Sequence[TestNight], folds: Sequence[Fold], dataset: Dataset
             for fold in folds
             if (mine := [night for night in tested if night.fold == fold.run.fold])
         },
+        "confidence": confidence(tested),
+        "methods": methods_text(folds, channels_of(tested, folds), MEAN_OF_FOLDS if weights else of_test_nights(folds)),
         "versions": versions(),
+    }
+
+
+def channels_of(tested: Sequence[TestNight], folds: Sequence[Fold]) -> list[str]:
+    """Return the channels that were staged; of test nights, those that the folds were trained on."""
+    staged = [one.staged for one in tested if isinstance(one.staged, StagedRecording)]
+    trained = [name for fold in folds for name in fold.run.channels]
+    return [each.label for one in staged for each in one.channels] or trained
+
+
+def confidence(tested: Sequence[TestNight]) -> dict[str, Any]:
+    """Return how far the confidence can be trusted, over all nights and at the limit of each, as JSON-ready values."""
+    found = confidence_of(tested)
+    at = found.at_limit
+    return {
+        "calibration_error": metrics.plain(found.reliability.error),
+        "brier": metrics.plain(found.pooled.brier),
+        "share_above_limit": metrics.plain(at.share_above),
+        "right_above_limit": metrics.plain(at.right_above),
+        "right_below_limit": metrics.plain(at.right_below),
+        "limit_by_night": dict(found.limits),
     }
 
 
@@ -106,7 +161,7 @@ def epoch_table(tested: Sequence[TestNight]) -> pd.DataFrame:
             "expert": NAMES[staged.expert],
             "model": NAMES[staged.stages],
         }
-        probabilities = {f"p_{name}": staged.probabilities[:, code].round(4) for code, name in enumerate(STAGE_NAMES)}
+        probabilities = {f"p_{name}": staged.probabilities[:, code].round(6) for code, name in enumerate(STAGE_NAMES)}
         return pd.DataFrame({**where, **stages, **probabilities})
 
     return pd.concat([rows(night) for night in tested], ignore_index=True)

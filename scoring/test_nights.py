@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,13 @@ from tqdm import tqdm
 from command import InputError, log
 from data import Night, load_night
 from folds.checkpoint import Fold
+from folds.checks import content_of, signal_findings
 from recordings.datasets import Dataset
 from scoring import metrics
+from scoring.confidence import Confidence, judged
 from scoring.metrics import Scores
-from scoring.staged import StagedNight
-from scoring.staging import stager_of
+from scoring.staged import StagedNight, limit_of
+from scoring.staging import calibrated, stager_of
 
 if TYPE_CHECKING:
     from model import Stager
@@ -33,7 +35,8 @@ class TestNight:
     Attributes:
         staged: the model's stages and the expert's.
         scores: the agreement of the two.
-        subject, fold: their numbers.
+        subject: its number, or its name where it has none.
+        fold: its number; None where several folds staged it.
         seen: the fold, or what it started from, has learned from the subject, as --allow_seen lets it.
     """
 
@@ -41,8 +44,8 @@ class TestNight:
 
     staged: StagedNight
     scores: Scores
-    subject: int
-    fold: int
+    subject: int | str
+    fold: int | None
     seen: bool
 
 
@@ -84,37 +87,60 @@ def agreement_of(staged: StagedNight) -> Scores:
 # ---- all test nights ----
 
 
-def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> list[TestNight]:
+def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> tuple[list[TestNight], dict[str, str]]:
     """Stage the test nights of every fold with the fold's checkpoint, and log a line for each fold.
 
     Args:
         folds: the folds.
         nights: the prepared nights of every test subject.
 
+    Returns:
+        The staged nights; and of those that had to be left out, why, by name.
+
     Raises:
-        InputError: there is no night, or one cannot be read or gives no numbers.
+        InputError: there is no night, or none that can be staged.
     """
     tested: list[TestNight] = []
+    left_out: dict[str, str] = {}
     for fold in folds:
         stager = stager_of(fold)
         paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
-        of_fold = [stage_test_night(stager, fold, subject, path) for subject, path in bar]
+        staged = [stage_if_possible(stager, fold, subject, path, left_out) for subject, path in bar]
+        of_fold = [night for night in staged if night]
         log.info("%s", fold_line(fold, of_fold))
         tested += of_fold
     if not tested:
-        raise InputError("none of the folds has a test night here; prepare some")
-    return tested
+        raise InputError(next(iter(left_out.values()), "none of the folds has a test night here; prepare some"))
+    return tested, left_out
+
+
+def stage_if_possible(
+    stager: Stager, fold: Fold, subject: int, path: Path, left_out: dict[str, str]
+) -> TestNight | None:
+    try:
+        return stage_test_night(stager, fold, subject, path)
+    except InputError as error:
+        log.info("%s is left out: %s", path.stem, error)
+        left_out[path.stem] = str(error)
+        return None
 
 
 def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> TestNight:
+    """Stage a test night with its fold, and log what is suspicious about it."""
     settings = fold.run.settings
     night = load_night(path, settings.input_size, settings.sampling_rate, change=fold.run.conditioning.of_nights())
     if night.ch_label and fold.run.channels and night.ch_label not in fold.run.channels:
         trained = " or ".join(fold.run.channels)
         log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)
+    for words in signal_findings(night.x):
+        log.info("warning: %s: %s", night.name, words)
+    content = content_of(path)
+    if fold.run.learned_from_signal(content):
+        log.info("warning: %s has the very signal of a night that fold %d has learned from", night.name, fold.run.fold)
     staged = stage_night(stager, night)
-    return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name))
+    staged = replace(staged, probabilities=calibrated(fold, staged.probabilities), limit=limit_of([fold]))
+    return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name, content))
 
 
 def fold_line(fold: Fold, tested: Sequence[TestNight]) -> str:
@@ -122,7 +148,10 @@ def fold_line(fold: Fold, tested: Sequence[TestNight]) -> str:
     if not tested:
         return f"{start}  no test night here"
     scores = pooled(tested)
-    return f"{start}  {len(tested)} nights  {scores.n_epochs} epochs  {metrics.in_words(scores)}"
+    known = fold.run.epochs.get("test", {})
+    n_absent = len(known.keys() - {night.staged.name for night in tested})
+    share = f"{len(tested)} of {len(known)}" if n_absent else f"{len(tested)}"
+    return f"{start}  {share} nights  {scores.n_epochs} epochs  {metrics.in_words(scores)}"
 
 
 # ---- figures over nights ----
@@ -138,20 +167,41 @@ def intervals(tested: Iterable[TestNight]) -> dict[str, metrics.Interval] | None
     return metrics.intervals(by_subject(tested), seed=BOOTSTRAP_SEED)
 
 
-def by_subject(tested: Iterable[TestNight]) -> dict[int, NDArray[np.int64]]:
+def by_subject(tested: Iterable[TestNight]) -> dict[int | str, NDArray[np.int64]]:
     """Return each subject's confusion matrix over all its nights."""
-    total: dict[int, NDArray[np.int64]] = {}
+    total: dict[int | str, NDArray[np.int64]] = {}
     for night in tested:
         total[night.subject] = total.get(night.subject, 0) + night.scores.confusion
     return total
 
 
-def coverage(tested: Sequence[TestNight], dataset: Dataset) -> str:
-    """Return in words how much of a data set was scored."""
+def confidence_of(tested: Sequence[TestNight]) -> Confidence:
+    """Return how far the model's confidence can be trusted on these nights."""
+    nights = {
+        night.staged.name: judged(night.staged.probabilities, night.staged.expert)
+        for night in tested
+        if night.staged.expert is not None
+    }
+    return Confidence("", nights, {night.staged.name: night.staged.limit for night in tested})
+
+
+def coverage(
+    tested: Sequence[TestNight], dataset: Dataset, left_out: Collection[str] = (), weights: Dataset | None = None
+) -> str:
+    """Return in words how much of a data set was scored.
+
+    Args:
+        tested: the nights.
+        dataset: whose they are.
+        left_out: the names of those that could not be scored.
+        weights: whose folds staged them, if they are of another data set.
+    """
     n_folds, n_subjects = len({night.fold for night in tested}), len({night.subject for night in tested})
     n_simulated, n_seen = sum(night.staged.simulated for night in tested), sum(night.seen for night in tested)
+    scored_by = f"weights of {weights.name}" if weights else f"{n_folds} of {dataset.n_folds} folds"
     return (
-        f"{dataset.name}: {n_folds} of {dataset.n_folds} folds, {n_subjects} of {len(dataset.subjects)} subjects, "
+        f"{dataset.name}: {scored_by}, {n_subjects} of {len(dataset.subjects)} subjects, "
         f"{len(tested)} nights{f', {n_simulated} SIMULATED' if n_simulated else ''}"
         f"{f', {n_seen} of subjects SEEN IN TRAINING' if n_seen else ''}"
+        f"{f', {len(left_out)} LEFT OUT' if left_out else ''}"
     )

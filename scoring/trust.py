@@ -49,8 +49,8 @@ def gain_doubts(signal: RawSignal, conditioned: Iterable[Measured]) -> Iterator[
             )
 
 
-def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:
-    """Yield what speaks against trusting (epoch, stage) probabilities."""
+def night_doubts(probabilities: NDArray[np.float32], limit: float = LOW_CONFIDENCE) -> Iterator[str]:
+    """Yield what speaks against trusting (epoch, stage) probabilities; below `limit` an epoch is of low confidence."""
     staged = probabilities[np.isfinite(probabilities[:, 0])]
     if not len(staged):
         return
@@ -59,9 +59,9 @@ def night_doubts(probabilities: NDArray[np.float32]) -> Iterator[str]:
         yield f"{missing}: they count as time in bed, but not as sleep"
     if not np.isin(staged.argmax(axis=1), (Stage.N2, Stage.N3)).any():
         yield "no N2 and no N3 at all: unlike a night's sleep"
-    unsure = np.count_nonzero(staged.max(axis=1) < LOW_CONFIDENCE)
+    unsure = np.count_nonzero(staged.max(axis=1) < limit)
     if unsure > len(staged) / 4:
-        yield f"{unsure} of {len(staged)} epochs are of low confidence (below {LOW_CONFIDENCE:g})"
+        yield f"{unsure} of {len(staged)} epochs are of low confidence (below {limit:g})"
 
 
 def notices_on(

@@ -76,3 +76,10 @@ def stage_later(hypnogram: Path, n_epochs: int, to: Path) -> Path:
         annotations=[edfio.EdfAnnotation(0, 30 * n_epochs, "Sleep stage W"), *later],
     ).write(to)
     return to
+
+
+def fails_in_a_library(error: BaseException) -> None:
+    """Raise an error as if a line of some library did."""
+    names: dict[str, Any] = {}
+    exec(compile("def fail(error):\n    raise error\n", "/usr/lib/some_library.py", "exec"), names)
+    names["fail"](error)

@@ -105,7 +105,7 @@ def test_a_stand_in_of_two_meanings_refuses_no_recording_that_has_another():
 
 
 def test_no_stand_in_lists_the_channels():
-    with pytest.raises(InputError, match=r"no channel EEG Fpz-Cz, and nothing that stands in.*EOG, ECG.*--channel"):
+    with pytest.raises(InputError, match=r"no channel EEG Fpz-Cz, and nothing that stands in.*EOG, ECG; name one"):
         list(trained_and_stand_ins(["EEG Fpz-Cz"], ["EOG", "ECG"]))
 
 

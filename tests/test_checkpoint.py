@@ -23,7 +23,7 @@ from folds.checkpoint import (
 )
 from folds.folders import BEST, RESUME, RUN, TEST_SCORES
 from folds.run import Run, save_run
-from recordings.datasets import DATASETS
+from recordings.datasets import DATASETS, Dataset
 
 SLEEPEDF = DATASETS["sleepedf"]
 SUBJECTS = {"train": (1,), "valid": (2,), "test": (0,)}
@@ -88,7 +88,7 @@ def test_resume_reads_back(tmp_path):
 
 def test_a_damaged_resume_is_named(tmp_path):
     np.savez(tmp_path / RESUME, x=1)
-    with pytest.raises(InputError, match=r"resume\.npz: damaged"):
+    with pytest.raises(InputError, match=r"resume\.npz: no passes_done in it"):
         load_resume(tmp_path)
 
 
@@ -111,7 +111,8 @@ def test_what_is_said_of_a_checkpoint(tmp_path):
     folder = save_tiny(tmp_path, 3)
     assert load_fold(folder, SLEEPEDF, 3).described() == {
         "db": "sleepedf", "fold": 3, "folder": str(folder), "format": "npz", "pass_number": 3, "global_step": 30,
-        "channels": ["EEG Fpz-Cz"],
+        "channels": ["EEG Fpz-Cz"], "temperature": None,
+        "sha256": hashlib.sha256((folder / "best_model.npz").read_bytes()).hexdigest(),
     }  # fmt: skip
 
 
@@ -138,6 +139,14 @@ def test_the_source_is_the_folder_itself_or_the_fold_so_numbered_in_it(tmp_path)
         find_source(folders[0].parent.parent, DATASETS["isruc"], 3)
 
 
+def test_ones_own_folds_start_from_another_data_sets_one_after_the_other(tmp_path):
+    folders = {number: save_tiny(tmp_path, number) for number in (0, 3)}
+    own = Dataset("own", None, (0, 1, 2), 3, "", "C4", "prepare.py", {}, {0: 0, 1: 1, 2: 2})
+    assert [find_source(tmp_path, own, number) for number in range(3)] == [folders[0], folders[3], folders[0]]
+    with pytest.raises(InputError, match="no fold 1 to start from, there are 0, 3"):
+        find_source(tmp_path / "sleepedf", own, 1)
+
+
 def test_a_source_is_known_by_the_sum_of_its_file(tmp_path):
     folder = save_tiny(tmp_path, 3)
     source = load_source(folder)
@@ -158,3 +167,31 @@ def test_a_source_has_to_be_finished_and_there(tmp_path):
         (folder / name).unlink()
     with pytest.raises(InputError, match="no checkpoint in it; name the folder of a fold that has one"):
         load_source(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "says"),
+    [
+        ({"w": "text"}, "w holds no numbers"),
+        ({"w": np.array([1j])}, "w holds no numbers"),
+        ({"global_step": np.nan}, "global_step is nan, no count"),
+        ({"global_step": -1}, "global_step is -1, no count"),
+        ({"pass_number": np.array([1, 2])}, r"pass_number is \[1 2\], no count"),
+    ],
+)
+def test_what_is_no_number_in_a_checkpoint_is_named(tmp_path, spoiled, says):
+    np.savez(tmp_path / BEST, **({"w": np.zeros(3, np.float32), "global_step": 1, "pass_number": 1} | spoiled))
+    with pytest.raises(InputError, match=rf"best_model\.npz: .*{says}"):
+        load_best(tmp_path)
+    np.savez(tmp_path / RESUME, **{"passes_done": spoiled.get("global_step", spoiled.get("pass_number", np.nan))})
+    with pytest.raises(InputError, match=r"resume\.npz: passes_done is .*, no count"):
+        load_resume(tmp_path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_not_gone_on_with(tmp_path, bad):
+    save_resume(tmp_path, 3, {"w": np.array([1.0, bad])})
+    with pytest.raises(
+        InputError, match=r"resume\.npz: w has values that are not finite; train the fold again with --r"
+    ):
+        load_resume(tmp_path)

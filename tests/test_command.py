@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,62 @@ def test_a_users_mistake_is_one_line_and_status_2(capsys):
 def test_an_interruption_is_status_130_without_a_traceback(capsys):
     assert ends(KeyboardInterrupt())([]) == 130
     assert capsys.readouterr().err == "\nstopped\n"
+
+
+ENDLESS = """
+import sys, time
+import command
+@command.command
+def main(argv=None):
+    {setup}
+    print("started", flush=True)
+    {body}
+sys.exit(main())
+"""
+
+
+def stopped(number, body, setup="pass"):
+    """Return the status and the errors of a command that gets a signal while it is in `body`."""
+    program = ENDLESS.format(setup=setup, body=body)
+    run = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert run.stdout and run.stdout.readline() == "started\n"
+        run.send_signal(number)
+        return run.wait(60), run.communicate()[1]
+    finally:
+        run.kill()
+        run.communicate()
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_with_one_line(number, status):
+    assert stopped(number, "time.sleep(60)") == (status, "\nstopped\n")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_waits_until_tensorflow_is_imported(number, status):
+    """TensorFlow that is interrupted as it loads fails in any way; a module that swallows all stands in for it."""
+    body = "device.import_tensorflow(); print('not stopped')"
+    setup = (
+        "import device, importlib\n"
+        "    def loading(_):\n"
+        "        try: time.sleep(1)\n"
+        "        except BaseException: raise ImportError('a library that broke')\n"
+        "    importlib.import_module = loading"
+    )
+    assert stopped(number, body, setup) == (status, "\nstopped\n")
+
+
+def test_an_interruption_that_is_ignored_stays_so():
+    """As in `nohup` and in scripts that start commands in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with command.interruptions_wait():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_our_own_mistakes_keep_their_traceback():

@@ -73,6 +73,26 @@ def test_converting_overwrites_nothing(tmp_path, capsys):
     write(tmp_path / "in" / "isruc" / "2")
     arguments = [str(tmp_path / "in"), "--db", "isruc", "--to", str(tmp_path / "out")]
     assert convert.main(arguments) == 0
+    assert convert.main([*arguments, "--scoring_only"]) == 2
+    assert "holds a fold already" in capsys.readouterr().err
+    assert convert.main(arguments) == 0
+    assert "fold 2: is in " in capsys.readouterr().out
+
+
+def test_a_copy_that_was_killed_between_its_files_is_made_again(tmp_path, capsys):
+    for number in (2, 3):
+        write(tmp_path / "in" / "isruc" / str(number))
+    arguments = [str(tmp_path / "in"), "--db", "isruc", "--to", str(tmp_path / "out")]
+    assert convert.main(arguments) == 0
+    second = tmp_path / "out" / "isruc" / "3"
+    wanted = (second / BEST).read_bytes()
+    (second / BEST).unlink()
+    (second / ".partial-1-best_model.npz").write_bytes(wanted[:1000])
+    assert convert.main(arguments) == 0
+    assert sorted(path.name for path in second.iterdir()) == [BEST, RUN]
+    load_fold(second, DATASETS["isruc"], 3)
+    (second / BEST).unlink()
+    (second / "train.log").touch()  # a fold that trainer.py has begun
     assert convert.main(arguments) == 2
     assert "holds a fold already" in capsys.readouterr().err
 
@@ -110,6 +130,7 @@ def test_a_folder_that_holds_half_a_fold_is_not_written_to(folds_dir, tmp_path, 
     copies = tmp_path / "copies"
     assert convert.main(arguments(folds_dir, copies)) == 0
     (copies / "sleepedf" / "0" / BEST).unlink()
+    shutil.copy(folds_dir / "sleepedf" / "4" / RUN, copies / "sleepedf" / "0" / RUN)  # it was to become another fold
     assert convert.main(arguments(folds_dir, copies)) == 2
     assert f"{copies}/sleepedf/0 holds a fold already" in capsys.readouterr().err
 

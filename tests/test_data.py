@@ -1,7 +1,9 @@
 """Nights on disk and batches: the published ones exactly, their properties on random input, and bad input."""
 
+import io
 import json
 import os
+import struct
 import time
 import zipfile
 from pathlib import Path
@@ -385,3 +387,64 @@ def test_our_own_mistake_in_a_change_is_no_damaged_file(tmp_path):
     data.save_night(path, Night("a", np.ones((3, 3000), np.float32), np.zeros(3, np.int32)))
     with pytest.raises(ZeroDivisionError):
         data.load_night(path, change=data.SignalChange("x", lambda x: 1 / 0))
+
+
+# ---- files that ask for more than they should ----
+
+
+def npy_of_version(array: np.ndarray, version: tuple[int, int]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_an_array_is_read(tmp_path, version):
+    night = a_night()
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name, value in {"x": night.x, "y": night.y}.items():
+            archive.writestr(f"{name}.npy", npy_of_version(value, version))
+    assert data.summarize_night(tmp_path / "a.npz").n_epochs == len(night)
+    np.testing.assert_array_equal(data.load_night(tmp_path / "a.npz").x, night.x)
+
+
+def with_header(path, name, shape):
+    """Write a night in which the header of one array promises `shape`."""
+    night = a_night()
+    header = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for other, value in {"x": night.x, "y": night.y}.items():
+            archive.writestr(f"{other}.npy", npy_of_version(value, (1, 0)))
+        archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "says"),
+    [
+        ("x", "(2**30, 2**10)", "not a readable npz file"),
+        ("x", "(1073741824, 1024)", r"x has 8,796,093,022,208 bytes; the limit is 1,073,741,824"),
+        ("x", "(-4, 10)", r"an array of shape \(-4, 10\)"),
+        ("y", "(1073741824,)", r"y has 8,589,934,592 bytes; the limit is 1,048,576"),
+        ("fs", "(1073741824,)", r"fs has 8,589,934,592 bytes"),
+    ],
+)
+def test_an_array_is_refused_before_its_memory_is_taken(tmp_path, name, shape, says):
+    if name in "xy":
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            path = with_header(tmp_path / "a.npz", name, shape)
+    else:
+        path = with_header(tmp_path / "a.npz", name, shape)
+    with pytest.raises(InputError, match=rf"a\.npz: .*{says}"):
+        data.load_night(path)
+
+
+def test_an_array_that_nobody_needs_is_not_read(tmp_path):
+    assert data.load_night(with_header(tmp_path / "a.npz", "other", "(1073741824,)")).source == {}
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf, -1.0, 0.0, "fast", [100.0, 100.0]])
+def test_a_rate_that_is_none_is_refused(tmp_path, rate):
+    np.savez(tmp_path / "a.npz", x=a_night().x, y=a_night().y, fs=rate)
+    with pytest.raises(InputError, match=r"a\.npz: not a readable npz file \(.+\); prepare the night again"):
+        data.summarize_night(tmp_path / "a.npz")

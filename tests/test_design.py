@@ -12,30 +12,57 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
-    ("trainer", "predict", "convert", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+    (
+        *("prepare", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
+        *("trainer", "predict", "convert", "evaluate"),
+    ),
+    ("evaluation.assembly",),
+    ("evaluation.tables", "evaluation.figures", "evaluation.page", "evaluation.methods"),
+    ("evaluation.pairs", "evaluation.experts"),
+    ("evaluation.agreement", "evaluation.sleep", "evaluation.confidence", "evaluation.curves"),
+    ("evaluation.nights", "evaluation.resampling", "evaluation.table"),
+    ("evaluation",),
     ("scoring",),
     ("scoring.scorer",),
-    ("scoring.report", "scoring.recording_files", "scoring.test_night_files"),
-    ("scoring.plots",),
-    ("scoring.test_nights",),
+    ("scoring.report", "scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
+    ("scoring.methods",),
+    ("scoring.plots", "scoring.formats"),
+    ("scoring.other_nights",),
+    ("scoring.test_nights", "scoring.calibrating"),
     ("scoring.staging",),
     ("scoring.trust", "scoring.lights"),
     ("scoring.staged",),
     ("scoring.quality",),
-    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum"),
-    ("folds.planning", "folds.history", "folds.failure"),
-    ("folds.checkpoint",),
-    ("folds.run",),
+    ("scoring.architecture",),
+    ("scoring.metrics", "scoring.sleepstats", "scoring.spectrum", "scoring.progress", "scoring.confidence"),
+    ("folds.planning", "folds.history"),
+    ("folds.checkpoint", "folds.checks"),
+    ("folds.run", "folds.calibration"),
     ("folds.published",),
-    ("folds.folders", "folds.split"),
+    ("folds.folders", "folds.split", "folds.dealing", "folds.failure"),
     ("folds",),
     ("recordings.prepare_command",),
+    ("recordings.pairing_table", "recordings.pairs"),
+    ("recordings.finding",),
     ("recordings.preparation",),
     ("recordings.conditioning",),
+    ("recordings.dataset_file",),
     ("recordings.datasets",),
-    ("recordings.hypnogram",),
+    ("recordings.hypnograms",),
+    (
+        "recordings.hypnograms.domino",
+        "recordings.hypnograms.luna",
+        "recordings.hypnograms.marks",
+        "recordings.hypnograms.xml_files",
+    ),
+    ("recordings.hypnograms.columns",),
+    ("recordings.hypnograms.lines",),
+    ("recordings.hypnograms.options",),
+    ("recordings.hypnograms.scoring",),
+    ("recordings.hypnograms.labels", "recordings.hypnogram"),
     ("recordings.opening", "recordings.fit"),
-    ("recordings.edf", "recordings.epochs", "recordings.channels"),
+    ("recordings.edf", "recordings.epochs", "recordings.channels", "recordings.tables"),
+    ("recordings.annotations", "recordings.before_mne"),
     ("recordings.recording",),
     ("recordings",),
     ("model",),
@@ -44,13 +71,20 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("data", "config"),
     ("files", "device", "amplifiers"),
     ("command",),
-    ("sleepstage", "version"),
+    ("sleepstage", "version", "limits", "forms"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 COMMANDS = set(FLOORS[0])
 NEED_TENSORFLOW = {"model", "nn", "normalisation"}  # the only files that import it as they are imported
-MAY_IMPORT_MODEL = {"trainer", "convert", "scoring.staging", "scoring.test_nights", "folds.history"}
+MAY_IMPORT_MODEL = {
+    "trainer",
+    "convert",
+    "scoring.staging",
+    "scoring.calibrating",
+    "scoring.test_nights",
+    "folds.history",
+}
 IMPORTS_TENSORFLOW = "device"  # where everybody else's TensorFlow comes from
 NO_TENSORFLOW = {"tensorflow", "keras"}
 
@@ -133,6 +167,56 @@ def without_docstring(tree: ast.Module) -> Iterator[str]:
                 yield f"{node.name}, line {node.lineno}"
 
 
+READING = {
+    *("read_text", "read_bytes", "read_edf", "read_bdf", "get_data"),
+    *("np.load", "np.loadtxt", "np.genfromtxt", "np.fromfile", "np.memmap", "np.lib.format.read_array"),
+    *("json.load", "json.loads", "csv.reader", "csv.DictReader", "zipfile.ZipFile", "pd.read_csv"),
+    *("tf.train.load_checkpoint", "ElementTree.parse", "ElementTree.iterparse", "ElementTree.fromstring"),
+}
+"""What reads a user's file, in this program or in a library, apart from `open`: methods, and functions by full name."""
+
+WRITES = {"w", "wb", "a", "ab", "x", "xb", "r+"}  # how the modes begin that do not read
+
+GUARDS = {"readable", "opened_arrays"}  # what turns the errors of reading into the user's
+
+
+def unguarded(tree: ast.AST, guarded: bool = False) -> Iterator[str]:
+    """Yield the calls that read a file, and stand neither in a reader nor in a block of `readable`."""
+    for node in ast.iter_child_nodes(tree):
+        inside = guarded
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            calls = [one for one in node.decorator_list if isinstance(one, ast.Call)]
+            inside = guarded or any(called(one) == "reader" for one in calls)
+            yield from unguarded(ast.Module(node.body, []), inside)
+            continue
+        if isinstance(node, ast.With):
+            inside = guarded or any(
+                isinstance(item.context_expr, ast.Call) and called(item.context_expr) in GUARDS for item in node.items
+            )
+        if isinstance(node, ast.Call) and not guarded and reads(node):
+            yield ast.unparse(node.func).removeprefix("path.").removeprefix("self.archive.")
+        yield from unguarded(node, inside)
+
+
+def reads(node: ast.Call) -> bool:
+    modes = [*node.args, *(one.value for one in node.keywords if one.arg == "mode")]
+    if any(isinstance(one, ast.Constant) and str(one.value)[:2] in WRITES for one in modes):
+        return False
+    return bool({called(node), ast.unparse(node.func)} & (READING | {"open"}))
+
+
+READS_FOR_A_READER = {
+    "files": {"open", "np.lib.format.read_array"},  # ArrayFile, which only `opened_arrays` makes
+    "folds.run": {"json.loads"},  # what it has just written
+    "recordings.recording": {"one.path.open"},  # `changed_files` says it when a file is gone
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_goes_wrong_in_reading_a_file_is_the_users_error(room):
+    assert set(unguarded(syntax(room))) - READS_FOR_A_READER.get(room, set()) == set()
+
+
 def test_every_file_has_its_floor():
     assert ROOMS.keys() == FLOOR.keys()
 
@@ -149,7 +233,7 @@ def test_a_file_imports_only_from_the_floors_below(room):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows_between_folders_run_one_way(room):
-    order = ("", "recordings", "folds", "scoring")  # "" are the files at the top that all share
+    order = ("", "recordings", "folds", "scoring", "evaluation")  # "" are the files at the top that all share
     own_folder = room.partition(".")[0] if room.partition(".")[0] in order else ""
     folders = {other.partition(".")[0] for other in own(imported(syntax(room)))} & set(order[1:])
     if own_folder:
@@ -179,7 +263,7 @@ def test_what_needs_no_network_never_imports_it(room):
     assert not own(imported(syntax(room))) & NEED_TENSORFLOW
 
 
-@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version"])
+@pytest.mark.parametrize("room", ["config", "command", "sleepstage", "version", "limits", "forms"])
 def test_settings_need_nothing_but_python(room):
     assert outside(imported(syntax(room))) <= sys.stdlib_module_names | ROOMS.keys()
 
@@ -198,4 +282,8 @@ def test_the_rules_see_what_they_forbid():
     source = "import importlib\nfrom folds import run\ndef f():\n    importlib.import_module('tensorflow.keras')\n"
     found = set(imported(ast.parse(source)))
     assert "tensorflow.keras" in found and own(iter(found)) >= {"folds.run"}
+    careless = "def f(path):\n    with path.open() as file:\n        return json.load(file)\n"
+    assert list(unguarded(ast.parse(careless))) == ["open", "json.load"]
+    assert list(unguarded(ast.parse(f"@reader('readable', 'copy it again')\n{careless}"))) == []
+    assert list(unguarded(ast.parse(careless.replace("with ", "with readable(path, '', ''), ")))) == []
     assert list(too_long(ast.parse("def long():\n" + "    x = 1\n" * 41))) == ["long, line 1: 42 lines"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 import warnings
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import edfio
@@ -15,17 +15,16 @@ from hypothesis import strategies as st
 
 from command import InputError
 from recordings import edf
+from recordings.annotations import marks_of, stretches_of, timed_texts
 from recordings.edf import (
     RECORDING_FIELDS,
     SIGNAL_FIELDS,
     decode_fields,
-    marks_of,
     open_edf,
     read_header,
-    stretches_of,
 )
 from recordings.recording import Mark, Stretch
-from tests.edf_files import START, WIDE, noise, with_gap, write_edf
+from tests.edf_files import START, WIDE, fails_in_a_library, noise, with_gap, write_edf
 
 pytest_plugins = ["tests.raw_recordings"]
 
@@ -165,7 +164,7 @@ def failing(*_, **__):
     raise AttributeError("no such attribute")
 
 
-@pytest.mark.parametrize("ours", ["header_of", "annotated", "start_of"])
+@pytest.mark.parametrize("ours", ["header_of", "read_annotations_of", "start_of"])
 def test_a_mistake_of_our_own_is_no_mistake_of_the_user(tmp_path, monkeypatch, ours):
     path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(2, 100))])
     monkeypatch.setattr(edf, ours, failing)
@@ -175,7 +174,8 @@ def test_a_mistake_of_our_own_is_no_mistake_of_the_user(tmp_path, monkeypatch, o
 
 def test_what_the_reader_cannot_take_is_the_user_s_file(tmp_path, monkeypatch):
     path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(2, 100))])
-    monkeypatch.setattr(edfio, "read_edf", failing)
+    missing = AttributeError("no such attribute")
+    monkeypatch.setattr(edfio, "read_edf", lambda *_, **__: fails_in_a_library(missing))
     with pytest.raises(InputError, match=r"a.edf: not a readable EDF file \(no such attribute\)"):
         open_edf(path)
 
@@ -247,21 +247,30 @@ def test_every_field_says_what_another_reader_reads(tmp_path, suffix):
     assert list(records.lengths) == numbers["samples_a_record"] == [200, 1, 2]
 
 
-def test_records_beyond_the_header_s_count_are_kept(tmp_path):
+def test_records_are_read_as_far_as_the_header_goes(tmp_path):
     path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
-    whole = open_edf(path)
+    whole = open_edf(path).read(0, 0, 6000)
     content = bytearray(path.read_bytes())
-    for count in (b"-1      ", b"59      "):  # a recorder writes -1 until it stops
+    said = {
+        b"-1      ": "the header leaves the number of records open (-1): still being written, or never closed; read as "
+        "it is",  # a recorder writes -1 until it stops
+        b"59      ": "200 bytes lie behind the 59 records that the header declares: left out",
+    }
+    for count, notice in said.items():
         content[236:244] = count
         path.write_bytes(content)
         opened = open_edf(path)
-        assert opened.seconds == whole.seconds == 60
-        np.testing.assert_array_equal(opened.read(0, 0, 6000), whole.read(0, 0, 6000))
-        assert opened.notices == (
-            ("the header leaves the number of records open (-1): still being written, or never closed; read as it is",)
-            if count == b"-1      "
-            else ()
-        )
+        assert opened.seconds == (60 if count == b"-1      " else 59)
+        np.testing.assert_array_equal(opened.read(0, 0, 5900), whole[:5900])
+        assert opened.notices == (notice,)
+
+
+def test_bytes_behind_the_declared_end_are_no_signal(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    path.write_bytes(path.read_bytes() + np.random.default_rng(0).bytes(50_001))
+    opened = open_edf(path)
+    assert (opened.seconds, opened.headers[0].n_samples) == (60, 6000)
+    assert opened.notices == ("50,001 bytes lie behind the 60 records that the header declares: left out",)
 
 
 @pytest.mark.parametrize("field", ["physical", "digital"])
@@ -341,10 +350,132 @@ def test_records_that_go_back_in_time_are_refused(tmp_path):
         open_edf(path)
 
 
-def test_a_continuous_file_has_no_gaps_whatever_its_records_say(tmp_path):
+def test_time_stamps_that_contradict_each_other_are_said_to_do_so(tmp_path):
     path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    assert open_edf(path).notices == ()
     path.write_bytes(path.read_bytes().replace(b"+30\x14\x14", b"+10\x14\x14"))
-    assert (open_edf(path).format, open_edf(path).stretches) == ("EDF+C", (Stretch(0, 0, 60),))
+    opened = open_edf(path)
+    assert (opened.format, opened.stretches) == ("EDF+C", (Stretch(0, 0, 60),))
+    assert opened.notices == (
+        "the time stamps of its records contradict each other, first at record 30: taken as recorded without gaps, as "
+        "the header says",
+    )
+
+
+def test_gaps_of_a_file_that_denies_them_are_where_its_time_stamps_have_them(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    path.write_bytes(with_gap(path, 60, 25, 600).read_bytes().replace(b"EDF+D", b"EDF+C"))
+    opened = open_edf(path)
+    assert (opened.format, opened.stretches) == ("EDF+C", (Stretch(0, 0, 25), Stretch(625, 25, 35)))
+    assert opened.notices == (
+        "the header says that there are no gaps (EDF+C), its time stamps have 1, the first before record 25: they "
+        "count",
+    )
+
+
+def stamp(second: int) -> bytes:
+    return f"+{second}\x14\x14\x00".encode()
+
+
+@pytest.mark.parametrize("blanked", [10, 40])
+def test_a_time_stamp_that_is_missing_is_taken_from_those_around_it(tmp_path, blanked):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    content = with_gap(path, 60, 25, 600).read_bytes()
+    old = stamp(blanked + (600 if blanked >= 25 else 0))
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, bytes(len(old))))
+    opened = open_edf(path)
+    assert opened.stretches == (Stretch(0, 0, 25), Stretch(625, 25, 35))
+    assert opened.notices == (
+        f"1 of 60 records have no time stamp that can be read, the first is {blanked}; taken from those around them",
+    )
+
+
+@pytest.mark.parametrize("blanked", [24, 25, 59])
+def test_a_time_stamp_that_is_missing_beside_a_gap_is_refused(tmp_path, blanked):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    content = with_gap(path, 60, 25, 600).read_bytes()
+    old = stamp(blanked + (600 if blanked >= 25 else 0))
+    path.write_bytes(content.replace(old, bytes(len(old))))
+    with pytest.raises(InputError, match=rf"a\.edf: has gaps in time \(EDF\+D\), and 1 of 60 .* is {blanked}: where"):
+        open_edf(path)
+
+
+def test_a_file_with_gaps_and_no_time_stamps_is_refused(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    content = path.read_bytes().replace(b"EDF+C", b"EDF+D").replace(b"EDF Annotations", b"EDF Annotation ")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.edf: has gaps in time \(EDF\+D\), and 60 of 60 records have no time"):
+        open_edf(path)
+
+
+@pytest.mark.parametrize("kind", [b"EDF+C", b"EDF+D"])
+def test_a_recording_starts_with_its_first_record(tmp_path, kind):
+    """Cut from a longer file, its stamps start late; onsets of marks count from where its header starts."""
+    mark = edfio.EdfAnnotation(30, None, "lights off")
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE, mark])
+    content = path.read_bytes().replace(b"EDF+C", kind).replace(b"+0\x14\x14\x00", b"+9\x14\x14\x00")
+    for second in reversed(range(1, 60)):
+        new = stamp(second + 9)
+        old = stamp(second) + bytes(len(new) - len(stamp(second)))
+        assert second == 30 or content.count(old) == 1
+        content = content.replace(old, new)
+    path.write_bytes(content)
+    opened = open_edf(path)
+    assert (opened.start, opened.seconds) == (START + timedelta(seconds=9), 60)
+    assert [(round(mark.onset), mark.text) for mark in opened.marks] == [(-9, WIDE.text), (21, "lights off")]
+
+
+def test_annotations_that_cannot_be_read_are_counted(tmp_path):
+    marks = [edfio.EdfAnnotation(second, 30, "movement") for second in (10, 20, 30)]
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=marks)
+    path.write_bytes(path.read_bytes().replace(b"+20\x1530", b"+2\x1820\x1530"[:6]))
+    opened = open_edf(path)
+    assert [mark.onset for mark in opened.marks] == [10, 30]
+    assert opened.unread_marks.startswith("1 annotation cannot be read (the first: +2·")
+    assert opened.unread_marks in opened.notices
+
+
+@pytest.mark.parametrize("onset", ["+99999999999999", "+1" + 300 * "0", "+1.2.3", "1", "+-1", "+1e5"])
+def test_an_onset_that_is_no_time_of_a_recording_is_not_read(onset):
+    assert timed_texts(f"{onset}\x14lights off\x14".encode()) is None
+
+
+def test_a_record_of_no_length_is_refused(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    content = bytearray(path.read_bytes())
+    content[244:252] = b"0       "
+    path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"a\.edf: not a readable EDF file \(its header says that a record lasts 0 s\); copy or"
+    ):
+        open_edf(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        (slice(252, 256), "-1", "-1 signals"),
+        (slice(252, 256), "0", "0 signals"),
+        (216, "99999999", "limit"),
+        (216, "-5", ""),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused_before_memory_is_taken(tmp_path, field, value, says):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100)), ("C4", 100, "uV", noise(60, 100))])
+    content = bytearray(path.read_bytes())
+    if field == 216:  # samples a record of the first signal
+        at = 256 + 2 * 216
+        for number in range(2):
+            content[at + 8 * number : at + 8 * number + 8] = (
+                (value if number == 0 or value != "-5" else "100").ljust(8).encode()
+            )
+        content[at + 8 : at + 16] = value.ljust(8).encode()
+    else:
+        content[field] = value.ljust(4).encode()
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.edf: not a readable EDF file \(.*{says}.*\); copy or export it again"):
+        open_edf(path)
 
 
 @settings(deadline=None)
@@ -441,3 +572,30 @@ def test_a_file_that_became_shorter_is_the_users_error(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match=r"a\.edf: not as long as it was when it was opened .*; read it again"):
         opened.read(0, 0, 6000)
+
+
+def test_a_name_with_letters_that_break_a_line_is_shown_in_one(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3xyz", 100, "uV", noise(60, 100)), ("C4", 100, "degC", noise(60, 100))])
+    path.write_bytes(path.read_bytes().replace(b"C3xyz", b"C3\n\x1bz").replace(b"degC", b"de\rC"))
+    opened = open_edf(path)
+    assert opened.labels == ("C3··z", "C4") and opened.headers[1].unit == "de·C"
+    with pytest.raises(InputError, match=r"a\.edf: C4 is in de·C, not in volts; select another channel"):
+        opened.read(1, 0, 1)
+
+
+def test_annotations_that_are_too_many_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
+    monkeypatch.setattr("recordings.annotations.MOST_MARKS", 0)
+    with pytest.raises(InputError, match=r"a\.edf: has more than 0 annotations, the limit; export it without them"):
+        open_edf(path)
+    monkeypatch.setattr(edf, "LONGEST_ANNOTATIONS", 10)
+    with pytest.raises(
+        InputError, match=r"a\.edf: not a readable EDF file \(more than 10 bytes of annotations in a rec"
+    ):
+        open_edf(path)
+
+
+@pytest.mark.parametrize("piece", [b"+1\x14", b"+1", b"9", b"+1\x1530\x14a"])
+def test_a_long_text_takes_no_longer_than_its_length(piece):
+    """What is matched from every beginning to the end takes minutes here."""
+    assert timed_texts(piece * (2**20 // len(piece)) + b"x") is None

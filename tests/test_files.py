@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -15,7 +18,10 @@ from hypothesis import strategies as st
 
 import files
 from command import InputError
-from files import load_json, opened_arrays, readable, save_json, shape_differences
+from files import load_json, opened_arrays, readable, reader, save_json, shape_differences
+from tests.edf_files import fails_in_a_library
+
+ROOT = Path(__file__).parent.parent
 
 # ---- folders ----
 
@@ -57,6 +63,33 @@ def test_a_file_is_no_folder(tmp_path):
         files.writable_folder(tmp_path / "file")
     with pytest.raises(InputError, match="cannot make the folder"):
         files.writable_folder(tmp_path / "file" / "below")
+
+
+def test_what_a_killed_process_left_half_written_goes(tmp_path):
+    """A process that is killed as it writes cannot clean up; the next one does, and leaves alone what is in use."""
+    program = (
+        "import sys, time; from pathlib import Path; import files\n"
+        "with files.written_whole(Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, tmp_path / name], cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+        )
+        for name in ("killed.npz", "going_on.npz")
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout and writer.stdout.readline() == b"writing\n"
+        writers[0].kill()
+        writers[0].wait()
+        (tmp_path / "mine.txt").touch()
+        files.writable_folder(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", f".partial-{writers[1].pid}-going_on.npz"}
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
 
 
 def test_a_writable_folder_is_made_with_its_parents(tmp_path):
@@ -171,19 +204,70 @@ class ForeignError(Exception):
     [
         (ValueError("bad bytes\nat 7"), "bad bytes"),
         (AttributeError("no such attribute"), "no such attribute"),
-        (MemoryError(), "MemoryError"),
+        (MemoryError(), "too large for this machine's memory"),
         (AssertionError(), "AssertionError"),
         (zipfile.BadZipFile("File is not a zip file"), "File is not a zip file"),
         (ForeignError("truncated"), "truncated"),
         (OSError("cannot seek"), "cannot seek"),
-        (ValueError("Cannot load file containing pickled data"), "no zip archive of arrays"),
     ],
 )
 def test_whatever_a_library_raises_is_the_users_file(raised, reason):
     with pytest.raises(InputError) as error, readable(Path("night.xyz"), "a readable XYZ file", "export it again"):
-        raise raised
+        fails_in_a_library(raised)
     assert str(error.value) == f"night.xyz: not a readable XYZ file ({reason}); export it again"
     assert error.value.__cause__ is raised
+
+
+@pytest.mark.parametrize("raised", [TypeError("ours"), AttributeError("ours"), NameError("ours"), AssertionError()])
+def test_a_mistake_of_our_own_passes_as_it_is(raised):
+    with pytest.raises(type(raised)), readable(Path("night.xyz"), "a readable XYZ file", "export it again"):
+        raise raised
+
+
+def test_what_is_missing_in_a_file_is_the_users_file():
+    with (
+        pytest.raises(InputError, match=r"not a readable XYZ file \(KeyError: 'x'\); export it again"),
+        readable(Path("night.xyz"), "a readable XYZ file", "export it again"),
+    ):
+        {}["x"]
+
+
+@reader("a readable list", "write it again")
+def first_line(path: Path, n_letters: int = 5) -> str:
+    """Return the beginning."""
+    with path.open(encoding="ascii") as file:
+        return file.readline()[:n_letters]
+
+
+def test_a_reader_is_called_as_it_was_written(tmp_path):
+    (tmp_path / "a.txt").write_text("beginning\n")
+    assert (first_line(tmp_path / "a.txt"), first_line(tmp_path / "a.txt", n_letters=2)) == ("begin", "be")
+    assert (first_line.__name__, first_line.__doc__) == ("first_line", "Return the beginning.")
+    (tmp_path / "a.txt").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"a\.txt: not a readable list \('ascii' codec .*\); write it again$"):
+        first_line(tmp_path / "a.txt")
+
+
+def test_a_reason_is_one_line_and_not_a_whole_file():
+    with pytest.raises(InputError) as error, readable(Path("night.xyz"), "a readable XYZ file", "export it again"):
+        fails_in_a_library(ValueError("bad \x1b letters " + 5000 * "x"))
+    assert str(error.value).startswith("night.xyz: not a readable XYZ file (bad · letters xxx")
+    assert str(error.value).endswith("x); export it again") and len(str(error.value)) < 300
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(InputError, match=r"a\.txt: is no ordinary file but a pipe or a device; save it to a file"):
+        first_line(tmp_path / "a.txt")
+
+
+def test_another_file_that_is_missing_is_not_taken_for_the_one_that_is_there(tmp_path):
+    (tmp_path / "a.vhdr").touch()
+    with (
+        pytest.raises(InputError, match=r"a\.vhdr: not a header \(.*b\.eeg.*\); export it again"),
+        readable(tmp_path / "a.vhdr", "a header", "export it again"),
+    ):
+        (tmp_path / "b.eeg").read_bytes()
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing():

@@ -14,6 +14,7 @@ from folds.folders import HISTORY, TEST_SCORES
 from folds.history import (
     PRETRAIN,
     TRAIN,
+    Events,
     History,
     Pass,
     load_history,
@@ -164,7 +165,9 @@ def test_history_reads_back_to_the_bit(tmp_path_factory, history):
 @pytest.mark.parametrize("content", ["phase,pass_number\ntrain,one\n", "phase,pass_number\ntrain,1\n", "a,b\n1,2\n"])
 def test_a_damaged_history_is_refused(tmp_path, content):
     (tmp_path / HISTORY).write_text(content)
-    with pytest.raises(InputError, match=r"history\.csv: not readable .*; train the fold again with --restart"):
+    with pytest.raises(
+        InputError, match=r"history\.csv: not a readable history .*; train the fold again with --restart"
+    ):
         load_history(tmp_path)
 
 
@@ -184,5 +187,11 @@ def test_test_scores_read_back(tmp_path):
 @pytest.mark.parametrize("content", [{}, [], {"pass_number": 1}, {"scores": {"confusion_expert_by_model": EMPTY}}])
 def test_damaged_test_scores_are_named(tmp_path, content):
     save_json(tmp_path / TEST_SCORES, content)
-    with pytest.raises(InputError, match=r"test_scores\.json: damaged"):
+    with pytest.raises(InputError, match=r"test_scores\.json: not the scores of a fold"):
         load_test_scores(tmp_path)
+
+
+def test_events_that_cannot_be_written_are_the_users_error(tmp_path):
+    (tmp_path / "tensorboard").write_text("a file where the folder should be")
+    with pytest.raises(InputError, match=r"cannot write .*tensorboard: .*; free space or choose another folder"):
+        Events(tmp_path).write(Pass("pretrain", 1, 10, 0.5))

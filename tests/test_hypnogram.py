@@ -18,9 +18,10 @@ from recordings.hypnogram import (
     Hypnogram,
     grid_start,
     on_grid,
-    read_annotations,
-    read_stage_lines,
+    without_partner,
 )
+from recordings.hypnograms.lines import read_stage_lines
+from recordings.hypnograms.marks import read_annotations
 from recordings.recording import RawSignal, Stretch
 from sleepstage import UNKNOWN, Stage
 from tests.edf_files import START, write_hypnogram
@@ -40,8 +41,8 @@ def test_stage_lines_skip_what_is_blank(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("0\n\n9\n", r"stage '9' in line 3; there are 0, 1"),
-        ("0\nN2", r"stage 'N2' in line 2"),
+        ("0\n\n9\n", r"unknown stage '9' in line 3; there are 0, 1;"),
+        ("0\nN2", r"unknown stage 'N2' in line 2"),
         ("\n", "no stages in it"),
     ],
 )
@@ -53,7 +54,9 @@ def test_a_line_that_is_no_stage_is_named(tmp_path, text, message):
 
 @pytest.mark.parametrize("name", ["none.txt", "."])
 def test_lines_that_cannot_be_read_are_named(tmp_path, name):
-    with pytest.raises(InputError, match=r": cannot be read \(.*\); check the name"):
+    with pytest.raises(
+        InputError, match=r"(: no such file|: not a text file \(.*directory.*\)); check the name, or export it again"
+    ):
         read_stage_lines(tmp_path / name, {0: Stage.W})
 
 
@@ -102,13 +105,23 @@ def test_stages_that_are_written_as_annotations_are_read_back(tmp_path, codes):
 @pytest.mark.parametrize(
     "annotations, message",
     [
-        ([(0, 30, "Sleep stage 5")], r"unknown annotation 'Sleep stage 5' at 0 s; there are Sleep stage W, .*Movement"),
-        ([(0, 30, "Lights off")], r"unknown annotation 'Lights off'"),
-        ([(0, 45, "Sleep stage W")], r"'Sleep stage W' at 0 s lasts 45.0 s; onset and duration must be whole epochs"),
-        ([(15, 30, "Sleep stage W")], r"'Sleep stage W' at 15 s lasts 30"),
-        ([(0, None, "Sleep stage W")], r"'Sleep stage W' at 0 s lasts None s"),
-        ([(0, 90, "Sleep stage W"), (60, 30, "Sleep stage 1")], r"'Sleep stage 1' at 60 s starts before the last one"),
-        ([(3 * 10**12, 30, "Sleep stage W")], r"'Sleep stage W' at 3e\+12 s lasts 30 s; the limit is 31 days"),
+        (
+            [(0, 30, "Sleep stage 5")],
+            r"unknown stage 'Sleep stage 5' in annotation 1; there are Sleep stage W, .*Move",
+        ),
+        ([(0, 30, "Lights off")], r"unknown stage 'Lights off'"),
+        ([(0, 45, "Sleep stage W")], r"'Sleep stage W' in .* at 0 s lasts 45 s; its epochs last 45 s: resample"),
+        ([(0, 30.2, "Sleep stage W")], r".* lasts 30.2 s; onset and duration must be whole epochs"),
+        (
+            [(0, 30, "Sleep stage W"), (45, 30, "Sleep stage W")],
+            r".* at 45 s lasts 30 s; its epochs last 15 s: resample",
+        ),
+        (
+            [(0, 90, "Sleep stage W"), (60, 30, "Sleep stage 1")],
+            r"'Sleep stage 1' in .* starts before the last one",
+        ),
+        ([(3 * 10**6, 30, "Sleep stage W")], r"'Sleep stage W' in .* at 3e\+06 s lasts 30.0 s; the limit is 31 days"),
+        ([(3 * 10**12, 30, "Sleep stage W")], r"1 annotation cannot be read \(the first: \+3000000000000·30·Sleep sta"),
     ],
 )
 def test_odd_annotations_are_refused(tmp_path, annotations, message):
@@ -208,3 +221,62 @@ def test_every_epoch_of_a_signal_gets_the_stage_of_the_same_instant(parts, n_cod
         assert rest == 0
         assert placed[number] == (epoch if 0 <= epoch < n_codes else UNKNOWN)
         assert (covered.start <= number < covered.stop) == (0 <= epoch < n_codes)
+
+
+def test_more_lines_than_a_recording_has_epochs_are_refused(tmp_path):
+    (tmp_path / "1_1.txt").write_text("0\n" * 200_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: '0' in line 200000 ends at .* s; the limit is 31 days"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+    (tmp_path / "1_1.txt").write_text("0\n" * 2_000_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: .*it has 2,000,000 lines; the limit is 1,000,000"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+    (tmp_path / "1_1.txt").write_text("0\n" * 9_000_000)
+    with pytest.raises(InputError, match=r"1_1\.txt: has 18,000,000 bytes; the limit for a text file is 16,777,216"):
+        read_stage_lines(tmp_path / "1_1.txt", {0: Stage.W})
+
+
+# ---- what a hypnogram lacks ----
+
+STAGES_OF = {"Sleep stage W": 0, "Sleep stage 2": 2, "Sleep stage ?": -1}
+
+
+def test_a_hole_is_said(tmp_path):
+    path = write_hypnogram(tmp_path / "a.edf", (0, 60, "Sleep stage W"), (150, 30, "Sleep stage 2"))
+    hypnogram = read_annotations(path, STAGES_OF)
+    assert hypnogram.codes.tolist() == [0, 0, -1, -1, -1, 2]
+    assert hypnogram.notices == (
+        "the hypnogram has 1 hole, 3 epochs without a stage: the first from 60 s to 150 s after its start",
+    )
+
+
+def test_epochs_that_the_expert_left_open_are_no_hole(tmp_path):
+    spans = ((0, 60, "Sleep stage W"), (60, 60, "Sleep stage ?"), (120, 30, "Sleep stage 2"))
+    assert read_annotations(write_hypnogram(tmp_path / "a.edf", *spans), STAGES_OF).notices == ()
+
+
+def test_an_annotation_that_one_wrong_bit_made_unreadable_is_not_left_out(tmp_path):
+    path = write_hypnogram(tmp_path / "a.edf", (0, 600, "Sleep stage W"), (600, 2640, "Sleep stage 2"))
+    path.write_bytes(path.read_bytes().replace(b"+600\x152640", b"+6\x1800\x152640"[:9]))
+    with pytest.raises(InputError, match=r"a\.edf: 1 annotation cannot be read \(the first: \+6·0.*; copy or export"):
+        read_annotations(path, STAGES_OF)
+
+
+def test_a_hypnogram_whose_clock_cannot_be_read_does_not_start_with_the_signal(tmp_path):
+    path = write_hypnogram(tmp_path / "a.edf", (0, 600, "Sleep stage W"))
+    content = bytearray(path.read_bytes())
+    content[176:184] = b"99.99.99"
+    path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"a\.edf: its start date and time cannot be read, so its stages have no place"
+    ):
+        read_annotations(path, STAGES_OF)
+
+
+@pytest.mark.parametrize(
+    ("delay", "n_epochs", "expected"),
+    [(0, 6, (0, 0)), (0, 4, (1, 0)), (60, 6, (1, 2)), (-60, 6, (2, 2)), (0, 10, (0, 4)), (15, 6, (0, 0.5))],
+)
+def test_what_signal_and_hypnogram_do_not_share_is_counted(delay, n_epochs, expected):
+    """The hypnogram has six epochs, the last without a stage."""
+    codes = np.array([0, 1, 2, 2, 3, UNKNOWN], np.int32)
+    assert without_partner(codes, delay, n_epochs) == expected

@@ -66,7 +66,7 @@ def test_lights_that_are_no_time_are_refused(text):
         (
             timedelta(hours=11),
             None,
-            "lies between lights off at 11:00:00 and lights on at 00:00:00; give other --lights",
+            "lies between lights off at 11:00:00 and lights on at 00:00:00; give other times",
         ),
         (601.0, None, "nothing of the recording, 23:50:00 to 00:00:00, lies between lights off at 00:00:01"),
         (200.0, 100.0, "between lights off at 23:53:20 and lights on at 23:51:40"),
@@ -97,7 +97,7 @@ def test_marks_outside_the_recording_are_those_of_its_start_and_end():
 
 def test_a_clock_time_needs_a_recording_with_a_clock():
     assert lights(recording(start=None), "60", "600") == (60, 600, (), ())
-    with pytest.raises(InputError, match="night: has no clock; give --lights_on in seconds from its start"):
+    with pytest.raises(InputError, match="night: has no clock; give lights on in seconds from its start"):
         lights(recording(start=None), "60", "23:55")
 
 

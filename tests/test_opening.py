@@ -14,7 +14,7 @@ from scipy.io import savemat
 from command import InputError
 from data import Night, save_night
 from recordings import opening
-from recordings.channels import resolve_channel
+from recordings.channels import Channel, resolve_channel
 from recordings.epochs import signal_epochs
 from recordings.opening import (
     one_channel,
@@ -393,3 +393,12 @@ def test_an_unknown_channel_names_the_file_too(tmp_path):
     with pytest.raises(InputError, match=r"a.edf: no channel O1; there are C3;"):
         read_signal(path, "O1")
     assert open_recording(path).labels == ("C3",)
+
+
+@pytest.mark.parametrize(("rate", "seconds"), [(1e-3, 2000), (5, 60), (200_000, 1)])
+def test_a_rate_that_no_eeg_has_is_refused_before_it_is_resampled(rate, seconds):
+    opened = open_array(np.zeros(max(2, int(rate * seconds)), np.float32), rate)
+    with pytest.raises(
+        InputError, match=r"array: C3 has .* Hz; a channel that can be scored has 10 to 100000 Hz: select"
+    ):
+        one_channel(opened, Channel("C3", 0))

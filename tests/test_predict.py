@@ -138,7 +138,8 @@ def test_copies_for_scoring_score_the_same(scored, data_dir, trained, tmp_path):
     copies = tmp_path / "copies"
     arguments = [str(trained), "--db", "sleepedf", "--to", str(copies), "--scoring_only"]
     assert convert.main(arguments) == 0
-    assert sorted(path.name for path in (copies / "sleepedf" / "4").iterdir()) == ["best_model.npz", "config.json"]
+    copied = sorted(path.name for path in (copies / "sleepedf" / "4").iterdir())
+    assert copied == ["best_model.npz", "calibration.json", "config.json"]
     where = ["--db", "sleepedf", "--gpu", "-1", "--dir", str(copies), "--data_dir", str(data_dir)]
     assert predict.main([*where, "--output_dir", str(tmp_path / "scores")]) == 0
     assert (tmp_path / "scores" / "epochs.csv").read_bytes() == (scored / "epochs.csv").read_bytes()
@@ -183,7 +184,11 @@ def transposed(path):
         (lambda fold: (fold / "config.json").unlink(), "config.json: no such file"),
         (lambda fold: change(fold / "config.json", n_rnn_units=16), "has shape"),
         (lambda fold: change(fold / "config.json", n_rnn_layers=2), "lstm_1/bias is missing"),
-        (lambda fold: transposed(fold / "best_model.npz"), "dense/kernel has shape (5, 8) where (8, 5) is needed"),
+        (lambda fold: transposed(fold / "best_model.npz"), "calibration.json: it is of other weights than those"),
+        (
+            lambda fold: [transposed(fold / "best_model.npz"), (fold / "calibration.json").unlink()],
+            "dense/kernel has shape (5, 8) where (8, 5) is needed",
+        ),
     ],
 )
 def test_a_spoiled_fold_is_refused(score, trained, tmp_path, spoil, message):
@@ -302,7 +307,7 @@ def test_mistyped_names_of_several_are_found_before_tensorflow_is_imported(tmp_p
     done = in_a_fresh_process(REPORT_STATE, "night.efd", "other.edf", "--dir", weights, "--gpu", "-1", cwd=tmp_path)
     printed = done.stdout.splitlines()
     assert printed[:2] == [
-        "night.efd: failed: night.efd: no such file; check the name",
-        "other.edf: failed: other.edf: no such file; check the name",
+        "failed: night.efd: no such file; check the name",
+        "failed: other.edf: no such file; check the name",
     ]
     assert printed[-1] == "status 1 sees -1 loaded False", done.stderr

@@ -173,6 +173,52 @@ def test_a_hypnogram_that_starts_within_an_epoch_cuts_the_signal_into_its_own_ep
     assert night.source["first_kept_second"] == pytest.approx(hundredths / 100)
 
 
+TWO = Hypnogram(np.full(50, Stage.N2, np.int32))
+
+
+def night_of(folder, samples):
+    """Write (sample,) µV at 100 Hz as a night."""
+    path = write_edf(folder / "night.rec", [("C3A2", 100, "uV", samples)], START, 30)
+    (folder / "night.txt").touch()
+    return RawNight("night", 1, "night.rec", "night.txt", (path,), (folder / "night.txt",))
+
+
+@pytest.mark.parametrize("dead", ["flat", "weak", "huge"])
+def test_an_electrode_that_came_off_is_said(tmp_path, dead):
+    samples = noise(50 * 30, 100)
+    samples[30 * 3000 :] *= {"flat": 0.0, "weak": 0.01, "huge": 100.0}[dead]
+    prepared = prepare_night(night_of(tmp_path, samples), Rules("C3A2", 0), lambda _: TWO)
+    assert prepared.notices == (
+        "no EEG in 20 of 50 epochs: flat, or a standard deviation outside 1 to 500 µV; the longest run, 20 epochs, "
+        "starts at epoch 30",
+    )
+
+
+def test_a_few_bad_epochs_are_no_dead_electrode(tmp_path):
+    samples = noise(50 * 30, 100)
+    for epoch in (3, 10, 11, 40):
+        samples[epoch * 3000 : (epoch + 1) * 3000] *= 100
+    raw = night_of(tmp_path, samples)
+    assert prepare_night(raw, Rules("C3A2", 0), lambda _: TWO).notices == ()
+
+
+def test_a_signal_without_a_clock_has_no_place_for_a_hypnogram_with_one(tmp_path):
+    raw = night_of(tmp_path, noise(50 * 30, 100))
+    content = bytearray(raw.signals[0].read_bytes())
+    content[176:184] = b"99.99.99"
+    raw.signals[0].write_bytes(content)
+    with pytest.raises(InputError, match=r"night: the hypnogram has a clock and the signal has none that can be read"):
+        prepare_night(raw, Rules("C3A2", 0), lambda _: replace(TWO, start=START))
+    said = prepare_night(raw, Rules("C3A2", 0), lambda _: TWO).notices
+    assert said[0].startswith("the start cannot be read (") and said[0].endswith("a recording without a clock")
+
+
+def test_what_a_hypnogram_lacks_is_said(tmp_path):
+    raw = night_of(tmp_path, noise(50 * 30, 100))
+    hypnogram = replace(TWO, notices=("the hypnogram has 1 hole",))
+    assert prepare_night(raw, Rules("C3A2", 0), lambda _: hypnogram).notices == ("the hypnogram has 1 hole",)
+
+
 def test_a_recording_with_gaps_is_refused(tmp_path):
     raw, read_hypnogram = ramp_night(tmp_path, 10, [2] * 10)
     signals = [("C3A2", 100, "uV", noise(300, 100))]

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -78,6 +83,42 @@ def test_a_process_that_is_ended_from_outside_is_no_traceback():
 
 def named(raw):
     return Outcome(raw.name, f"{PREPARED} by {os.getpid()}")
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    """They write their process ids, and would wait for more nights for good."""
+    program = (
+        "import os, sys, time\n"
+        "from pathlib import Path\n"
+        "from recordings.prepare_command import in_processes\n"
+        "def work(folder):\n"
+        "    Path(folder, str(os.getpid())).touch(); time.sleep(0.2)\n"
+        "list(in_processes(work, [sys.argv[1]] * 1000, 2))\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program, tmp_path], cwd=Path(__file__).parent.parent)
+    try:
+        assert within_a_minute(lambda: len(list(tmp_path.iterdir())) == 2)
+    finally:
+        parent.kill()
+        parent.wait()
+    workers = [int(path.name) for path in tmp_path.iterdir()]
+    try:
+        assert within_a_minute(lambda: not any(map(is_running, workers)))
+    finally:
+        for worker in filter(is_running, workers):
+            os.kill(worker, signal.SIGKILL)
+
+
+def within_a_minute(reached):
+    deadline = time.monotonic() + 60
+    while not reached() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return reached()
+
+
+def is_running(pid):
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 @pytest.mark.parametrize(("n_jobs", "n_nights", "elsewhere"), [(1, 6, False), (2, 1, False), (2, 6, True)])

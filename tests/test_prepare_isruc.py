@@ -161,7 +161,7 @@ def test_one_bad_night_does_not_lose_the_others(raw, tmp_path, capsys):
     assert prepare(folder, tmp_path) == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["subject1.npz"]
     out = capsys.readouterr().out
-    assert "1_1.txt: stage '4' in line 3; there are 0, 1, 2, 3, 5" in out
+    assert "1_1.txt: unknown stage '4' in line 3; there are 0, 1, 2, 3, 5" in out
     assert "subject4: no signal 5/5.rec to go with" in out
 
 

@@ -144,7 +144,7 @@ def test_one_bad_night_does_not_lose_the_others(raw, tmp_path, capsys):
     assert prepare(folder, tmp_path, "--subjects", "2-6") == 1
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["ucddb003.npz"]
     out = capsys.readouterr().out
-    assert "ucddb002_stage.txt: stage '9' in line 61; there are 0, 1, 2, 3, 4, 5, 6, 7, 8" in out
+    assert "ucddb002_stage.txt: unknown stage '9' in line 61; there are 0, 1, 2, 3, 4, 5, 6, 7, 8" in out
     assert "ucddb005: no signal ucddb005.rec to go with" in out
     assert "subject 6: no recording in" in out
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recordings.recording import Header, Mark, RawSignal, Recording, Stretch
+from recordings.recording import Header, Mark, RawSignal, Recording, Stretch, fingerprint, state_of
 
 
 def recording(stretches=(), path=None):
@@ -31,6 +31,24 @@ def test_its_length_is_where_the_last_stretch_ends():
 def test_its_place_is_its_file_or_its_name():
     assert recording(path=Path("nights/a.edf")).place == "nights/a.edf"
     assert recording().place == "a"
+
+
+def test_the_fingerprint_of_files_is_that_of_their_content_wherever_they_lie(tmp_path):
+    content = bytes(range(256)) * 20_000  # 5 MB: the middle is not read
+    prints = {}
+    for name, changed in {"a": None, "copy": None, "head": 0, "tail": -1, "middle": 2_500_000}.items():
+        changing = bytearray(content)
+        if changed is not None:
+            changing[changed] ^= 1
+        (tmp_path / name).write_bytes(changing)
+        prints[name] = fingerprint([state_of(tmp_path / name)])
+    assert prints["a"] == prints["copy"] == prints["middle"]
+    assert len({prints["a"], prints["head"], prints["tail"], fingerprint([])}) == 4
+    (tmp_path / "longer").write_bytes(content[:1000] + content)
+    assert fingerprint([state_of(tmp_path / "longer")]) != prints["a"]
+    lost = state_of(tmp_path / "longer")
+    lost.path.unlink()
+    assert fingerprint([lost]) == ""
 
 
 def test_a_mark_is_onset_duration_and_text():

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from command import InputError
-from recordings.hypnogram import AASM_CODES, read_annotations
+from recordings.hypnogram import AASM_CODES
+from recordings.hypnograms.marks import read_annotations
 from scoring import plots
 from scoring.recording_files import cells, summarize, write_recording
 from scoring.spectrum import SPECTRUM_HZ
@@ -54,10 +55,12 @@ def test_a_folder_that_is_gone_is_the_users_error(night, tmp_path):
         ({"channels": "other", "start": datetime(2002, 2, 3)}, False),  # another disk in the same drive
         ({"path": None, "channels": "other"}, False),
         ({"path": None}, True),
+        ({"path": Path("elsewhere/copy.edf"), "channels": "other", "fingerprint": "of the file"}, True),
+        ({"path": Path("elsewhere/night.edf"), "channels": "other", "fingerprint": "of another"}, False),
     ],
 )
 def test_files_are_overwritten_only_by_the_same_recording(night, tmp_path, changes, same):
-    write_recording(tmp_path, night)
+    write_recording(tmp_path, replace(night, fingerprint="of the file"))
     if "channels" in changes:
         changes = {**changes, "channels": (replace(night.channels[0], content="other"),)}
     if same:
@@ -148,6 +151,8 @@ def test_the_summary_says_what_was_done(night, tmp_path):
     assert summary["statistics"]["TIB_min"] == 95  # from lights off on
     assert summary["statistics"]["SOL_min"] == 10
     assert summary["statistics"]["unscored_min"] == 1
+    assert [one["start_min"] for one in summary["architecture"]["cycles"]] == [15]  # from lights off, 5 min in
+    assert summary["architecture"]["thirds_of_SPT_min"][2]["REM"] == 20
     assert summary["channels"] == [
         {
             "label": "C3-M2",
@@ -181,14 +186,15 @@ def test_the_summary_compares_with_the_expert_where_both_staged(tmp_path):
 
 def test_lights_that_leave_no_epoch_leave_no_statistics(tmp_path):
     summary = summarize(staged_night(tmp_path, lights_off=5999.0, lights_on=6000.0))
-    assert summary["statistics"] == {}
+    assert summary["statistics"] == {} and summary["architecture"] == {}
 
 
 def test_a_channel_that_cannot_be_scored_leaves_its_files_and_a_reason(tmp_path):
     write_recording(tmp_path, refused_night(tmp_path), svg=True)
     summary = json.loads((tmp_path / "night_summary.json").read_text())
     assert summary["reason"] == "C3-M2: 200 of 200 epochs are flat" and summary["statistics"] == {}
-    assert summary["confidence"] == {"mean": None, "low_below": 0.6, "low_epochs": 0, "worth_a_look": []}
+    confidence = {"mean": None, "calibrated": False, "low_below": 0.6, "low_epochs": 0, "worth_a_look": []}
+    assert summary["confidence"] == confidence
     assert summary["channels"][0]["agreement_with_the_whole"] is None
     assert summary["channels"][0]["reason"] == "200 of 200 epochs are flat"
     table = pd.read_csv(tmp_path / "night_stages.csv")

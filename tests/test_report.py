@@ -9,8 +9,9 @@ import pytest
 
 from command import InputError
 from folds.run import Origin
+from scoring.methods import trained_on
 from scoring.recording_files import write_recording
-from scoring.report import trained_on, write_report
+from scoring.report import write_report
 from tests.staged_nights import STAGES, a_fold, refused_night, staged_night
 
 
@@ -49,7 +50,7 @@ def test_a_simulated_recording_is_called_so(tmp_path):
 def test_every_fold_that_staged_something_is_named_once(tmp_path):
     other = staged_night(tmp_path, name="other", folds=(a_fold(4), a_fold(7)))
     page = report_on(tmp_path, staged_night(tmp_path), other)
-    assert "mean probability of folds 0, 4, 7" in page
+    assert "trained on sleepedf (folds 0, 4 and 7;" in page and "mean over the folds" in page
     assert [page.count(f"output/sleepedf/{number}<") for number in (0, 4, 7)] == [1, 1, 1]
 
 

@@ -175,3 +175,22 @@ def conditioned_defaults():
 def test_a_published_fold_that_was_converted_before_is_conditioned_as_one_that_is_read_today(tmp_path):
     save_json(tmp_path / RUN, stored(versions={"tensorflow": "1"}))
     assert load_run(tmp_path).conditioning == CONDITIONING["sleepedf"]
+
+
+WRONG_TYPES = {
+    "fold": "one",
+    "subjects": {"train": [1], "valid": "2", "test": [0]},
+    "epochs": [1],
+    "channels": "EEG",
+    "versions": {"python": 3},
+    "settings": [],
+    "adapted": [1],
+    "init_from": "x",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TYPES)
+def test_a_value_of_another_type_is_named(tmp_path, name):
+    (tmp_path / RUN).write_text(json.dumps({**run().as_json(), name: WRONG_TYPES[name]}))
+    with pytest.raises(InputError, match=r"config\.json: not the config\.json of a fold \(.+\); train the fold again"):
+        load_run(tmp_path)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import pytest
 from scipy.signal import resample_poly
 
 import predict
+import simulate
+from scoring.scorer import Scorer
 from sleepstage import STAGE_NAMES
 from tests.edf_files import stage_later
 from version import __version__
@@ -87,13 +91,13 @@ def test_without_a_data_set_named_the_folds_that_are_there_score(folds_dir, make
     for db in ("sleepedfx", "ucddb"):
         make_fold(several, 0, db)
     status, printed = call(several)
-    assert status == 2 and f"{several} holds checkpoints of sleepedfx, ucddb; choose one with --db" in printed
+    assert status == 2 and f"{several} holds checkpoints of sleepedfx, ucddb; choose one with db" in printed
     make_fold(several, 0, "isruc")
     status, printed = call(several)
-    assert status == 0 and "isruc, folds 0, computing on" in printed, "isruc is the default"
+    assert status == 0 and "isruc, fold 0, computing on" in printed, "isruc is the default"
     (tmp_path / "empty").mkdir()
     status, printed = call(tmp_path / "empty")
-    assert status == 2 and "empty has no folder of a data set; choose one with --db" in printed
+    assert status == 2 and "empty has no folder of a data set; choose one with db" in printed
     status, printed = call(folds_dir / "sleepedf")
     assert status == 0 and "sleepedf, folds 0, 4, computing on" in printed, "the data set's own folder"
 
@@ -103,7 +107,7 @@ def test_one_fold_may_be_chosen(score, tmp_path):
     assert score(path, "--fold", "4")[0] == 0
     assert json.loads((tmp_path / "scored" / "night_summary.json").read_text())["folds"] == [4]
     status, printed = score(path, "--fold", "7")
-    assert status == 2 and "--fold 7: there are folds 0, 4" in printed
+    assert status == 2 and "fold 7 is not there; there are folds 0, 4" in printed
 
 
 def test_a_channel_that_is_dead_has_files_and_a_reason_but_no_figures(score, simulated_once, tmp_path):
@@ -136,7 +140,7 @@ def test_the_expert_beside_a_recording_is_compared(score, simulated_once, tmp_pa
     status, printed = score(simulated_once / "sleepedf" / "SC4001E0-PSG.edf", "--lights_off", "600")
     assert status == 0
     assert "SC4001E0-PSG (SIMULATED): EEG Fpz-Cz (100 Hz), 60 epochs" in printed
-    assert "folds 0 (others saw it)" in printed and "expert SC4001EC-Hypnogram.edf: " in printed
+    assert "fold 0 (others saw it)" in printed and "expert SC4001EC-Hypnogram.edf: " in printed
     assert "1 SIMULATED: good for trying things out" in printed
     assert "expert" in pd.read_csv(tmp_path / "scored" / "SC4001E0-PSG_stages.csv")
     assert json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["lights_off_s"] == 600
@@ -150,6 +154,58 @@ def test_an_experts_stages_that_are_shifted_against_the_signal_are_warned_of(sco
     said = "the hypnogram fits the signal clearly better 8 epochs (4 min) earlier; check the start times of both"
     assert status == 0 and f"    warning: {said}" in printed
     assert said in json.loads((tmp_path / "scored" / "SC4001E0-PSG_summary.json").read_text())["warnings"]
+
+
+def moved(hypnogram, seconds, to):
+    """Copy an EDF+ hypnogram with a clock that is `seconds` later."""
+    edf = edfio.read_edf(hypnogram)
+    start = datetime.combine(edf.startdate, edf.starttime) + timedelta(seconds=seconds)
+    edfio.Edf(
+        [],
+        recording=edfio.Recording(startdate=start.date()),
+        starttime=start.time(),
+        annotations=edf.annotations,
+    ).write(to)
+    return to
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_a_hypnogram_whose_clock_is_an_hour_off_is_refused(score, three_hours, tmp_path, seconds):
+    late = moved(three_hours / "SC4001EC-Hypnogram.edf", seconds, tmp_path / "late.edf")
+    status, printed = score(three_hours / "SC4001E0-PSG.edf", "--hypnogram", late)
+    assert (
+        status == 2 and f"the hypnogram starts {seconds} s after the signal; 120 of its epochs have a stage" in printed
+    )
+
+
+def test_how_many_epochs_were_compared_is_said(score, three_hours, tmp_path):
+    late = moved(three_hours / "SC4001EC-Hypnogram.edf", 600, tmp_path / "late.edf")
+    status, printed = score(three_hours / "SC4001E0-PSG.edf", "--hypnogram", late)
+    assert status == 0 and "    expert late.edf: 336 of 360 epochs, " in printed
+    assert "note: the hypnogram has a stage for 338 of 360 epochs; the others are not compared" in printed
+    assert "note: the hypnogram has a stage for 20 epochs outside the recording" in printed
+
+
+def test_a_date_that_edf_cannot_write_keeps_no_recording_from_being_scored(score, tmp_path):
+    path = write_edf(tmp_path / "shifted.edf", eeg(3))
+    path.write_bytes(path.read_bytes().replace(b"Startdate 03-FEB-2001", b"Startdate 04-MAR-2130"))
+    other = write_edf(tmp_path / "other.edf", eeg(3, 1))
+    status, printed = score(path, other)
+    assert status == 0, printed
+    assert json.loads((tmp_path / "scored" / "shifted_summary.json").read_text())["start"] == "2130-03-04T22:00:00"
+    assert len(mne.read_annotations(tmp_path / "scored" / "shifted_stages.edf")) == 3
+
+
+def test_a_name_that_is_no_text_is_scored(score, tmp_path):
+    write_edf(tmp_path / "night.edf", eeg(3))
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/n\xff.edf"))
+    (tmp_path / "night.edf").rename(path)
+    status, printed = score(path, write_edf(tmp_path / "other.edf", eeg(3, 1)), "--report")
+    assert status == 0, printed
+    assert sorted(one.name for one in (tmp_path / "scored").glob("*_stages.csv")) == [
+        "n?_stages.csv",
+        "other_stages.csv",
+    ]
 
 
 def two_nights(tmp_path):
@@ -177,7 +233,7 @@ def test_recordings_of_one_name_keep_their_folders(score, tmp_path):
 def test_a_recording_named_twice_is_scored_once(score, tmp_path):
     path = write_edf(tmp_path / "night.edf", eeg(3))
     status, printed = score(path, tmp_path / "." / "night.edf", tmp_path / ".." / tmp_path.name / "night.edf")
-    assert status == 0 and "night.edf is named 3 times: scored once" in printed
+    assert status == 0 and "night.edf is named more than once: scored once" in printed
     assert printed.count("night: EEG Fpz-Cz") == 1
 
 
@@ -263,15 +319,110 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
     assert "--lights_off" in done.stdout and done.stdout.splitlines()[-1].strip() == "loaded:"
 
 
+# ---- many recordings ----
+
+
+def test_a_folder_becomes_tables(score, tmp_path):
+    (tmp_path / "lab" / "s1").mkdir(parents=True)
+    for seed, name in enumerate(("s1/n1", "s1/n2", "alone")):
+        write_edf(tmp_path / "lab" / f"{name}.edf", eeg(4, seed))
+    (tmp_path / "lab" / "broken.edf").write_bytes(b"no EDF")
+    status, printed = score(tmp_path / "lab", tmp_path / "nosuch.edf", "--format", "bids", "--format", "eannot")
+    assert status == 1
+    lines = printed.splitlines()
+    started = next(place for place, line in enumerate(lines) if "computing on" in line)
+    early = [line for line in lines[:started] if line.startswith("failed: ")]
+    assert "nosuch.edf: no such file" in early[0] and "broken.edf: not a readable EDF" in early[1]
+    assert [line.split(",")[0] for line in lines if " of 3" in line] == ["1 of 3", "2 of 3", "3 of 3"]
+    table = pd.read_csv(tmp_path / "scored" / "nights.csv", index_col="recording")
+    assert list(table.index) == ["alone", "broken", "s1/n1", "s1/n2", "nosuch"]
+    assert table["failed"].notna().to_list() == [False, True, False, False, True]
+    assert table.loc["s1/n1", "TIB_min"] == 2
+    for ending in ("_stages.csv", "_desc-recsleepnet_events.tsv", "_desc-recsleepnet_events.json", "_stages.eannot"):
+        assert (tmp_path / "scored" / "s1" / f"n1{ending}").is_file(), ending
+
+
+def test_a_table_says_which_channel_lights_and_hypnogram_each_has(score, simulated_once, tmp_path):
+    night = simulated_once / "sleepedf" / "SC4001E0-PSG.edf"
+    shutil.copy(night, tmp_path / "n1.edf")
+    shutil.copy(night.with_name("SC4001EC-Hypnogram.edf"), tmp_path / "expert.edf")
+    write_edf(tmp_path / "n2.edf", eeg(3))
+    (tmp_path / "pairs.csv").write_text(
+        "recording;hypnogram;channel;lights_off;group\nn1.edf;expert.edf;EEG Pz-Oz;300;a\nn2.edf;;;;b\n"
+    )
+    status, printed = score("--table", tmp_path / "pairs.csv")
+    assert status == 0 and "n1 (SIMULATED): EEG Pz-Oz (100 Hz)" in printed and "expert expert.edf: " in printed
+    table = pd.read_csv(tmp_path / "scored" / "nights.csv", index_col="recording")
+    assert table["group"].to_list() == ["a", "b"] and table["channel"].to_list() == ["EEG Pz-Oz", "EEG Fpz-Cz"]
+    assert table.loc["n1", "TIB_min"] == 25 and table["kappa"].notna().to_list() == [True, False]
+    status, printed = score(tmp_path / "n1.edf", "--table", tmp_path / "pairs.csv")
+    assert status == 2 and "pairs.csv says which recordings there are; leave out" in printed
+
+
+def test_an_interruption_leaves_the_table_of_what_was_scored(score, tmp_path, monkeypatch):
+    paths = [write_edf(tmp_path / f"n{number}.edf", eeg(3, number)) for number in range(3)]
+    stage = Scorer.stage_opened
+
+    def interrupted(self, opened, request):
+        if opened.name == "n1":
+            raise KeyboardInterrupt
+        return stage(self, opened, request)
+
+    monkeypatch.setattr(Scorer, "stage_opened", interrupted)
+    status, _ = score(*paths)
+    assert status == 130
+    assert pd.read_csv(tmp_path / "scored" / "nights.csv")["recording"].to_list() == ["n0"]
+    monkeypatch.undo()
+    assert score(*paths[1:])[0] == 0
+    assert pd.read_csv(tmp_path / "scored" / "nights.csv")["recording"].to_list() == ["n0", "n1", "n2"]
+
+
+def test_the_table_of_test_nights_is_not_overwritten(score, tmp_path):
+    (tmp_path / "scored").mkdir()
+    (tmp_path / "scored" / "nights.csv").write_text("night,subject,fold\n")
+    status, printed = score(write_edf(tmp_path / "n.edf", eeg(3)))
+    assert status == 2 and "nights.csv: is another table" in printed and "computing on" not in printed
+
+
+def test_a_recording_of_a_data_set_in_another_format_has_its_hypnogram(score, tmp_path):
+    arguments = ["--db", "sleepedf", "--subjects", "0", "--hours", "0.2", "--amplifier", "dc_bdf"]
+    assert simulate.main([*arguments, "--output_dir", str(tmp_path)]) == 0
+    status, printed = score(tmp_path / "SC4001E0-PSG.bdf")
+    assert status == 0 and "expert SC4001EC-Hypnogram.edf: " in printed
+
+
 # ---- what it refuses ----
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["nosuch.edf"], "nosuch.edf: no such file"),
+        (["NIGHT", "--channel", "Pz-Oz"], "no channel Pz-Oz"),
+        (["NIGHT", "--lights_on", "12:00"], "lies between lights off"),
+        (["NIGHT", "--format", "luna"], "no format luna: there are bids, eannot, nsrr"),
+    ],
+)
+def test_a_mistake_does_not_wait_for_tensorflow(folds_dir, tmp_path, arguments, message):
+    night = write_edf(tmp_path / "night.edf", eeg(3))
+    given = [str(night) if word == "NIGHT" else word for word in arguments]
+    program = f"""
+import sys
+sys.path.insert(0, {str(PREDICT.parent)!r})
+import predict
+status = predict.main({[*given, "--dir", str(folds_dir), "--db", "sleepedf"]!r})
+print(status, *{{"tensorflow", "mne", "matplotlib.pyplot", "pandas"}} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert message in done.stderr and done.stdout.split() == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
         (["NIGHT", "--channel", "Pz-Oz"], "night.edf: no channel Pz-Oz; there are EEG Fpz-Cz"),
-        (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: cannot be read"),
-        (["NIGHT", "--hypnogram", "h.csv"], "h.csv: .csv is not a supported hypnogram; there are .edf (EDF+) and .txt"),
+        (["NIGHT", "--hypnogram", "nosuch.txt"], "nosuch.txt: no such file"),
+        (["NIGHT", "--hypnogram", "h.doc"], "h.doc: .doc is not a supported hypnogram; there are .edf"),
         (["NIGHT", "OTHER", "--hypnogram", "h.txt"], "--hypnogram belongs to one recording, and there are 2"),
         (["NIGHT", "--lights_off", "noon"], "--lights_off noon: give a clock time"),
         (["NIGHT", "--lights_on", "12:00"], "nothing of the recording, 22:00:00 to 22:01:30, lies between"),
@@ -288,9 +439,9 @@ print("loaded:", *{{"tensorflow", "mne", "pandas", "matplotlib", "scipy", "edfio
 )
 def test_a_mistake_is_one_line_and_status_2(score, tmp_path, arguments, message):
     given = {name: write_edf(tmp_path / f"{name.lower()}.edf", eeg(3)) for name in ("NIGHT", "OTHER")}
-    given["h.csv"] = tmp_path / "h.csv"
+    given["h.doc"] = tmp_path / "h.doc"
     given["SAME_NAME"] = tmp_path / "night.bdf"
-    given["h.csv"].write_text("W\n")
+    given["h.doc"].write_text("W\n")
     status, printed = score(*(given.get(word, word) for word in arguments))
     assert status == 2
     last = printed.splitlines()[-1]

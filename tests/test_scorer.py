@@ -227,9 +227,9 @@ def test_it_describes_itself(night, scorer, shipped):
 
 def test_one_fold_may_be_chosen(folds_dir, path):
     scorer = Scorer(folds_dir, "sleepedf", fold=4, gpu=-1)
-    assert repr(scorer) == "<Scorer sleepedf, folds 4>"
+    assert repr(scorer) == "<Scorer sleepedf, fold 4>"
     assert folds_of(scorer.stage(path)) == [4]
-    with pytest.raises(InputError, match="--fold 7: there are folds 0, 4"):
+    with pytest.raises(InputError, match="fold 7 is not there; there are folds 0, 4"):
         Scorer(folds_dir, "sleepedf", fold=7, gpu=-1)
 
 
@@ -240,7 +240,7 @@ def test_without_a_data_set_named_the_one_that_is_there_scores(folds_dir):
 def test_of_several_data_sets_the_default_scores_or_one_is_named(tmp_path):
     for db in ("sleepedfx", "ucddb"):
         folders.fold_folder(tmp_path, db, None, 0).mkdir(parents=True)
-    with pytest.raises(InputError, match="holds checkpoints of sleepedfx, ucddb; choose one with --db"):
+    with pytest.raises(InputError, match="holds checkpoints of sleepedfx, ucddb; choose one with db"):
         dataset_for_recordings(tmp_path, None, None)
     assert dataset_for_recordings(tmp_path, "ucddb", None).name == "ucddb"
     folders.fold_folder(tmp_path, "isruc", None, 0).mkdir(parents=True)

@@ -198,11 +198,11 @@ def test_a_simulated_one_is_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("db", LAYOUTS)
-def test_the_default_is_four_subjects_in_the_documented_place(tmp_path, monkeypatch, db, capsys):
+def test_the_default_is_a_few_subjects_in_the_documented_place(tmp_path, monkeypatch, db, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["--db", db, "--hours", "0.1"]) == 0
     written = [path for path in (tmp_path / "raw_data" / db).rglob("*") if path.is_file()]
-    assert len(written) == {"sleepedf": 16, "isruc": 12, "ucddb": 8}[db]
+    assert len(written) == {"sleepedf": 16, "isruc": 12, "ucddb": 8, "own": 11}[db]
     assert "SIMULATED, no real sleep in them" in capsys.readouterr().out
 
 

@@ -66,14 +66,15 @@ def test_a_night_by_hand():
         "W_after_SPT_min": 4, "W_min": 16, "N1_min": 1, "N2_min": 5, "N3_min": 3, "REM_min": 4,
         "N1_percent": pytest.approx(100 / 13), "N2_percent": pytest.approx(500 / 13),
         "N3_percent": pytest.approx(300 / 13), "REM_percent": pytest.approx(400 / 13), "unscored_min": 1,
-        "transitions": 5, "awakenings": 1,
+        "transitions": 5, "awakenings": 1, "LPS_min": None, "fragmentation_index": pytest.approx(2 / (13 / 60)),
     }  # fmt: skip
 
 
 def test_a_night_without_sleep_has_no_latencies():
     statistics = sleep_statistics([W] * 10)
     assert (statistics["TST_min"], statistics["SE_percent"], statistics["awakenings"]) == (0, 0, 0)
-    for name in ("SOL_min", "REM_latency_min", "WASO_min", "SME_percent", "N2_percent"):
+    latencies = ("SOL_min", "LPS_min", "REM_latency_min")
+    for name in (*latencies, "fragmentation_index", "WASO_min", "SME_percent", "N2_percent"):
         assert statistics[name] is None
 
 

@@ -8,7 +8,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from scoring.staged import StagedNight, runs_of, time_of
+from scoring.sleepstats import runs_of
+from scoring.staged import StagedNight, time_of
 from sleepstage import STAGE_NAMES, UNKNOWN
 from tests.staged_nights import N_EPOCHS, STAGES, a_fold, staged_night
 
@@ -105,7 +106,7 @@ def test_stages_are_counted(tmp_path):
 
 def test_it_describes_itself_in_one_line(tmp_path):
     night = staged_night(tmp_path)
-    assert repr(night) == ("<ScoredNight night: C3-M2, 200 epochs (W 40, N1 10, N2 70, N3 38, REM 40), 1 warnings>")
+    assert repr(night) == ("<ScoredNight night: C3-M2, 200 epochs (W 40, N1 10, N2 70, N3 38, REM 40), 1 warning>")
     quiet = replace(night, channels=night.channels * 2, simulated=True, warnings=())
     assert repr(quiet).startswith("<ScoredNight night (SIMULATED): C3-M2 + C3-M2, 200 epochs (W 40,")
     assert repr(quiet).endswith("REM 40)>")

@@ -87,7 +87,8 @@ def nights(tmp_path_factory):
 
 def test_every_test_night_is_staged_with_its_own_fold(folds, nights, caplog):
     with caplog.at_level(logging.INFO, "recsleepnet"):
-        tested = stage_folds(folds, nights)
+        tested, left_out = stage_folds(folds, nights)
+    assert not left_out
     assert [(one.staged.name, one.subject, one.fold, one.seen) for one in tested] == [
         ("SC4001E0", 0, 0, False),
         ("SC4041E0", 4, 4, False),
@@ -118,7 +119,34 @@ def test_scores_are_those_of_the_staged_nights(folds):
 
 
 def test_a_fold_without_a_night_here_is_no_error_but_no_fold_with_one_is(folds, nights):
-    assert len(stage_folds(folds, {**nights, 0: []})) == 2
+    assert len(stage_folds(folds, {**nights, 0: []})[0]) == 2
     assert fold_line(folds[0], []).endswith("no test night here")
     with pytest.raises(InputError, match="none of the folds has a test night here; prepare some"):
         stage_folds(folds, {0: [], 4: []})
+
+
+def test_a_night_that_cannot_be_scored_is_left_out_and_said(folds, nights, tmp_path, caplog):
+    """Huge samples make the network's output nan, which would be W; and a file is cut short."""
+    with np.load(nights[4][0]) as archive:
+        x, y = archive["x"], archive["y"]
+    x[3] = 3e38
+    save_night(tmp_path / "SC4041E0.npz", Night("SC4041E0", x, y, 100.0, "EEG Fpz-Cz"))
+    (tmp_path / "SC4001E0.npz").write_bytes(nights[0][0].read_bytes()[:1000])
+    there = {0: [tmp_path / "SC4001E0.npz"], 4: [tmp_path / "SC4041E0.npz", nights[4][1]]}
+    with caplog.at_level(logging.INFO, "recsleepnet"):
+        tested, left_out = stage_folds(folds, there)
+    assert [one.staged.name for one in tested] == ["SC4042E0"] and left_out.keys() == {"SC4001E0", "SC4041E0"}
+    assert "not finite from epoch 3 on, whose largest sample is 3e+38" in left_out["SC4041E0"]
+    assert "SC4041E0: 1 of 6 epochs have samples beyond 100000 µV; the first is epoch 3" in caplog.text
+    assert coverage(tested, SLEEPEDF, left_out).endswith("1 nights, 2 LEFT OUT")
+    with pytest.raises(InputError, match="SC4001E0"):
+        stage_folds(folds[:1], there)
+
+
+def test_a_fold_whose_test_nights_are_not_all_here_says_so(folds, nights):
+    run = replace(folds[1].run, epochs={**folds[1].run.epochs, "test": {"SC4041E0": 6, "SC4042E0": 7}})
+    fold = replace(folds[1], run=run)
+    tested, _ = stage_folds([fold], {4: nights[4][:1]})
+    assert "  1 of 2 nights  6 epochs  " in fold_line(fold, tested)
+    tested, _ = stage_folds([fold], nights)
+    assert "  2 nights  13 epochs  " in fold_line(fold, tested)

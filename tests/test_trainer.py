@@ -18,13 +18,16 @@ import tensorflow as tf
 from filelock import FileLock
 
 import model
+import predict
 import trainer
 from convert import without_reconstruction
 from folds import checkpoint, folders, published
+from folds.checkpoint import load_fold
 from folds.folders import LOCK
 from folds.history import load_history
 from folds.published import CELL
 from folds.run import load_run, save_run
+from recordings.datasets import DATASETS
 from scoring import metrics
 from tests.generated import published_weights
 from tests.short_nights import short_nights, train_arguments
@@ -58,7 +61,18 @@ def test_each_fold_has_its_own_folder(trained):
     assert sorted(path.name for path in (trained / "sleepedf").iterdir()) == ["0", "4"]
     for fold in ("0", "4"):
         found = {path.name for path in (trained / "sleepedf" / fold).iterdir()} - {LOCK}
-        assert found == {"config.json", "best_model.npz", "history.csv", "test_scores.json", "train.log", "tensorboard"}
+        assert found == {
+            "config.json", "best_model.npz", "calibration.json", "history.csv", "test_scores.json", "train.log",
+            "tensorboard",
+        }  # fmt: skip
+
+
+def test_a_finished_fold_is_calibrated_on_its_validation_nights(trained):
+    folder = trained / "sleepedf" / "4"
+    found = load_fold(folder, DATASETS["sleepedf"], 4)
+    assert found.calibration.nights == list(found.run.epochs["valid"]) and found.calibration.temperature > 0
+    assert found.calibration.n_epochs == sum(found.run.epochs["valid"].values())
+    assert "temperature" in (folder / "train.log").read_text()
 
 
 def test_config_tells_how_to_do_it_again(trained):
@@ -209,7 +223,7 @@ def test_kill_stops_cleanly(data_dir, tmp_path):
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert not list(fold_of(tmp_path).glob(".partial*"))
     done, _ = checkpoint.load_resume(fold_of(tmp_path))
@@ -301,6 +315,38 @@ def test_two_trainers_do_not_share_a_fold(train, trained, tmp_path, more):
         status, printed = train(*more)
     assert status == 2 and "another trainer.py is training this fold" in printed
     assert sorted(path.name for path in fold_of(tmp_path).iterdir()) == before
+
+
+def test_of_several_folds_those_that_another_trainer_has_are_left_to_it(train, trained, tmp_path):
+    """So the same command on two machines, with one shared folder, shares the folds."""
+    fold_of(tmp_path).mkdir(parents=True)
+    with FileLock(fold_of(tmp_path) / LOCK):
+        status, printed = train(last=4)
+    assert status == 1 and "fold 0 is left to the other trainer" in printed and "1 of 2 folds failed" in printed
+    assert figures(fold_of(tmp_path, 4)) == figures(trained / "sleepedf" / "4")
+    assert "1 of 20 folds" in printed
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_folder_that_is_removed_during_a_pass_ends_with_one_line(train, tmp_path, monkeypatch, kept):
+    end_pass, passes = trainer.FoldTraining.end_pass, iter(range(10))
+
+    def removing(self, *args):
+        if next(passes) == kept:
+            shutil.rmtree(self.folder)
+        end_pass(self, *args)
+
+    monkeypatch.setattr(trainer.FoldTraining, "end_pass", removing)
+    status, printed = train()
+    assert status == 2 and "trainer.py: error: cannot write" in printed.splitlines()[-1]
+    assert "history.csv: No such file or directory" in printed.splitlines()[-1]
+
+
+def test_a_clock_that_is_set_back_changes_nothing(train, trained, tmp_path, monkeypatch):
+    now = iter(range(10**9, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: float(next(now)))
+    assert train("--memory_map", data=short_nights(tmp_path / "data"))[0] == 0
+    assert figures(fold_of(tmp_path)) == figures(trained / "sleepedf" / "0")
 
 
 def test_a_fold_that_another_trainer_finished_meanwhile_is_left_alone(train, trained, tmp_path, monkeypatch):
@@ -457,7 +503,7 @@ def test_seen_subjects_are_never_forgotten(tune, trained, tmp_path):
     fold = tmp_path / "output" / "sleepedf_tuned" / "0"
     warning = "warning: fold 0: these weights have seen the subjects of its test nights SC4001E0"
     assert warning in printed and warning in (fold / "train.log").read_text()
-    assert "warning: its first weights have seen the subjects of SC4001E0" in printed
+    assert "warning: its weights have seen the subjects of SC4001E0" in printed
     assert json.loads((fold / "test_scores.json").read_text())["seen_nights"] == ["SC4001E0"]
 
 
@@ -686,6 +732,60 @@ def test_a_resume_file_with_nan_is_refused(train, trained, tmp_path):
     assert status == 2 and "resume.npz: dense/bias has values that are not finite" in printed.splitlines()[-1]
 
 
+# ---- suspicious nights ----
+
+
+def test_the_same_night_under_two_names_is_said_and_never_forgotten(train, tmp_path):
+    """Subject 2 trains fold 0, and subject 0 is tested with the very same signal."""
+    data = short_nights(tmp_path / "data")
+    (data / "sleepedf" / "SC4001E0.npz").unlink()
+    shutil.copy(data / "sleepedf" / "SC4021E0.npz", data / "sleepedf" / "SC4001E0.npz")
+    (data / "sleepedf" / "SC4991E0.npz").touch()
+    status, printed = train("--check", data=data)
+    assert status == 1 and not (tmp_path / "output").exists()
+    said = (
+        "warning: no subject of sleepedf has such a night, so it is not used: SC4991E0.npz",
+        "warning: SC4001E0, SC4021E0: one and the same signal; keep one, or check which file is whose",
+        "warning: fold 0: it tests the very signals that it learns from: SC4001E0",
+    )
+    assert all(line in printed for line in said) and "5 nights checked: 4 warnings" in printed
+    status, printed = train("--n_epochs", "1", data=data)
+    assert status == 0 and all(line in printed for line in said)
+    assert "warning: its weights have seen the subjects of SC4001E0" in printed
+    assert json.loads((fold_of(tmp_path) / "test_scores.json").read_text())["seen_nights"] == ["SC4001E0"]
+    arguments = ["--db", "sleepedf", "--gpu", "-1", "--data_dir", str(data), "--dir", str(tmp_path / "output")]
+    assert predict.main([*arguments, "--output_dir", str(tmp_path / "scores")]) == 0
+    assert json.loads((tmp_path / "scores" / "metrics.json").read_text())["seen_nights"] == ["SC4001E0"]
+
+
+def test_a_check_of_good_nights_trains_nothing(train, tmp_path):
+    status, printed = train("--check")
+    assert status == 0 and "5 nights checked: nothing suspicious" in printed and "warning" not in printed
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_night_that_was_changed_meanwhile_is_refused(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    data = short_nights(tmp_path / "data")
+    huge_epoch(data, "SC4021E0.npz", 12, 77)
+    status, printed = train(data=data)
+    assert status == 2 and "was made with other contents of SC4021E0; put back the files" in printed.splitlines()[-1]
+    stored = fold_of(tmp_path) / "config.json"
+    content = json.loads(stored.read_text())
+    assert content.pop("contents").keys() == {f"SC40{subject}1E0" for subject in range(5)}
+    stored.write_text(json.dumps(content))  # as folds of before had it
+    assert train(data=data)[0] == 0
+
+
+def test_what_is_wrong_late_in_a_night_is_said_as_it_is_loaded(train, tmp_path):
+    data = short_nights(tmp_path / "data", lengths={2: 150})
+    huge_epoch(data, "SC4021E0.npz", 140, 2e5)
+    status, printed = train("--pretrain_epochs", "0", "--n_epochs", "1", data=data)
+    assert status == 0
+    warning = "warning: fold 0: SC4021E0: 1 of 150 epochs have samples beyond 100000 µV; the first is epoch 140"
+    assert warning in printed and warning in (fold_of(tmp_path) / "train.log").read_text()
+
+
 # ---- folders ----
 
 
@@ -693,6 +793,30 @@ def test_an_output_folder_that_cannot_be_written(train, tmp_path):
     (tmp_path / "output").write_text("a file")
     status, printed = train()
     assert status == 2 and "cannot make the folder" in printed
+
+
+def test_what_a_killed_start_leaves_is_no_obstacle(train, tmp_path):
+    """Killed before config.json is there: the lock, the log, the events, and a file that is not whole."""
+    folder = fold_of(tmp_path)
+    (folder / "tensorboard").mkdir(parents=True)
+    (folder / "tensorboard" / "events.out.tfevents.1").touch()
+    for name in (LOCK, "train.log", ".partial-77-config.json"):
+        (folder / name).touch()
+    assert train("--n_epochs", "1")[0] == 0
+    assert not list(folder.glob(".partial*"))
+
+
+def test_a_resume_file_beside_the_test_scores_goes(train, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "output")
+    (fold_of(tmp_path) / "resume.npz").touch()
+    assert train()[0] == 0
+    assert not (fold_of(tmp_path) / "resume.npz").exists()
+
+
+def test_finished_folds_in_a_folder_that_is_only_read_are_shown(train, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "writable_folder", lambda _: pytest.fail("nothing is written"))
+    status, printed = train(output=trained)
+    assert status == 0 and "pooled" in printed
 
 
 def test_a_folder_of_something_else_is_left_alone(train, tmp_path):

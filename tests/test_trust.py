@@ -94,6 +94,7 @@ def test_many_epochs_of_low_confidence_are_said():
     sure, unsure = stages(*[2] * 6), stages(2, 2, probability=0.5)
     gap = np.full((1, 5), np.nan, np.float32)
     assert list(night_doubts(np.concatenate([sure, unsure]))) == []  # a quarter
+    assert list(night_doubts(np.concatenate([sure[1:], unsure, gap]), 0.1))[1:] == [], "no epoch is below this limit"
     assert list(night_doubts(np.concatenate([sure[1:], unsure, gap])))[1:] == [
         "2 of 7 epochs are of low confidence (below 0.6)"
     ]

@@ -1,0 +1,292 @@
+"""Which recordings there are below a folder, and what belongs to each: its hypnogram, and whose night it is.
+
+A hypnogram is paired by name, never by position: beside its recording first, then anywhere below the same folder. Words
+such as `PSG` and `hypnogram` at either end of a name do not count, so that `P01_PSG.edf` goes with `P01-hypnogram.txt`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from command import InputError
+from recordings.datasets import hypnogram_beside
+from recordings.opening import OPENERS
+from recordings.tables import read_table
+
+HYPNOGRAM_SUFFIXES = (".edf", ".csv", ".tsv", ".txt", ".xml", ".eannot", ".annot")
+WORDS_OF_HYPNOGRAMS = (
+    *("hypnogram", "hypno", "stages", "stage", "staging", "sleepstages", "sleepstaging"),
+    *("scoring", "scored", "scores", "score", "sleepscoring", "expert", "events", "annotations", "annotation", "annot"),
+    *("sleep", "profile", "sleepprofile", "schlafprofil", "profusion", "nsrr"),
+)
+WORDS_OF_RECORDINGS = ("psg", "eeg", "raw", "signal", "signals", "recording", "polysomnography")
+OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so
+    *("_stages.csv", "_stages.edf", "_stages.eannot", "_stages.xml"),
+    "_desc-recsleepnet_events.tsv",
+)
+
+BIDS_ROOT = "dataset_description.json"
+BIDS_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?(?:_.*?run-(?P<run>[^_]+))?")
+SLEEPEDF_NAME = re.compile(r"(?P<subject>(?:SC4|ST7)\d\d)(?P<night>[12])[A-Z]")  # raw or prepared, by any program
+NIGHT_MARK = re.compile(
+    r"(?:(?P<subject>.+?)[\s_.-]+)?(?:night|nacht|nuit|noche|notte|n|ses|session|visit|v|day|d|rec|run)"
+    r"[\s_-]*0*(?P<night>\d+)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recording and what belongs to it; "" and None where nothing says.
+
+    Attributes:
+        recording: its file; it need not be there when the user named it.
+        hypnogram: the expert's file.
+        subject, night: whose it is, and which of that subject's.
+        channel, lights_off, lights_on: what the pairing table says, as it is written there.
+        columns: what else is known of its subject, by name: other columns of the table, or of BIDS' participants.tsv.
+        below: the folder it lies in, from the folder that was searched.
+        told: what told the subject: `table`, `pattern`, `BIDS`, `data set`, `name`, `folder`, or `` (each recording is
+            taken as a subject of its own).
+        problem: why it is not clear what belongs to it.
+    """
+
+    recording: Path
+    hypnogram: Path | None = None
+    subject: str = ""
+    night: str = ""
+    channel: str = ""
+    lights_off: str = ""
+    lights_on: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    below: Path = Path()
+    told: str = ""
+    problem: str = ""
+
+
+def find_recordings(
+    places: Sequence[str | Path], hypnograms: str = "", subject_pattern: str = "", suffixes: Iterable[str] = OPENERS
+) -> list[Found]:
+    """Find the recordings in files, folders and patterns, and pair each with what belongs to it.
+
+    Args:
+        places: files (taken as they are named, each once), folders (searched at any depth; of a BIDS root its
+            `sub-*`), patterns as in a shell (`nights/*.edf`, `**/*.edf`).
+        hypnograms: the pattern of a hypnogram's name, `*-nsrr.xml`; "" for every name that fits.
+        subject_pattern: what a recording is called, with {subject} and {night}; see `SubjectPattern`.
+        suffixes: of the files that are recordings.
+
+    Raises:
+        InputError: a pattern or a folder without a recording, or a name that does not fit `subject_pattern`.
+    """
+    pattern = SubjectPattern(subject_pattern) if subject_pattern else None
+    found: dict[Path, Found] = {}
+    for place in places:
+        for root, recordings in recordings_at(str(place), tuple(suffixes)):
+            for one in paired(root, recordings, hypnograms, pattern):
+                found.setdefault(one.recording.absolute(), one)
+    return list(found.values())
+
+
+# ---- the files ----
+
+
+def recordings_at(place: str, suffixes: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield each folder that a place means, and the recordings in it or below it.
+
+    Raises:
+        InputError: there is none.
+    """
+    path = Path(place)
+    if path.is_dir():
+        recordings = [one for one in files_below(path) if is_recording(one, suffixes)]
+        if not recordings:
+            raise InputError(f"{place}: no recording in it or below it; there are {', '.join(suffixes)}")
+        yield path, recordings
+    elif path.exists() or not any(sign in place for sign in "*?["):
+        yield path.parent, [path]
+    else:
+        yield from recordings_of_pattern(place, suffixes)
+
+
+def recordings_of_pattern(pattern: str, suffixes: Sequence[str]) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield the recordings that a pattern matches; those in the folders that it matches, if it matches none itself.
+
+    Raises:
+        InputError: there is none.
+    """
+    anchor = Path(pattern).anchor
+    matches = sorted(Path(anchor).glob(pattern.removeprefix(anchor)))
+    files = [path for path in matches if path.is_file() and is_recording(path, suffixes)]
+    folders = [] if files else [path for path in matches if path.is_dir()]
+    if files:
+        yield Path(os.path.commonpath([path.parent for path in files])), files
+    found = [(folder, [one for one in files_below(folder) if is_recording(one, suffixes)]) for folder in folders]
+    yield from ((folder, recordings) for folder, recordings in found if recordings)
+    if not files and not any(recordings for _, recordings in found):
+        raise InputError(f"{pattern}: matches no recording; there are {', '.join(suffixes)}")
+
+
+def files_below(root: Path) -> list[Path]:
+    """Return the files in a folder and below it in order of name, hidden ones left out; of a BIDS root, its sub-*."""
+    is_bids = (root / BIDS_ROOT).is_file()
+    files = []
+    for folder, below, names in os.walk(root):
+        at_root = Path(folder) == root
+        below[:] = sorted(
+            name for name in below if name[0] != "." and (name.startswith("sub-") or not (is_bids and at_root))
+        )
+        files += [Path(folder, name) for name in sorted(names) if name[0] != "."]
+    return files
+
+
+def is_recording(path: Path, suffixes: Sequence[str]) -> bool:
+    """Tell whether a file is a recording by its name: of a known format, and not called a hypnogram."""
+    words = re.split(r"[\s_.-]+", path.stem.casefold())
+    return path.suffix.casefold() in suffixes and not {words[0], words[-1]} & set(WORDS_OF_HYPNOGRAMS) - {"sleep"}
+
+
+def core_of(path: Path) -> str:
+    """Return what a recording's name has in common with its hypnogram's: P01_PSG, P01-hypnogram → p01."""
+    words = "|".join(sorted((*WORDS_OF_HYPNOGRAMS, *WORDS_OF_RECORDINGS), key=len, reverse=True))
+    stem, before = path.stem.casefold(), None
+    while stem != before:
+        before = stem
+        stem = re.sub(rf"^(?:{words})(?:[\s_.-]+|$)|(?:[\s_.-]+|^)(?:{words})$", "", stem).strip(" _.-")
+    return stem
+
+
+# ---- pairs ----
+
+
+def paired(root: Path, recordings: Sequence[Path], hypnograms: str, pattern: SubjectPattern | None) -> Iterator[Found]:
+    """Yield each recording of a folder with its hypnogram, its subject and its night."""
+    folders = {root, *(path.parent for path in recordings)}
+    searched = files_below(root) if len(recordings) > 1 or root not in {path.parent for path in recordings} else []
+    beside = (path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file())
+    candidates: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted({*searched, *beside} - set(recordings)):
+        if may_be_hypnogram(path, hypnograms):
+            candidates[core_of(path)].append(path)
+    cores = Counter(core_of(path) for path in recordings)
+    participants = participants_of(root)
+    for path in recordings:
+        core = core_of(path)
+        subject, night, told = whose(path, root, pattern, generic=not core or cores[core] > 1)
+        one = Found(
+            path,
+            subject=subject,
+            night=night,
+            below=path.parent.relative_to(root),
+            columns=participants.get(subject, {}),
+            told=told,
+        )
+        yield with_hypnogram(one, candidates[core], hypnograms, alone=bool(core) and cores[core] == 1)
+
+
+def may_be_hypnogram(path: Path, hypnograms: str) -> bool:
+    if hypnograms:
+        return fnmatch(path.name, hypnograms)
+    return path.suffix.casefold() in HYPNOGRAM_SUFFIXES and path.name[0] != "." and not path.name.endswith(OWN_STAGES)
+
+
+def with_hypnogram(one: Found, candidates: Sequence[Path], hypnograms: str, alone: bool) -> Found:
+    """Return a recording with its hypnogram: its data set's, else the one beside it, else, if that is clear, any."""
+    try:
+        named = None if hypnograms else hypnogram_beside(one.recording)
+    except InputError as error:
+        return replace(one, problem=str(error))
+    if named:
+        return replace(one, hypnogram=named)
+    beside = [path for path in candidates if path.parent == one.recording.parent]
+    fitting = beside or (list(candidates) if alone else [])
+    if len(fitting) > 1:
+        names = ", ".join(path.name for path in fitting)
+        return replace(one, problem=f"several hypnograms fit it by name ({names}); name one in a pairing table")
+    return replace(one, hypnogram=fitting[0]) if fitting else one
+
+
+# ---- subjects and nights ----
+
+
+class SubjectPattern:
+    """What recordings are called: text with {subject} and perhaps {night}, and * and ? as in a shell.
+
+    `{subject}_{night}` is a file's name without its suffix; `{subject}/night{night}` counts the folder too;
+    `{subject:3}{night:1}*` says how many characters each has.
+
+    Raises:
+        InputError: it has no {subject}, or something else in braces.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        parts = re.split(r"(\{[^{}]*\}|\*|\?)", text)
+        if sum(part.startswith("{subject") for part in parts) != 1 or sum("{" in part for part in parts) > 2:
+            raise InputError(f"--subject_pattern {text}: needs {{subject}}, once, as in {{subject}}_night{{night}}")
+        self.regex = re.compile("".join(map(self.translated, parts)))
+
+    def translated(self, part: str) -> str:
+        if part in ("*", "?"):
+            return "[^/]*" if part == "*" else "[^/]"
+        if not part.startswith("{"):
+            return re.escape(part)
+        named = re.fullmatch(r"\{(subject|night)(?::([1-9]\d?))?\}", part)
+        if not named:
+            raise InputError(f"--subject_pattern {self.text}: {part}; there are {{subject}}, {{night}}, {{subject:3}}")
+        return f"(?P<{named[1]}>[^/]{f'{{{named[2]}}}' if named[2] else '+?'})"
+
+    def match(self, path: Path) -> tuple[str, str]:
+        """Return the subject and the night, "" without one, of a recording.
+
+        Raises:
+            InputError: it is not called so.
+        """
+        parts = path.absolute().with_suffix("").parts
+        found = self.regex.fullmatch("/".join(parts[-1 - self.text.count("/") :]))
+        if not found:
+            raise InputError(f"{path}: does not fit --subject_pattern {self.text}; change it, or write a pairing table")
+        return found["subject"], found.groupdict().get("night") or ""
+
+
+def whose(path: Path, root: Path, pattern: SubjectPattern | None, generic: bool) -> tuple[str, str, str]:
+    """Return a recording's subject and night, and what told them; a `generic` name says nothing of the subject."""
+    if pattern:
+        return (*pattern.match(path), "pattern")
+    bids = BIDS_NAME.match(path.stem)
+    if bids:
+        night = "-".join(part for part in (bids["session"], bids["run"]) if part)
+        return bids["subject"], night, "BIDS"
+    if sleepedf := SLEEPEDF_NAME.match(path.stem):
+        return sleepedf["subject"], sleepedf["night"], "data set"
+    stem = core_of(path) if generic else path.stem
+    named = NIGHT_MARK.fullmatch(re.sub(r"(?i)[\s_.-]+(psg|eeg|raw)$", "", path.stem))
+    if named and named["subject"] and not generic:
+        return named["subject"], named["night"], "name"
+    folders = path.parent.relative_to(root).parts
+    if folders and (generic or named):
+        of_folder = NIGHT_MARK.fullmatch(folders[-1])
+        night = named["night"] if named else of_folder["night"] if of_folder else ""
+        of_subject = folders[:-1] if of_folder and not of_folder["subject"] and len(folders) > 1 else folders
+        return of_subject[-1], night, "folder"
+    return stem or path.stem, "", ""
+
+
+def participants_of(root: Path) -> dict[str, dict[str, str]]:
+    """Return what a BIDS root's participants.tsv says of each subject, by the subject's name without `sub-`."""
+    path = root / "participants.tsv"
+    if not path.is_file():
+        return {}
+    rows = [row for _, row in read_table(path, ("participant_id",))]
+    return {
+        row["participant_id"].removeprefix("sub-"): {
+            name: value for name, value in row.items() if name != "participant_id" and value not in ("", "n/a")
+        }
+        for row in rows
+    }

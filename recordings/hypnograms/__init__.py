@@ -1,0 +1,73 @@
+"""The hypnograms of experts, whatever the form: one small module a kind, and the list of kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from command import InputError
+from files import reader
+from recordings.edf import EXPORT_AGAIN
+from recordings.hypnogram import Hypnogram
+from recordings.hypnograms import columns, domino, lines, luna, marks, xml_files
+from recordings.hypnograms.labels import code_of
+from recordings.hypnograms.scoring import AS_IT_IS, Reading, Scoring, hypnogram_of
+from recordings.tables import text_of
+from sleepstage import UNKNOWN
+
+
+class Kind(NamedTuple):
+    """A kind of hypnogram: its name, its suffixes, what reads it, and what tells it from others with one of these."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    scored: Callable[[Path, Reading], Scoring]
+    is_it: Callable[[str], bool] | None = None
+
+
+KINDS = (
+    Kind("annotations of EDF+ and others", marks.SUFFIXES, marks.scored),
+    Kind("XML of NSRR or Profusion", (".xml",), xml_files.scored),
+    Kind("Luna's stages", (".eannot",), lines.scored),
+    Kind("Luna's annotations", (".annot",), luna.scored),
+    Kind("sleep profile of Domino", (".txt",), domino.scored, domino.is_domino),
+    Kind("a table", (".csv", ".tsv", ".txt"), columns.scored),
+)
+"""Of several kinds with one suffix, the first whose text it is; the last one takes what is left."""
+
+
+def kind_of(path: Path) -> Kind:
+    """Return the kind of a hypnogram.
+
+    Raises:
+        InputError: no such file, or no kind has its suffix.
+    """
+    suffix = path.suffix.casefold()
+    for kind in KINDS:
+        if suffix in kind.suffixes and (kind.is_it is None or kind.is_it(text_of(path))):
+            return kind
+    suffixes = ", ".join(dict.fromkeys(suffix for kind in KINDS for suffix in kind.suffixes))
+    raise InputError(f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are {suffixes}")
+
+
+@reader("a readable recording", EXPORT_AGAIN)
+def has_stages(recording: Path) -> bool:
+    """Tell whether there are stages among the annotations of a recording.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    suffix = recording.suffix.casefold()
+    labels = marks.scored(recording).labels if suffix in marks.SUFFIXES else ()
+    return any((code_of(label.text, {}, with_events=True) or UNKNOWN) >= 0 for label in labels)
+
+
+@reader("a readable hypnogram", EXPORT_AGAIN)
+def read_file(path: Path, reading: Reading = AS_IT_IS) -> Hypnogram:
+    """Read a hypnogram of any kind, in epochs of 30 s.
+
+    Raises:
+        InputError: as `kind_of`, the kind's reader, and `scoring.hypnogram_of`; the message names the file.
+    """
+    return hypnogram_of(path, kind_of(path).scored(path, reading), reading)
