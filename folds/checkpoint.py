@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -247,11 +247,11 @@ def load_source(folder: Path) -> Fold:
     """
     check_not_in_training(folder)
     if (folder / BEST).exists():
-        fold = own_fold(load_run(folder), folder)
+        best, digest = load_best(folder), sha256_of(folder / BEST)
         normalised = load_best(folder, NORMALISED) if (folder / NORMALISED).exists() else None
-        if normalised and normalised.global_step != fold.best.global_step:
+        if normalised and normalised.global_step != best.global_step:
             raise InputError(f"{folder / NORMALISED} is of another pass than {BEST}; delete it")
-        return replace(fold, normalised=normalised)
+        return Fold(load_run(folder), best, folder, NPZ, digest, normalised=normalised)
     where = folder.absolute()  # where a link lies counts, not where it leads
     if not published.checkpoint_in(folder):
         raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")
