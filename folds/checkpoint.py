@@ -240,18 +240,18 @@ def find_source(root: Path, dataset: Dataset, number: int) -> Path:
 
 
 def load_source(folder: Path) -> Fold:
-    """Read a finished fold of any data set, for its weights.
+    """Read a finished fold of any data set, for its weights; how sure they are does not matter here.
 
     Raises:
         InputError: there is no checkpoint, it cannot be used, or nothing says what it was trained on.
     """
     check_not_in_training(folder)
     if (folder / BEST).exists():
-        best, digest = load_best(folder), sha256_of(folder / BEST)
+        best = load_best(folder)
         normalised = load_best(folder, NORMALISED) if (folder / NORMALISED).exists() else None
         if normalised and normalised.global_step != best.global_step:
             raise InputError(f"{folder / NORMALISED} is of another pass than {BEST}; delete it")
-        return Fold(load_run(folder), best, folder, NPZ, digest, normalised=normalised)
+        return Fold(load_run(folder), best, folder, NPZ, sha256_of(folder / BEST), normalised=normalised)
     where = folder.absolute()  # where a link lies counts, not where it leads
     if not published.checkpoint_in(folder):
         raise InputError(f"{folder}: no checkpoint in it; name the folder of a fold that has one")

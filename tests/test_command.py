@@ -64,7 +64,12 @@ def stopped(number, body, setup="pass"):
     """Return the status and the errors of a command that gets a signal while it is in `body`."""
     program = ENDLESS.format(setup=setup, body=body)
     run = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests may run where it is ignored
     )
     try:
         assert run.stdout and run.stdout.readline() == "started\n"
