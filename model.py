@@ -25,6 +25,9 @@ FILTERS = 128
 BLOCK_EPOCHS = 100
 """Epochs that scoring computes at a time: a night costs its own length, rounded up to this."""
 
+CONVOLUTIONS = ("conv_1/", "crb/")
+"""How the names of their weights begin."""
+
 RECONSTRUCTION = {"crb/conv_d/kernel", "crb/conv_e/kernel"}
 """The weights of the reconstruction branch, which scoring does not compute."""
 
@@ -227,8 +230,9 @@ class Training:
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed")
         self.n_dropouts = 2 + settings.n_rnn_layers if dropout else 0
         named = self.network.named_weights()
-        self.pretrained = [weight for name, weight in named.items() if name.startswith(("conv_1", "crb"))]
-        self.trained = list(named.values())
+        self.pretrained = [weight for name, weight in named.items() if name.startswith(CONVOLUTIONS)]
+        frozen = CONVOLUTIONS if settings.freeze else ()
+        self.trained = [weight for name, weight in named.items() if not name.startswith(frozen)]
         self.pretrain_adam = adam(settings, self.pretrained)
         self.train_adam = adam(settings, self.trained, settings.clip_grad_value)
         self.average = {name: tf.Variable(w) for name, w in named.items()} if settings.weight_average else {}

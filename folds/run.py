@@ -30,6 +30,7 @@ BEFORE = {  # what folds were trained with before there was such a setting
     "warm_up": 0.0,
     "cosine": False,
     "weight_average": 0.0,
+    "freeze": False,
     "random_start": False,
     "augment_polarity": 0.0,
     "augment_gain": 0.0,

@@ -451,6 +451,14 @@ def test_a_robust_fold_goes_on_from_what_was_normalised(tune, train, tmp_path):
     assert status == 2 and "normalised.npz is of another pass than best_model.npz; delete it" in printed
 
 
+def test_frozen_convolutions_stay_and_the_rest_learns(tune, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer.History, "is_better", lambda *_: True)
+    assert tune(trained, "--freeze")[0] == 0
+    before, after = (weights(folder) for folder in (trained / "sleepedf" / "0", tmp_path / "output/sleepedf_tuned/0"))
+    for name, value in before.items():
+        assert np.array_equal(after[name], value) == name.startswith(("conv_1", "crb")), name
+
+
 def test_a_published_checkpoint_may_be_the_source(tune, tmp_path):
     from tests.generated import write_published as write
 
