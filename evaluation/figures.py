@@ -260,6 +260,6 @@ def learning_figure(curves: Sequence[Curve]) -> Figure:
             axes.set_xlabel("Pass")
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             axes.grid(color=PALE, linewidth=0.4)
-        panels[-1].plot([], [], "o", color=INK, fillstyle="none", linestyle="", label="kept")
-        panels[-1].legend(frameon=False, fontsize=7, loc="upper left")
+        panels[0].plot([], [], "o", color=INK, fillstyle="none", linestyle="", label="kept")
+        panels[0].legend(frameon=False, fontsize=7, loc="upper right")
     return figure
