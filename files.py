@@ -192,7 +192,8 @@ def in_words(error: Exception) -> str:
 def is_of_ours(error: BaseException) -> bool:
     """Tell whether the line that raised an error is one of this program's own."""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return PROGRAM_FOLDER in Path(frames[-1]).resolve().parents and "site-packages" not in frames[-1]
+    last = Path(frames[-1])  # of a compiled library it is the name of a file that is not here
+    return last.is_file() and PROGRAM_FOLDER in last.resolve().parents and "site-packages" not in frames[-1]
 
 
 def check_text(path: Path) -> None:

@@ -117,6 +117,8 @@ HISTORY_TYPES: dict[str, Any] = {
 
 
 NEEDED = ("phase", "pass_number", "global_step")
+LOSSES = {START: (), PRETRAIN: ("loss_rec",), TRAIN: ("loss_rec", "loss_ce", "loss_l2")}
+"""What a pass of each phase needs beside."""
 
 
 def save_history(folder: Path, passes: Sequence[Pass]) -> None:
@@ -153,8 +155,9 @@ def pass_of(row: Mapping[Any, Any]) -> Pass:
         raise ValueError(f"a pass without {', '.join(missing)}")
     if values["phase"] not in (START, PRETRAIN, TRAIN):
         raise ValueError(f"no phase {values['phase']!r}")
-    if values["phase"] != START and values.get("loss_rec") is None:
-        raise ValueError(f"a pass of phase {values['phase']} without loss_rec")
+    missing = [name for name in LOSSES[values["phase"]] if values.get(name) is None]
+    if missing:
+        raise ValueError(f"a pass of phase {values['phase']} without {', '.join(missing)}")
     return Pass(**values)  # type: ignore[arg-type]
 
 

@@ -378,3 +378,13 @@ def test_every_difference_in_shape_is_said_once(found, wanted):
     said = list(shape_differences(found, wanted))
     different = [name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name)]
     assert sorted(one.split()[0] for one in said) == different
+
+
+def test_a_mistake_in_a_compiled_library_is_not_ours(tmp_path, monkeypatch):
+    """Its frames have the names of files that are not here, relative to nothing: not to the program's folder."""
+    monkeypatch.chdir(files.PROGRAM_FOLDER)
+    file = tmp_path / "night.set"
+    file.write_bytes(b"x")
+    raising = compile("raise TypeError('Expecting matrix here')", "scipy/io/matlab/_mio5_utils.pyx", "exec")
+    with pytest.raises(InputError, match="Expecting matrix here"), files.readable(file, "a readable file", "copy it"):
+        exec(raising)

@@ -145,8 +145,8 @@ passes = st.builds(
     pass_number=st.integers(1, 1000),
     global_step=st.integers(0, 10**9),
     loss_rec=numbers,
-    loss_ce=maybe,
-    loss_l2=maybe,
+    loss_ce=numbers,
+    loss_l2=numbers,
     train_accuracy=maybe,
     valid_accuracy=maybe,
     valid_macro_f1=maybe,
@@ -162,7 +162,15 @@ def test_history_reads_back_to_the_bit(tmp_path_factory, history):
     assert load_history(folder) == history
 
 
-@pytest.mark.parametrize("content", ["phase,pass_number\ntrain,one\n", "phase,pass_number\ntrain,1\n", "a,b\n1,2\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "phase,pass_number\ntrain,one\n",
+        "phase,pass_number\ntrain,1\n",
+        "phase,pass_number,global_step,loss_rec,loss_ce,loss_l2\ntrain,1,10,0.5,,0.1\n",
+        "a,b\n1,2\n",
+    ],
+)
 def test_a_damaged_history_is_refused(tmp_path, content):
     (tmp_path / HISTORY).write_text(content)
     with pytest.raises(

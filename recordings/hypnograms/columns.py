@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from command import InputError
+from command import InputError, one_line
 from files import load_json
 from recordings.hypnograms import lines
 from recordings.hypnograms.labels import code_of
@@ -80,9 +80,10 @@ def headless(path: Path, rows: Sequence[Row]) -> dict[str, int]:
     cells = rows[0][1]
     if len(cells) == 3 and all(map(is_number, cells[:2])) and not is_number(cells[2]):
         return {"onset": 0, "duration": 1, "stage": 2}
+    shown = one_line(", ".join(cells))[:80]
     raise InputError(
-        f"{path}: no column of stages among {', '.join(cells)[:80]}; call it stage in the first line, with onset and "
-        "duration if there are such, or name it with --columns stage=NAME"
+        f"{path}: no column of stages among {shown}; call it stage in the first line, with onset and duration if there "
+        "are such, or name it with --columns stage=NAME"
     )
 
 

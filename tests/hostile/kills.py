@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -109,11 +110,17 @@ def picture(path: Path) -> bytes:
     return content
 
 
+def report(path: Path) -> str:
+    """Return a report without the moment at which it was made."""
+    return re.sub(r"Created on [\d: -]+", "", path.read_text(encoding="utf-8"))
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     ".npz": arrays,
     ".json": lambda path: json.loads(path.read_text(encoding="utf-8")),
     ".csv": table,
     ".png": picture,
+    ".html": report,
 }
 
 
