@@ -116,7 +116,7 @@ HISTORY_TYPES: dict[str, Any] = {
 }
 
 
-NEEDED = ("phase", "pass_number", "global_step")
+NEEDED = ("phase", "pass_number", "global_step", "seconds")
 LOSSES = {START: (), PRETRAIN: ("loss_rec",), TRAIN: ("loss_rec", "loss_ce", "loss_l2")}
 """What a pass of each phase needs beside."""
 
