@@ -25,7 +25,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
 from augmentation import changed_nights
-from command import InputError, command, log, log_to_terminal, new_parser
+from command import InputError, command, counted, log, log_to_terminal, new_parser
 from config import Settings
 from data import Batch, Night, Step, batch_nights, load_night, prefetched
 from device import choose_device, give_back_memory, start_tensorflow
@@ -102,6 +102,7 @@ class FoldTraining:
         self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
         self.settings, self.source, self.on_disk = run.settings, source, on_disk
         self.history = History(run.settings)
+        self.loaded: dict[str, list[Night]] = {}
 
     # ---- the loop ----
 
@@ -280,8 +281,15 @@ class FoldTraining:
             log.info("warning: fold %d: these weights have seen the subjects of its test nights %s", fold, seen)
 
     def load(self, *parts: str) -> list[Night]:
-        """Return the nights of some parts of the split."""
-        paths = [path for part in parts for path in paths_of(self.run.subjects[part], self.nights)]
+        """Return the nights of some parts of the split, each read once."""
+        for part in parts:
+            if part not in self.loaded:
+                self.loaded[part] = self.read(part)
+        return [night for part in parts for night in self.loaded[part]]
+
+    def read(self, part: str) -> list[Night]:
+        """Read the nights of a part of the split, and say what is suspicious about their signals."""
+        paths = paths_of(self.run.subjects[part], self.nights)
         size, rate, change = self.settings.input_size, self.settings.sampling_rate, self.run.conditioning.of_nights()
         nights = [load_night(path, size, rate, self.on_disk, change) for path in paths]
         for night in nights:
@@ -391,7 +399,7 @@ def check_nights(
             log.info("warning: %s", words)
             n_found += 1
     if thoroughly:
-        log.info("%d nights checked: %s", len(paths), f"{n_found} warnings" if n_found else "nothing suspicious")
+        log.info("%d nights checked: %s", len(paths), counted(n_found, "warning") if n_found else "nothing suspicious")
     return n_found
 
 
