@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from config import Settings
+from config import AUGMENTATIONS, Settings
 from data import Night
 from sleepstage import EPOCH_SECONDS
 
@@ -109,7 +109,7 @@ class Change:
             x = np.roll(x, int(draw.integers(-abs(self.shift), abs(self.shift) + 1)), axis=1)
         pieces = x.reshape(1, -1) if whole else x  # (epoch, sample) -> (stretch, sample)
         if self.is_filter:
-            pieces = filtered(pieces, rate, self)
+            pieces = filtered(pieces, self.gain_at(np.fft.rfftfreq(pieces.shape[1], 1 / rate)))
         elif self.factor != 1:
             pieces = pieces * np.float32(self.factor)
         if self.noise:
@@ -122,11 +122,10 @@ def log_uniform(draw: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(draw.uniform(np.log(low), np.log(high))))
 
 
-def filtered(x: Signal, rate: float, change: Change) -> Signal:
-    """Return (stretch, sample) with every frequency multiplied by what a change says; the ends of a stretch meet."""
+def filtered(x: Signal, gain: Signal) -> Signal:
+    """Return (stretch, sample) with each frequency multiplied by its gain; the ends of a stretch meet."""
     from scipy.fft import irfft, rfft
 
-    gain = change.gain_at(np.fft.rfftfreq(x.shape[1], 1 / rate))
     return irfft(rfft(x, axis=1) * gain, x.shape[1], axis=1)  # type: ignore[no-any-return]
 
 
@@ -134,13 +133,11 @@ def coloured_noise(
     draw: np.random.Generator, shape: tuple[int, ...], rate: float, level: float, colour: float
 ) -> Signal:
     """Return Gaussian noise (stretch, sample) of `level` µV, whose power falls with f to the power of `colour`."""
-    from scipy.fft import irfft, rfft
-
     white = draw.standard_normal(shape, np.float32)
     frequency = np.fft.rfftfreq(shape[1], 1 / rate)
     amplitude = np.maximum(frequency, frequency[1]) ** (-colour / 2)
-    noise = irfft(rfft(white, axis=1) * amplitude.astype(np.float32), shape[1], axis=1)
-    return noise * np.float32(level / noise.std())  # type: ignore[no-any-return]
+    noise = filtered(white, amplitude.astype(np.float32))
+    return noise * np.float32(level / noise.std())
 
 
 def with_gaps(x: Signal, draw: np.random.Generator, rate: float, share: float) -> Signal:
@@ -186,8 +183,7 @@ class ChangedSignal:
 
 def is_used(settings: Settings) -> bool:
     """Tell whether a run changes its training nights at all."""
-    names = [name for name in Settings.__dataclass_fields__ if name.startswith("augment_")]
-    return settings.random_start or any(getattr(settings, name) for name in names)
+    return settings.random_start or any(getattr(settings, name) for name in AUGMENTATIONS)
 
 
 def changed_nights(nights: Sequence[Night], settings: Settings, seed: tuple[int, ...]) -> list[Night]:

@@ -160,6 +160,8 @@ ROBUST: dict[str, Any] = {
 
 # ---- nothing to edit below: how the values above are checked and become options ----
 
+AUGMENTATIONS = tuple(field.name for field in fields(Settings) if field.name.startswith("augment_"))
+
 
 @dataclass(frozen=True)
 class Setting:

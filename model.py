@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import nn
 import normalisation
 from command import InputError
-from config import Settings
+from config import AUGMENTATIONS, Settings
 from data import Batch
 from files import Arrays, shape_differences
 from normalisation import Normaliser
@@ -390,9 +390,9 @@ class Training:
         """Move the average towards the weights; at first faster, so that it soon forgets where they started."""
         steps = tf.cast(self.train_adam.iterations, tf.float32)
         decay = tf.minimum(self.settings.weight_average, (1 + steps) / (10 + steps))
-        for name, weight in self.network.named_weights().items():
-            if self.average:
-                self.average[name].assign(decay * self.average[name] + (1 - decay) * weight)
+        weights = self.network.named_weights()
+        for name, average in self.average.items():
+            average.assign(decay * average + (1 - decay) * weights[name])
 
     def losses(
         self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
@@ -533,7 +533,7 @@ NOT_COMPILED = (
     "learning_rate",
     "warm_up",
     "cosine",
-    *(name for name in Settings.__dataclass_fields__ if name.startswith("augment_")),
+    *AUGMENTATIONS,
 )
 """The settings that change nothing of the compiled steps."""
 

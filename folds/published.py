@@ -44,10 +44,30 @@ SHAPES: dict[str, tuple[int, ...]] = {
 
 VERSIONS = {"tensorflow": "1"}  # all that is known of the program that made them
 
-SETTINGS = {
+AS_PUBLISHED = {
     "recipe": "published",
     "high_pass": 0.0,
     "amplitude": (0.0,),
+    "dropout": (0.5, 0.5, 0.5),
+    "normalise": False,
+    "weight_decay": 0.0,
+    "warm_up": 0.0,
+    "cosine": False,
+    "weight_average": 0.0,
+    "freeze": False,
+    "random_start": False,
+    "augment_polarity": 0.0,
+    "augment_gain": 0.0,
+    "augment_shift": 0.0,
+    "augment_tilt": 0.0,
+    "augment_band": 0.0,
+    "augment_noise": 0.0,
+    "augment_drop": 0.0,
+}
+"""What the published program does, and this one did, where there is a setting now; config.py may say something else."""
+
+SETTINGS = {
+    **AS_PUBLISHED,
     "sampling_rate": 100,
     "input_size": 3000,
     "n_rnn_layers": 1,

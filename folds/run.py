@@ -20,26 +20,6 @@ from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 
 SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
-BEFORE = {  # what folds were trained with before there was such a setting
-    "recipe": "published",
-    "high_pass": 0.0,
-    "amplitude": (0.0,),
-    "dropout": (0.5, 0.5, 0.5),
-    "normalise": False,
-    "weight_decay": 0.0,
-    "warm_up": 0.0,
-    "cosine": False,
-    "weight_average": 0.0,
-    "freeze": False,
-    "random_start": False,
-    "augment_polarity": 0.0,
-    "augment_gain": 0.0,
-    "augment_shift": 0.0,
-    "augment_tilt": 0.0,
-    "augment_band": 0.0,
-    "augment_noise": 0.0,
-    "augment_drop": 0.0,
-}
 
 
 @dataclass(frozen=True)
@@ -201,7 +181,7 @@ def run_of(stored: Mapping[str, Any]) -> Run:
         adapted = published.CONDITIONING.get(values["db"])
     origin = stored.get("init_from")  # folds of before there was such a thing do not have it
     init_from = Origin(**{name: origin[name] for name in ORIGIN_FORMS}, run=run_of(origin["run"])) if origin else None
-    settings = {**BEFORE, **values["settings"]}
+    settings = {**published.AS_PUBLISHED, **values["settings"]}
     for name in SETTINGS_OF_OLD:
         settings.pop(name, None)
     if unknown := settings.keys() - Settings.__dataclass_fields__.keys():

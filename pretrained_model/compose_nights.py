@@ -54,11 +54,16 @@ def same_stage(y: NDArray[np.int32]) -> Epochs:
     return chosen
 
 
+def around(y: NDArray[np.int32], n_pieces: int) -> Epochs:
+    """Return (epoch, piece): the epochs around each one, as many as there are pieces."""
+    first = -((n_pieces - 1) // 2)
+    clipped: Epochs = (np.arange(len(y))[:, np.newaxis] + np.arange(first, first + n_pieces)).clip(0, len(y) - 1)
+    return clipped
+
+
 def neighbours(y: NDArray[np.int32]) -> Epochs:
     """Return (epoch, 6): the two epochs before, the epoch, the three after; the first and last stand in beyond them."""
-    around = np.arange(len(y))[:, np.newaxis] + np.arange(-2, 4)
-    clipped: Epochs = around.clip(0, len(y) - 1)
-    return clipped
+    return around(y, PIECES)
 
 
 WAYS: dict[str, Callable[[NDArray[np.int32]], Epochs]] = {
@@ -90,13 +95,6 @@ def drawn_alike(y: NDArray[np.int32], n_pieces: int, draw: np.random.Generator) 
             others = np.resize(draw.permutation(nearest) if len(nearest) else [epoch], n_pieces - 1)
             chosen[epoch] = np.sort([epoch, *others])
     return chosen
-
-
-def around(y: NDArray[np.int32], n_pieces: int) -> Epochs:
-    """Return (epoch, piece): the epochs around each one, as many as there are pieces."""
-    first = -((n_pieces - 1) // 2)
-    clipped: Epochs = (np.arange(len(y))[:, np.newaxis] + np.arange(first, first + n_pieces)).clip(0, len(y) - 1)
-    return clipped
 
 
 def smoothly_joined(pieces: NDArray[np.float32], draw: np.random.Generator) -> NDArray[np.float32]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from command import InputError, log
+from command import InputError
 from folds.checkpoint import Fold
 from recordings.datasets import Dataset, known_subject, night_name
 from recordings.opening import open_recording
 from scoring.staged import StagedRecording
 from scoring.staging import Request, content_at, stage_recording, trained_channels
-from scoring.test_nights import TestNight
+from scoring.test_nights import TestNight, stage_if_possible
 
 
 def stage_other_nights(
@@ -37,19 +38,15 @@ def stage_other_nights(
         raise InputError("there is no night to score; prepare some")
     left_out: dict[str, str] = {}
     bar = tqdm(paths, unit="night", leave=False, disable=None)
-    staged = [one for path in bar if (one := stage_if_possible(path, folds, left_out))]
+    tried = (stage_if_possible(path, left_out, partial(stage_as_recording, path, folds)) for path in bar)
+    staged = [one for one in tried if one]
     if not staged:
         raise InputError(next(iter(left_out.values())))
     return staged, left_out
 
 
-def stage_if_possible(path: Path, folds: Sequence[Fold], left_out: dict[str, str]) -> StagedRecording | None:
-    try:
-        return stage_recording(open_recording(path), folds, Request())
-    except InputError as error:
-        log.info("%s is left out: %s", path.stem, error)
-        left_out[path.stem] = str(error)
-        return None
+def stage_as_recording(path: Path, folds: Sequence[Fold]) -> StagedRecording:
+    return stage_recording(open_recording(path), folds, Request())
 
 
 def with_experts(staged: Iterable[StagedRecording], dataset: Dataset | None = None) -> list[TestNight]:

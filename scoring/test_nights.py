@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,7 +107,10 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
         stager = stager_of(fold)
         paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
-        staged = [stage_if_possible(stager, fold, subject, path, left_out) for subject, path in bar]
+        staged = [
+            stage_if_possible(path, left_out, partial(stage_test_night, stager, fold, subject, path))
+            for subject, path in bar
+        ]
         of_fold = [night for night in staged if night]
         log.info("%s", fold_line(fold, of_fold))
         tested += of_fold
@@ -115,11 +119,13 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
     return tested, left_out
 
 
-def stage_if_possible(
-    stager: Stager, fold: Fold, subject: int, path: Path, left_out: dict[str, str]
-) -> TestNight | None:
+T = TypeVar("T")
+
+
+def stage_if_possible(path: Path, left_out: dict[str, str], stage: Callable[[], T]) -> T | None:
+    """Return what `stage` makes of a night; None where that fails: why is said, and put into `left_out`."""
     try:
-        return stage_test_night(stager, fold, subject, path)
+        return stage()
     except InputError as error:
         log.info("%s is left out: %s", path.stem, error)
         left_out[path.stem] = str(error)
