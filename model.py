@@ -453,10 +453,16 @@ def adam(settings: Settings, weights: list[Any], clip: float | None = None) -> A
 
 
 class Stager:
-    """Stages whole nights with a network, `BLOCK_EPOCHS` epochs at a time; compiled once."""
+    """Stages whole nights with a network, some epochs at a time; compiled once.
 
-    def __init__(self, network: RecSleepNet) -> None:
+    Args:
+        network: the network.
+        n_epochs: how many it computes at a time; 1 for a stream, of which one comes at a time.
+    """
+
+    def __init__(self, network: RecSleepNet, n_epochs: int = BLOCK_EPOCHS) -> None:
         self.network = network
+        self.n_epochs = n_epochs
         self.compiled = compiled(network.call)
 
     def compile(self) -> None:
@@ -470,18 +476,18 @@ class Stager:
     def go_on(self, x: NDArray[np.float32], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
         """Return the logits of a part of a night, (epoch, stage), and the state after it.
 
-        It is as if the night were staged at once; fastest with a multiple of `BLOCK_EPOCHS`.
+        It is as if the night were staged at once; fastest with a multiple of `n_epochs`.
 
         Args:
             x: (epoch, sample) in µV.
             state: after the epoch before; (layer, 2, night, unit), of one night.
         """
         blocks = []
-        for start in range(0, len(x), BLOCK_EPOCHS):
-            block = x[start : start + BLOCK_EPOCHS]
-            missing = BLOCK_EPOCHS - len(block)
+        for start in range(0, len(x), self.n_epochs):
+            block = x[start : start + self.n_epochs]
+            missing = self.n_epochs - len(block)
             padded = np.pad(block, ((0, missing), (0, 0)))[np.newaxis]  # (epoch, sample) -> (night, epoch, sample)
-            mask = np.arange(BLOCK_EPOCHS)[np.newaxis] < len(block)
+            mask = np.arange(self.n_epochs)[np.newaxis] < len(block)
             logits, state = self.compiled(padded, mask, state)
             blocks.append(logits[0, : len(block)])
         return np.concatenate(blocks), state
@@ -509,16 +515,18 @@ def compiled(steps: Callable[..., Any]) -> Any:
     return tf.function(steps, jit_compile=True, autograph=False)
 
 
-def compiled_stager(settings: Settings) -> Stager:
-    """Return a stager for networks of these settings; settings that give the same network share one."""
+def compiled_stager(settings: Settings, n_epochs: int = BLOCK_EPOCHS) -> Stager:
+    """Return a stager for networks of these settings, `n_epochs` at a time; settings that give the same network share
+    one."""
     names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "mixed_precision")
     not_conditioned: dict[str, Any] = {"high_pass": 0.0, "amplitude": (0.0,)}  # no network knows of it
-    return stager_of_network(Settings(**not_conditioned, **{name: getattr(settings, name) for name in names}))
+    network = Settings(**not_conditioned, **{name: getattr(settings, name) for name in names})
+    return stager_of_network(network, n_epochs)
 
 
 @lru_cache(maxsize=4)
-def stager_of_network(settings: Settings) -> Stager:
-    return Stager(RecSleepNet(settings))
+def stager_of_network(settings: Settings, n_epochs: int) -> Stager:
+    return Stager(RecSleepNet(settings), n_epochs)
 
 
 NOT_COMPILED = (

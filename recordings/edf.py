@@ -42,13 +42,17 @@ EXPORT_AGAIN = "copy or export it again"
 
 
 @reader("a readable EDF file", EXPORT_AGAIN)
-def open_edf(path: Path) -> Recording:
+def open_edf(path: Path, growing: bool = False) -> Recording:
     """Open an EDF or BDF file; an EDF+ file of annotations alone has no signals.
+
+    Args:
+        path: the file.
+        growing: it is still being written: what its header says of its length does not count.
 
     Raises:
         InputError: no such file, no EDF, or shorter than its header says.
     """
-    parsed, fields, records = read_header(path)
+    parsed, fields, records = read_header(path, growing)
     labels = [one_line(label) for label in fields["label"]]
     signals: Sequence[Any] = parsed.signals  # EdfSignal or BdfSignal
     ordinary = [i for i, label in enumerate(labels) if label not in ANNOTATIONS]
@@ -137,10 +141,10 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
 
 
 @reader("a readable EDF file", EXPORT_AGAIN)
-def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
+def read_header(path: Path, growing: bool = False) -> tuple[Edf | Bdf, Fields, Records]:
     """Return what edfio makes of a header, the header's own fields, and where the records are.
 
-    What lies behind the header's count of records is left out.
+    What lies behind the header's count of records is left out, unless the file is still growing.
 
     Raises:
         InputError: no such file, no EDF, or shorter than its header says.
@@ -167,12 +171,12 @@ def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
     state = state_of(path)
     there = (state.size - len(fixed + block)) // (sum(lengths) * width)
     parsed = parsed_by_edfio(fixed + block, fields["label"], lengths, width)
-    if there < promised:
+    if there < promised and not growing:
         raise InputError(
             f"{path}: cut short: its header promises {promised} records of {seconds:g} s, "
             f"{there} are there; {EXPORT_AGAIN}"
         )
-    n_records = there if promised < 0 else promised
+    n_records = there if promised < 0 or growing else promised
     return parsed, fields, Records(state, len(fixed + block), n_records, lengths, width, own)
 
 

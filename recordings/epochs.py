@@ -123,14 +123,27 @@ def epochs_of(signal: RawSignal, blocks: Sequence[Block], first_second: float) -
     for block in blocks:
         into = slice(done, done + block.n_epochs)
         raw = signal.read(block.first_sample, block.last_sample)
-        resampled = resample(raw, signal.rate)[block.skip :][: block.n_epochs * EPOCH_SAMPLES]
-        x[into] = resampled.reshape(block.n_epochs, EPOCH_SAMPLES)  # (sample,) -> (epoch, sample)
-        flat[into], clipped[into] = np.transpose([faults(part) for part in raw_epochs(raw, block, signal.rate)])
+        x[into], flat[into], clipped[into] = cut(raw, block, signal.rate)
         done = into.stop
     n_epochs = int(recorded[-1]) + 1 if n_recorded else 0
     finite = np.isfinite(x.sum(axis=1, dtype=np.float64))
     # Formats of floating-point numbers write "not a number" where there is no signal.
     return Epochs(x, recorded, n_epochs, flat, clipped, first_second).only(finite)
+
+
+def cut(
+    raw: NDArray[np.float32], block: Block, rate: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return the epochs of a block, (epoch, sample) at 100 Hz, and of each whether it is flat, and its clipped share.
+
+    Args:
+        raw: (sample,) µV at `rate` Hz, all that the block asks for.
+        block: which epochs these samples give.
+        rate: Hz.
+    """
+    resampled = resample(raw, rate)[block.skip :][: block.n_epochs * EPOCH_SAMPLES]
+    flat, clipped = np.transpose([faults(part) for part in raw_epochs(raw, block, rate)])
+    return resampled.reshape(block.n_epochs, EPOCH_SAMPLES), flat, clipped  # (sample,) -> (epoch, sample)
 
 
 @dataclass(frozen=True)
@@ -152,21 +165,49 @@ class Block:
 
 def plan_blocks(signal: RawSignal, part: Stretch, first_second: float) -> Iterator[Block]:
     """Divide a stretch into blocks whose resampled epochs are those of the whole stretch, resampled at once."""
-    ratio = resampling(signal.rate)
-    up, down = ratio.numerator, ratio.denominator
     start, end = (round(second * signal.rate) for second in (part.offset, part.offset + part.seconds))
     end = min(end, signal.n_samples)
-    at = round((part.onset - first_second) * TARGET_RATE)  # where its first sample lies on the grid, at 100 Hz
-    first = max(0, -(-at // EPOCH_SAMPLES))
-    last = (at + -(-(end - start) * up // down)) // EPOCH_SAMPLES
-    context = -(-(10 * max(up, down) // up + 1) // down) * down  # SciPy's filter reaches so far to either side
+    placed = Placed(resampling(signal.rate), round((part.onset - first_second) * TARGET_RATE))
+    last = placed.last_epoch(end - start)
     step = max(1, int(SAMPLES_AT_A_TIME // (EPOCH_SECONDS * signal.rate)))
-    for epoch in range(first, last, step):
-        n_epochs = min(step, last - epoch)
-        offset = epoch * EPOCH_SAMPLES - at  # of the block's first sample at 100 Hz, in the stretch
-        before = max(0, offset // up * down - context)  # a multiple of `down`: a whole sample at 100 Hz
+    for epoch in range(placed.first_epoch, last, step):
+        block = placed.block(epoch, min(step, last - epoch))
+        yield replace(block, first_sample=start + block.first_sample, last_sample=min(end, start + block.last_sample))
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a stretch lies on the grid of epochs.
+
+    Attributes:
+        ratio: what its rate is multiplied by to give 100 Hz.
+        at: where its first sample lies on the grid, at 100 Hz.
+    """
+
+    ratio: Fraction
+    at: int
+
+    @property
+    def first_epoch(self) -> int:
+        """The first epoch that is wholly in the stretch."""
+        return max(0, -(-self.at // EPOCH_SAMPLES))
+
+    def last_epoch(self, n_samples: int) -> int:
+        """Return the end (half-open) of the epochs that are wholly in a stretch of so many samples."""
+        return (self.at + -(-n_samples * self.ratio.numerator // self.ratio.denominator)) // EPOCH_SAMPLES
+
+    def block(self, epoch: int, n_epochs: int) -> Block:
+        """Return what to read for some epochs, in samples from the stretch's first one; they may reach beyond its end.
+
+        The first sample is a multiple of what makes whole samples at 100 Hz, so that the samples that a filter gives
+        do not depend on how a stretch is cut.
+        """
+        up, down = self.ratio.numerator, self.ratio.denominator
+        context = -(-(10 * max(up, down) // up + 1) // down) * down  # SciPy's filter reaches so far to either side
+        offset = epoch * EPOCH_SAMPLES - self.at  # of the block's first sample at 100 Hz, in the stretch
+        before = max(0, offset // up * down - context)
         after = -(-(offset + n_epochs * EPOCH_SAMPLES) * down // up) + context
-        yield Block(epoch, n_epochs, start + before, min(end, start + after), offset - before * up // down)
+        return Block(epoch, n_epochs, before, after, offset - before * up // down)
 
 
 def raw_epochs(raw: NDArray[np.float32], block: Block, rate: float) -> Iterator[NDArray[np.float32]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -140,7 +140,7 @@ def quality(parts: Parts, seen: Seen, marks: Sequence[Mark] = ()) -> Quality:
     }
     unusable = faults | {"clipped": epochs.clipped >= CLIPPED_LIMIT}
     bad = np.any(list(unusable.values()), axis=0)
-    reason = dead(seen.stds, unusable, bad) or no_eeg(chosen(parts, ~bad), power[~bad])
+    reason = dead(seen.stds, unusable, bad) or no_eeg(power[~bad], lambda: spikes(chosen(parts, ~bad)))
     if reason:
         faults["no EEG"] = np.ones(len(bad), bool)
     return Quality(faults, ~bad & (not reason), reason)
@@ -200,12 +200,12 @@ def dead(stds: NDArray[np.float32], faults: dict[str, NDArray[np.bool_]], bad: N
     )
 
 
-def no_eeg(parts: Parts, power: NDArray[np.float32]) -> str:
+def no_eeg(power: NDArray[np.float32], spikes: Callable[[], float]) -> str:
     """Say why the good epochs of a channel are no EEG; "" where nothing speaks against it, or there are too few.
 
     Args:
-        parts: the epochs.
         power: (epoch, frequency) their spectrum.
+        spikes: returns the excess kurtosis that nine of ten exceed; it is only called where that matters.
     """
     if len(power) < LEAST_JUDGED:
         return ""
@@ -215,14 +215,18 @@ def no_eeg(parts: Parts, power: NDArray[np.float32]) -> str:
         return "no EEG by its spectrum, which does not fall with frequency: noise, hum or EMG?"
     if np.median(faster / broad) < FASTER_SHARE:
         return f"no EEG by its spectrum, with hardly anything above {FASTER[0]:g} Hz: respiration or temperature?"
-    if np.median(np.sqrt(broad)) > HEART_STD and spikes(parts) > HEART_KURTOSIS:
+    if np.median(np.sqrt(broad)) > HEART_STD and spikes() > HEART_KURTOSIS:
         return "no EEG by its shape, large spikes in nearly every epoch: ECG?"
     return ""
 
 
 def spikes(parts: Parts) -> float:
     """Return the excess kurtosis that nine epochs in ten exceed."""
-    return float(np.percentile(np.concatenate([kurtosis(part.x) for part in parts()]), 10))
+    return nine_in_ten_exceed(np.concatenate([kurtosis(part.x) for part in parts()]))
+
+
+def nine_in_ten_exceed(values: NDArray[np.float64]) -> float:
+    return float(np.percentile(values, 10))
 
 
 def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -60,11 +60,16 @@ class Request:
 # ---- networks ----
 
 
-def stager_of(fold: Fold) -> Stager:
-    """Return the compiled network with a fold's weights; another fold of the same sizes has it no more."""
-    from model import compiled_stager
+def stager_of(fold: Fold, one_by_one: bool = False) -> Stager:
+    """Return the compiled network with a fold's weights; another fold of the same sizes has it no more.
 
-    stager = compiled_stager(fold.run.settings)
+    Args:
+        fold: the fold.
+        one_by_one: compiled for one epoch at a time, for a stream.
+    """
+    from model import BLOCK_EPOCHS, compiled_stager
+
+    stager = compiled_stager(fold.run.settings, 1 if one_by_one else BLOCK_EPOCHS)
     stager.network.assign(fold.best.weights, str(fold.folder))
     return stager
 
@@ -313,12 +318,22 @@ def chosen_channels(
             found = [first]
     except InputError as error:
         raise InputError(f"{opened.place}: {error}") from error
-    wanted = " or ".join(trained)
-    return found, passed_over + tuple(
-        f"channel {one.label} {'is not' if request.channels else 'stands in for'} {wanted}, "
+    return found, passed_over + other_than(trained, [one.label for one in found], bool(request.channels))
+
+
+def other_than(trained: Sequence[str], labels: Sequence[str], asked: bool) -> tuple[str, ...]:
+    """Return a warning for each channel that is not one of those that folds were trained on.
+
+    Args:
+        trained: the names of those.
+        labels: the names of the channels that are staged.
+        asked: the user asked for them by name.
+    """
+    return tuple(
+        f"channel {label} {'is not' if asked else 'stands in for'} {' or '.join(trained)}, "
         "on which the checkpoint was trained: expect more errors"
-        for one in found
-        if not any(same_channel(one.label, name) for name in trained)
+        for label in labels
+        if not any(same_channel(label, name) for name in trained)
     )
 
 

@@ -12,7 +12,7 @@ from scipy.signal import butter, resample_poly, sosfilt
 
 from recordings.epochs import Epochs, epochs_in_parts, faults
 from recordings.recording import Mark, RawSignal, Stretch
-from scoring.quality import SAMPLED_EPOCHS, look_at, marked_bad, no_eeg, quality, sampled, sampled_reason
+from scoring.quality import SAMPLED_EPOCHS, look_at, marked_bad, no_eeg, quality, sampled, sampled_reason, spikes
 from scoring.spectrum import spectrum
 from simulate import simulate_eeg, simulate_stages
 
@@ -252,7 +252,7 @@ def test_no_real_night_is_refused_nor_any_ten_epochs_of_it(real):
         good, number = epochs.only(found.good), np.arange(np.count_nonzero(found.good))
         for first in range(0, len(good.x) - 9, 10):
             ten = good.only((number >= first) & (number < first + 10))
-            assert no_eeg(all_of(ten), spectrum(ten.x)) == "", (name, first)
+            assert no_eeg(spectrum(ten.x), lambda ten=ten: spikes(all_of(ten))) == "", (name, first)
         n_nights += 1
     assert n_nights == 33 + 1 + 1 + 18
 
