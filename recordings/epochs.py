@@ -203,10 +203,11 @@ class Placed:
         do not depend on how a stretch is cut.
         """
         up, down = self.ratio.numerator, self.ratio.denominator
-        context = -(-(10 * max(up, down) // up + 1) // down) * down  # SciPy's filter reaches so far to either side
+        reach = 10 * max(up, down) // up + 1  # samples; SciPy's filter reaches so far to either side
+        context = -(-reach // down) * down
         offset = epoch * EPOCH_SAMPLES - self.at  # of the block's first sample at 100 Hz, in the stretch
         before = max(0, offset // up * down - context)
-        after = -(-(offset + n_epochs * EPOCH_SAMPLES) * down // up) + context
+        after = -(-(offset + n_epochs * EPOCH_SAMPLES) * down // up) + reach
         return Block(epoch, n_epochs, before, after, offset - before * up // down)
 
 
