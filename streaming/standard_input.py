@@ -105,9 +105,7 @@ def numbers_of_lines(content: bytes) -> tuple[Samples, bytes]:
     numbers = [number_of(line) for line in lines if line.strip()]
     if bad := [line for line in lines if line.strip() and number_of(line) is None]:
         shown = one_line(bad[0][:30].decode("latin-1").strip())
-        log.info(
-            "note: standard input: %s no number, the first is %s: missing samples", counted(len(bad), "line"), shown
-        )
+        log.info("note: standard input: %s without a number, first %s: missing", counted(len(bad), "line"), shown)
     return np.array([np.nan if number is None else number for number in numbers], np.float32), rest
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,7 +45,7 @@ def streams(draw):
         part = noise(draw(st.integers(1, int(100 * rate))), seed)
         stretches.append((at, part))
         edges = sorted({0, len(part), *draw(st.lists(st.integers(0, len(part)), max_size=6))})
-        pieces += [Piece(at + a, part[np.newaxis, a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+        pieces += [Piece(at + a, part[np.newaxis, a:b]) for a, b in pairwise(edges)]
         at += len(part) + 1
     return rate, stretches, pieces
 
