@@ -258,7 +258,6 @@ HIGH_PASS = 0.2
 signals hardly change. On a night of another laboratory the published weights score best from 0.1 to 0.5 Hz, those in
 the box up to 0.2 Hz."""
 
-ORDER = 2  # of the Butterworth filter that goes over the signal twice
 KNOT = 25  # samples from one value of the baseline to the next: 4 Hz
 
 
@@ -371,31 +370,6 @@ def low_passed(knots: NDArray[np.float64], cutoff: float) -> NDArray[np.float64]
     y += np.einsum("gs,sk->gk", np.array(before), np.stack([from_last, from_second]))
     filtered: NDArray[np.float64] = y.reshape(-1)[: len(knots)]
     return filtered
-
-
-class StreamHighPass:
-    """The same filter for a signal that is still being recorded: it sees the past only.
-
-    It is the Butterworth high-pass twice forwards, so that its amplitude response is that of `high_passed`; its delay
-    is not 0. What it has seen is carried from call to call: how a stream is cut makes no difference.
-    """
-
-    def __init__(self, cutoff: float) -> None:
-        from scipy.signal import butter
-
-        self.sections = np.tile(butter(ORDER, cutoff, "highpass", fs=RATE, output="sos"), (2, 1))
-        self.state: NDArray[np.float64] | None = None
-
-    def __call__(self, samples: Signal) -> Signal:
-        """Return (sample,), the next of the stream, filtered."""
-        from scipy.signal import sosfilt, sosfilt_zi
-
-        if not len(samples):
-            return samples
-        if self.state is None:  # as if the first sample had been there for ever: an offset leaves nothing
-            self.state = sosfilt_zi(self.sections) * float(samples[0])
-        filtered, self.state = sosfilt(self.sections, samples.astype(np.float64), zi=self.state)
-        return filtered.astype(np.float32)  # type: ignore[no-any-return]
 
 
 # ---- amplitude ----

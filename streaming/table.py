@@ -33,6 +33,7 @@ if sys.platform != "win32":
 
 ANEW = "remove both, or choose another --name or --output_dir"
 ABOUT = "about"
+FIRST = b"recording,epoch,"  # what a table begins with
 LONGEST_MEMORY = 2**28  # bytes of an array in it
 
 FORMS: dict[str, Form] = {
@@ -177,6 +178,8 @@ def mended(path: Path) -> int:
     """
     with readable(path, "a table of live.py", ANEW):
         content = path.read_bytes()
+        if not content.startswith(FIRST[: len(content)]):
+            raise ValueError("its first line is another")
         whole = content[: content.rfind(b"\n") + 1]
         rows = list(csv.DictReader(io.StringIO(whole.decode("utf-8"))))
         next_epoch = int(rows[-1]["epoch"]) + 1 if rows else 0

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import butter, freqz_sos, sosfilt, sosfilt_zi, sosfiltfilt
+from scipy.signal import butter, sosfilt, sosfilt_zi, sosfiltfilt
 
 from folds.published import CONDITIONING as PUBLISHED
 from recordings.conditioning import (
     KNOT,
     RATE,
     Conditioning,
-    StreamHighPass,
     high_passed,
     low_passed,
     rhythm_amplitude,
@@ -220,35 +219,6 @@ def test_what_is_left_of_a_sine(frequency, gain):
     assert left[inside].std() * np.sqrt(2) == pytest.approx(gain, abs=0.01)  # what the triangles take
     if gain > 0.4:  # no delay
         assert np.corrcoef(left[inside], sine.reshape(-1)[inside])[0, 1] > 0.9999
-
-
-@LOOSE
-@given(cuts=st.lists(st.integers(0, 3 * EPOCH_SAMPLES), max_size=8))
-def test_a_stream_may_come_in_any_pieces(cuts):
-    samples = night(3).reshape(-1) + np.float32(5000)
-    whole = StreamHighPass(0.2)(samples)
-    stream = StreamHighPass(0.2)
-    pieces = [stream(piece) for piece in np.split(samples, sorted(cuts))]
-    assert np.array_equal(np.concatenate(pieces), whole)
-
-
-def test_a_stream_starts_without_a_jump():
-    constant = np.full(EPOCH_SAMPLES, 20_000, np.float32)
-    assert np.abs(StreamHighPass(0.2)(constant)).max() < 0.01
-
-
-def test_the_streams_filter_sees_the_past_only():
-    samples = night(2).reshape(-1)
-    changed = samples.copy()
-    changed[4000:] += 100
-    assert np.array_equal(StreamHighPass(0.2)(samples)[:4000], StreamHighPass(0.2)(changed)[:4000])
-
-
-def test_the_streams_filter_leaves_as_much_of_each_frequency():
-    frequencies = np.array([0.05, 0.1, 0.2, 0.5, 1, 10])
-    _, response = freqz_sos(StreamHighPass(0.2).sections, frequencies, fs=RATE)
-    relative = (frequencies / 0.2) ** 4
-    np.testing.assert_allclose(np.abs(response), relative / (1 + relative), rtol=0.01)
 
 
 def test_stretches():
