@@ -125,9 +125,9 @@ class Growing:
         """
         path = self.records.file.path
         with readable(path, "there any more", KEPT), path.open("rb") as file:
-            if file.read(FIXED_HEADER)[STARTED] != self.started:
-                raise InputError(f"{path}: another recording has taken its place; {KEPT}")
-            size = state_of(path).size
+            fixed, size = file.read(FIXED_HEADER), state_of(path).size
+        if len(fixed) == FIXED_HEADER and fixed[STARTED] != self.started:
+            raise InputError(f"{path}: another recording has taken its place; {KEPT}")
         found = max(0, size - self.records.first_byte) // self.records.record_bytes
         if found < self.done and not self.short:
             log.info(

@@ -52,6 +52,12 @@ def pylsl() -> ModuleType:
     return found
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """Return what pylsl raises where a stream is there no more."""
+    util = pylsl().util
+    return (util.LostError, util.TimeoutError)
+
+
 # ---- a stream that is staged ----
 
 
@@ -65,7 +71,11 @@ def open_lsl(name: str | None, give_up: float | None) -> Feed:
     Raises:
         InputError: there is none, several, or it cannot be staged.
     """
-    stream = Stream(find(name, give_up))
+    found = find(name, give_up)
+    try:
+        stream = Stream(found)
+    except failures() as error:
+        raise InputError(f"the LSL stream {one_line(found.name())} went away as it was opened; start again") from error
     samples, times = stream.first_samples(give_up)
     began = time.time() - (pylsl().local_clock() - float(times[0]))
     place = f"the LSL stream {stream.name}"
@@ -201,7 +211,7 @@ class Stream:
                 continue
             try:
                 self.connect(found)
-            except (lsl.util.LostError, TimeoutError):  # it was there only for a moment
+            except failures():  # it was there only for a moment
                 return
             log.info(
                 "note: the LSL stream %s is there again, after %s",

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,9 +27,12 @@ from recordings.channels import Channel
 from recordings.datasets import DATASETS
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_recording
+from recordings.recording import Header
 from scoring.staging import stager_of
+from streaming.lsl import headers_of, scale_of
 from streaming.so_far import ConditioningSoFar
 from streaming.standard_input import open_standard_input
+from streaming.table import About, LiveTable
 from tests.edf_files import WIDE, with_gap, write_edf
 
 pytest_plugins = ["tests.folds_on_disk", "tests.raw_recordings"]
@@ -319,6 +324,33 @@ def test_numbers_that_are_piped_in_get_the_stages_of_the_file(stage, night, fold
         assert found[column].tolist() == whole[column].tolist()[:10]
 
 
+def test_a_stream_that_is_started_again_goes_on_in_its_table(stage, night, tmp_path, monkeypatch):
+    x = samples_of(night)
+
+    def pipe(first: int, last: int, name: str) -> str:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(x[first:last].tobytes(), [])))
+        status, printed = stage("--stdin", "float32", "--sampling_rate", 100, "--name", name)
+        assert status == 0
+        return str(printed)
+
+    pipe(0, 24_000, "whole")
+    pipe(0, 12_000, "halves")
+    assert "from epoch 4 on" in pipe(12_000, 24_000, "halves")
+    whole, halves = (table(tmp_path / f"live/{name}_live.csv") for name in ("whole", "halves"))
+    for column in ("epoch", "onset_s", "stage", "flags", *PROBABILITIES):
+        assert halves[column].tolist() == whole[column].tolist()
+
+
+def test_what_came_in_between_is_counted_by_the_time_that_has_passed(tmp_path):
+    rows = LiveTable(tmp_path, "amplifier")
+    rows.next_epoch = 4
+    before = About("amplifier", ["C3"], 100.0, [], None, None, began=1000.0)
+    assert live.offset_of(before, replace(before, began=1200.5), rows) == 20_050
+    assert live.offset_of(before, replace(before, began=1050.0), rows) == 12_000, "never what has been staged"
+    with pytest.raises(InputError, match=r"ended 7\.0 h ago: another night"):
+        live.offset_of(before, replace(before, began=1120.0 + 7 * 3600), rows)
+
+
 # ---- what is refused ----
 
 
@@ -418,6 +450,29 @@ def test_a_real_lsl_stream_at_20_times_the_speed_is_lost_and_comes_back(stage, n
     assert [(stage == "?") for stage in found["stage"]] == [False] * 3 + [True] * 2 + [False] * 3
     assert [stage for stage, _ in got] == found["stage"].tolist()
     assert np.allclose([at for _, at in got], start + 30.0 * np.arange(8), atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("labels", "units", "expected"),
+    [
+        (["C3", "C4"], ["microvolts", "mV"], [("C3", "microvolts"), ("C4", "mV")]),
+        (None, None, [("1", ""), ("2", "")]),
+        (["C3", None], ["uV", None], [("1", "uV"), ("2", "")]),
+    ],
+)
+def test_what_a_stream_says_of_its_channels(labels, units, expected):
+    info = SimpleNamespace(channel_count=lambda: 2, get_channel_labels=lambda: labels, get_channel_units=lambda: units)
+    assert [(header.label, header.unit) for header in headers_of(info, 100.0)] == expected
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("microvolts", 1), ("", 1), ("mV", 1e3), ("volts", 1e6), ("µV", 1)])
+def test_units_become_microvolts(unit, scale):
+    assert scale_of("a stream", Header("C3", unit, 100.0, 0)) == scale
+
+
+def test_what_is_no_voltage_is_refused():
+    with pytest.raises(InputError, match="a stream: resp is in litres, not in volts"):
+        scale_of("a stream", Header("resp", "litres", 100.0, 0))
 
 
 def listen(name: str, got: list[tuple[str, float]], done: threading.Event) -> None:
