@@ -24,7 +24,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
-from augmentation import changed_nights
+from augmentation import changed_nights, upside_down
 from command import InputError, command, counted, log, log_to_terminal, new_parser
 from config import Settings
 from data import Batch, Night, Step, batch_nights, load_night, prefetched
@@ -258,7 +258,7 @@ class FoldTraining:
         Otherwise weights that a polarity breaks could be better than any that do not mind it.
         """
         nights = self.load("valid")
-        turned = [replace(night, x=-night.x[:]) for night in nights] if self.settings.augment_polarity else []
+        turned = [upside_down(night) for night in nights] if self.settings.augment_polarity else []
         return [*nights, *turned]
 
     def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
