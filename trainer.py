@@ -1,6 +1,7 @@
 """Cross-validate: train, validate and test fold after fold.
 
     python trainer.py --db isruc --gpu 0 --from_fold 0 --to_fold 9
+    python trainer.py --db isruc --from_fold 0 --to_fold 9 --n_jobs 4 --gpu 0,1,2,3
     python trainer.py --db isruc --from_fold 0 --to_fold 9 --init_from ./pretrained_model/sleepedf/0
 
 Calling the same command again goes on where it was stopped.
@@ -24,6 +25,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
+import engine
 from augmentation import changed_nights, upside_down
 from command import InputError, command, counted, log, log_to_terminal, new_parser
 from config import Settings
@@ -60,6 +62,7 @@ from folds.planning import (
     with_origins,
 )
 from folds.run import Run, save_run
+from folds.side_by_side import train_side_by_side
 from folds.split import PARTS, prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
@@ -329,7 +332,12 @@ def show_losses(bar: Any, losses: Losses) -> None:
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}, or your own")
-    parser.add_argument("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
+    parser.add_argument(
+        "--gpu",
+        type=engine.gpus_in,
+        default=(0,),
+        help="GPU number, or one for each job as in 0,1,2,3; -1, or no GPU in the machine: CPU (default 0)",
+    )
     parser.add_argument("--from_fold", type=int, required=True, help="first fold")
     parser.add_argument("--to_fold", type=int, required=True, help="last fold, included")
     parser.add_argument("--suffix", help="added to the name of the output folder: <db>_<suffix>")
@@ -343,6 +351,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--init_from", metavar="FOLDER", help="start from a fold's weights; or a folder of folds")
     parser.add_argument("--allow_seen", action="store_true", help="let those weights have seen test subjects")
     parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS", help="for a fold that another trainer has (default 0)"
+    )
+    engine.add_options(parser.add_argument_group("several folds at a time"), "folds")
     config.add_settings_options(parser)
     return parser
 
@@ -352,7 +364,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     check_options(options)
-    choose_device(options.gpu)
+    engine.workers_of(options, options.gpu)
+    choose_device(options.gpu[0])
     settings, dataset = chosen_settings(options), find_dataset(options.db, options.data_dir)
     numbers = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
@@ -419,6 +432,9 @@ def train_unfinished(
     if not unfinished:
         return {}
     writable_folder(Path(options.output_dir))
+    workers = engine.workers_of(options, options.gpu)
+    if workers.several:
+        return train_side_by_side(unfinished, folders, options, workers)
     return train_folds(unfinished, folders, nights, sources, options)
 
 
@@ -451,14 +467,14 @@ def train_folds(
         Why folds failed, by their numbers.
     """
     failed = {}
-    device = start_tensorflow(options.gpu)
+    device = start_tensorflow(options.gpu[0])
     started = time.perf_counter()
     training, stager = compiled(runs[0].settings, sources)
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
     for run in runs:
         fold = FoldTraining(training, stager, run, folders[run.fold], nights, sources.get(run.fold), options.memory_map)
         try:
-            train_alone(fold, options.restart)
+            train_alone(fold, options.restart, options.wait)
         except (FoldError, NotFiniteError) as error:
             failed[run.fold] = str(error)
         except places.BusyError as error:
@@ -469,9 +485,9 @@ def train_folds(
     return failed
 
 
-def train_alone(fold: FoldTraining, restart: bool) -> None:
-    """Train one fold, unless it is finished by now, while no other trainer may."""
-    with places.alone_in(fold.folder):
+def train_alone(fold: FoldTraining, restart: bool, wait: float) -> None:
+    """Train one fold, unless it is finished by now, while no other trainer may; wait so many seconds for another."""
+    with places.alone_in(fold.folder, wait):
         if restart:
             places.clear(fold.folder)
         elif places.is_finished(fold.folder):

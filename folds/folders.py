@@ -154,8 +154,8 @@ class BusyError(InputError):
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a fold's folder, made if need be, against another trainer.
+def alone_in(folder: Path, wait: float = 0) -> Iterator[None]:
+    """Hold a fold's folder, made if need be, against another trainer; wait so many seconds for it to end.
 
     Raises:
         BusyError: another one is training this fold.
@@ -163,7 +163,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     writable_folder(folder)
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=wait):
             yield
     except Timeout as error:
         raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error

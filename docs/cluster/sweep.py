@@ -65,12 +65,10 @@ def main() -> None:
         return train(options.trainer, f"{options.name}{trial.number}", settings_of(trial))
 
     storage = JournalStorage(JournalFileBackend(f"{options.name}.log"))  # a file that several machines may share
-    study = optuna.create_study(
-        storage=storage, study_name=options.name, direction="maximize", load_if_exists=True
-    )
+    study = optuna.create_study(storage=storage, study_name=options.name, direction="maximize", load_if_exists=True)
     study.optimize(objective, options.trials, catch=subprocess.CalledProcessError)
-    best = study.best_trial
-    print(f"best of {len(study.trials)} trials: --suffix {options.name}{best.number}, validation macro-F1 {best.value:.3f}")
+    best, chosen = study.best_trial, f"--suffix {options.name}{study.best_trial.number}"
+    print(f"best of {len(study.trials)} trials: {chosen}, validation macro-F1 {100 * study.best_value:.1f} %")
     print(" ".join(f"--{name} {value:.4g}" for name, value in best.params.items()))
 
 
