@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 import trainer
 from command import log
 from config import Settings, settings_of
-from data import Night, batch_nights, copy_on_disk, plan_steps, prefetched, save_night
+from data import Night, batch_nights, copy_on_disk, load_night, plan_steps, prefetched, save_night
 from folds.dealing import dealt
 from folds.folders import RUN
 from folds.history import TRAIN
@@ -263,7 +263,7 @@ def measure(folder: Path, n_nights: int, n_files: int) -> None:
 
 def read(paths: Sequence[Path]) -> None:
     for path in paths:
-        trainer.load_night(path, N_SAMPLES, 100, on_disk=True)
+        load_night(path, N_SAMPLES, 100, on_disk=True)
 
 
 def main() -> None:

@@ -54,12 +54,12 @@ def kept_macro_f1(folder: Path) -> float:
     return [one.valid_macro_f1 or 0.0 for one in load_history(folder) if one.kept][-1]
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", default="sweep", help="of the study, in the file NAME.log (default %(default)s)")
     parser.add_argument("--trials", type=int, default=20, help="how many to add (default %(default)s)")
     parser.add_argument("trainer", nargs="+", metavar="OPTION", help="of trainer.py, after --")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
 
     def objective(trial: optuna.Trial) -> float:
         return train(options.trainer, f"{options.name}{trial.number}", settings_of(trial))
@@ -67,6 +67,8 @@ def main() -> None:
     storage = JournalStorage(JournalFileBackend(f"{options.name}.log"))  # a file that several machines may share
     study = optuna.create_study(storage=storage, study_name=options.name, direction="maximize", load_if_exists=True)
     study.optimize(objective, options.trials, catch=subprocess.CalledProcessError)
+    if not any(one.value is not None for one in study.trials):
+        raise SystemExit(f"none of the {len(study.trials)} trials came to its end")
     best, chosen = study.best_trial, f"--suffix {options.name}{study.best_trial.number}"
     print(f"best of {len(study.trials)} trials: {chosen}, validation macro-F1 {100 * study.best_value:.1f} %")
     print(" ".join(f"--{name} {value:.4g}" for name, value in best.params.items()))
