@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from command import InputError, counted
 from rooms import DASK, LOCAL, RAY, TRIES, Room, Workers, cpus, opened
-from watched import CPU, LOOK_SECONDS, THREADS, Died, Place
+from watched import CPU, LOOK_SECONDS, THREADS, DiedError, Place
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,8 +52,8 @@ def add_options(parser: argparse._ActionsContainer, what: str) -> None:
         metavar="N",
         help=f"{what} at a time, one process each (default 1; on a cluster, as many as it has room for)",
     )
-    add("--engine", choices=(LOCAL, RAY, DASK), default=LOCAL, help="where they run (default this machine)")
-    add("--address", default="", help="of the running Ray or Dask cluster; outputs on a folder that all machines share")
+    add("--engine", choices=(LOCAL, RAY, DASK), help="where they run (default this machine, local)")
+    add("--address", help="of the running Ray or Dask cluster; outputs on a folder that all machines share")
 
 
 def workers_of(options: argparse.Namespace, gpus: tuple[int, ...] = (CPU,)) -> Workers:
@@ -62,14 +62,15 @@ def workers_of(options: argparse.Namespace, gpus: tuple[int, ...] = (CPU,)) -> W
     Raises:
         InputError: the options make no sense together.
     """
-    n_jobs, chosen = options.n_jobs, Workers(options.n_jobs, options.engine, options.address, gpus)
+    n_jobs, name, address = options.n_jobs, options.engine or LOCAL, options.address or ""
+    chosen = Workers(n_jobs, name, address, gpus)
     if n_jobs is not None and n_jobs < 1:
         raise InputError(f"--n_jobs is {n_jobs}; it must be 1 or more")
-    if options.address and options.engine == LOCAL:
-        raise InputError(f"--address {options.address}: is of a cluster; say which with --engine {RAY} or {DASK}")
-    if options.engine == DASK and not options.address:
+    if address and name == LOCAL:
+        raise InputError(f"--address {address}: is of a cluster; say which with --engine {RAY} or {DASK}")
+    if name == DASK and not address:
         raise InputError("--engine dask needs the --address of its scheduler, as in tcp://10.0.0.1:8786")
-    if options.engine != LOCAL and len(gpus) > 1:
+    if name != LOCAL and len(gpus) > 1:
         raise InputError("--gpu: a cluster gives each task its GPU by itself; leave it out, or give -1 for the CPUs")
     if chosen.at_once < len(gpus):
         raise InputError(f"--gpu names {len(gpus)} GPUs for {counted(chosen.at_once, 'job')}; name as many, or fewer")
@@ -128,6 +129,8 @@ def in_order(done: Iterable[Done[Item, Result]]) -> Iterator[Done[Item, Result]]
 
 @dataclass
 class Task(Generic[Item]):
+    """An item, its place in the list, and how often its worker died."""
+
     number: int
     item: Item
     deaths: int = 0
@@ -136,6 +139,7 @@ class Task(Generic[Item]):
 def in_room(
     room: Room, work: Work[Item, Result], items: Iterable[Item], while_waiting: Callable[[], None], alone: bool
 ) -> Iterator[Done[Item, Result]]:
+    """Keep every place of a room busy with a task until all are done; see `run`."""
     new = (Task(number, item) for number, item in enumerate(items))
     again: deque[Task[Item]] = deque()
     free, folder = list(range(len(room.places))), str(Path.cwd())
@@ -163,12 +167,14 @@ def in_room(
 def answer(room: Room, place: int, future: Future[Any]) -> tuple[Any, str, int]:
     """Return what a future holds: a result, or how its worker died, and how many tries that was."""
     try:
-        result = future.result()
+        return future.result(), "", 0
     except (Exception, concurrent.futures.CancelledError) as error:
         if died := room.death(place, error):
             return None, died, room.tries(error)
-        raise getattr(error, "cause", None) or error from None  # Ray wraps what the work raised
-    return (None, result.how, 1) if isinstance(result, Died) else (result, "", 0)
+        raised = getattr(error, "cause", None) or error  # Ray wraps what the work raised
+        if isinstance(raised, DiedError):
+            return None, str(raised), 1
+        raise raised from None
 
 
 # ---- in a worker ----
@@ -187,6 +193,7 @@ def perform(work: Work[Item, Result], item: Item, place: Place, folder: str, alo
 
 @contextmanager
 def working_in(folder: str) -> Iterator[None]:
+    """Let relative paths mean what they mean to the user."""
     before = Path.cwd()
     try:
         os.chdir(folder)

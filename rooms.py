@@ -6,7 +6,6 @@ All three hand out the futures of Python's `concurrent.futures`.
 from __future__ import annotations
 
 import concurrent.futures
-import importlib
 import itertools
 import multiprocessing
 import os
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import watched
-from command import InputError, in_main_thread, interruptions_wait, reason_of
+from command import InputError, in_main_thread, interruptions_wait, log, reason_of
 from watched import CPU, STOP_SECONDS, Place
 
 LOCAL, RAY, DASK = "local", "ray", "dask"
@@ -125,6 +124,7 @@ class LocalRoom:
 def begin_worker(stop: Any) -> None:
     """Begin a worker: it goes on to the end of its night when the parent is stopped, and ends when that is killed."""
     watched.STOP = stop
+    log.handlers.clear()  # what is to be said comes back with the result
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -157,12 +157,13 @@ def by_value(folder: str) -> Callable[[bytes], Any]:
     return call
 
 
-def imported(name: str) -> Any:
-    """Import a library of `requirements-cluster.txt`."""
+@contextmanager
+def installed() -> Iterator[None]:
+    """Turn the lack of a library into the user's error."""
     try:
-        return importlib.import_module(name)
+        yield
     except ImportError as error:
-        raise InputError(f"{name} is not installed: pip install -r requirements-cluster.txt") from error
+        raise InputError(f"{error.name} is not installed: pip install -r requirements-cluster.txt") from error
 
 
 @contextmanager
@@ -181,12 +182,13 @@ class RayRoom:
 
     def __init__(self, workers: Workers) -> None:
         where = workers.address or "auto"
+        with installed(), our_own_signals():
+            import ray
+
+            self.ray = ray
         try:
             with our_own_signals():
-                self.ray = imported("ray")
-                self.ray.init(where, log_to_driver=False, logging_level="error", configure_logging=False)
-        except InputError:
-            raise
+                ray.init(where, log_to_driver=False, logging_level="error", configure_logging=False)
         except Exception as error:  # whatever Ray says about an address at which there is none
             reason = reason_of(error)
             raise InputError(f"no Ray cluster at {where}: {reason}; start one with: ray start --head") from error
@@ -232,9 +234,12 @@ class DaskRoom:
     """
 
     def __init__(self, workers: Workers, alone: bool) -> None:
-        self.distributed = imported("distributed")
+        with installed():
+            import distributed
+
+        self.distributed = distributed
         try:
-            self.client = self.distributed.Client(workers.address, timeout=STOP_SECONDS, set_as_default=False)
+            self.client = distributed.Client(workers.address, timeout=STOP_SECONDS, set_as_default=False)
         except Exception as error:  # whatever Dask says about an address at which there is none
             reason = reason_of(error)
             raise InputError(

@@ -35,11 +35,8 @@ class Place:
     threads: int = 1
 
 
-@dataclass(frozen=True)
-class Died:
-    """The answer of a worker that lives, about a command of its own that does not."""
-
-    how: str
+class DiedError(Exception):
+    """A command of a worker was ended from outside; the worker itself lives."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,11 @@ class Ran:
     lines: tuple[str, ...]
 
 
-def run_command(command: Command, place: Place) -> Ran | Died:
+def run_command(command: Command, place: Place) -> Ran:
     """Run a command to its end in a process of its own, which ends if this worker does.
 
     Raises:
+        DiedError: it was ended from outside.
         InputError: the program or the folder is not on the worker's machine.
     """
     arguments = [sys.executable, __file__, str(command.script), *command.arguments, "--gpu", str(place.gpu)]
@@ -88,7 +86,7 @@ def run_command(command: Command, place: Place) -> Ran | Died:
                     status = child.wait(LOOK_SECONDS)
         lines = end_of(output)
     if status is None or status < 0 or status >= 128:  # a signal, of its own or as a shell reports it
-        return Died(f"exit status {status}{': ' + lines[-1] if lines else ''}")
+        raise DiedError(f"exit status {status}{': ' + lines[-1] if lines else ''}")
     return Ran(status, lines)
 
 
@@ -117,8 +115,8 @@ def end_of(output: Any) -> tuple[str, ...]:
 
 def told_to_stop() -> Callable[[], bool]:
     """Return what tells, in this worker, whether the command that asked for its task has gone or was stopped."""
-    if STOP is not None:
-        return STOP.is_set
+    if (told := STOP) is not None:
+        return lambda: bool(told.is_set())
     worker_of = getattr(sys.modules.get("distributed"), "get_worker", None)
     try:
         worker = worker_of and worker_of()

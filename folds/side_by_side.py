@@ -14,11 +14,12 @@ from pathlib import Path
 import engine
 from command import InputError, log
 from config import Settings
-from engine import Done, Workers
+from engine import Done
 from files import PROGRAM_FOLDER
 from folds import folders as places
 from folds.pass_view import View, shown
 from folds.run import Run
+from rooms import LOCAL, Workers
 from watched import Command, Ran, run_command
 
 OF_THE_WHOLE = ("from_fold", "to_fold", "gpu", "n_jobs", "engine", "address", "restart", "check", "wait")
@@ -70,7 +71,7 @@ def fold_commands(
 ) -> Iterator[Command]:
     """Yield the command of each fold, when its turn comes."""
     given = as_arguments(options)
-    wait = 0 if workers.engine == engine.LOCAL else WAIT_SECONDS
+    wait = 0 if workers.engine == LOCAL else WAIT_SECONDS
     for run in runs:
         if options.restart:  # here and not there: a second try is to go on
             try:

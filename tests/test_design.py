@@ -22,7 +22,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("evaluation.agreement", "evaluation.sleep", "evaluation.confidence", "evaluation.curves"),
     ("evaluation.nights", "evaluation.resampling", "evaluation.table"),
     ("evaluation",),
-    ("scoring",),
+    ("scoring", "scoring.many"),
     ("scoring.scorer",),
     ("scoring.report", "scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
     ("scoring.methods",),
