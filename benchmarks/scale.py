@@ -58,14 +58,14 @@ RECIPES = {
 
 @contextmanager
 def timed(what: str, n: int = 0, of: str = "night") -> Iterator[None]:
-    """Print how long a block takes, for each of `n` too, how much it read from the disk, and the peak so far."""
-    started, before = time.perf_counter(), bytes_from_disk()
+    """Print the time and the CPU time of a block, those for each of `n`, what was read from disk, and the peak so far."""
+    started, cpu_before, before = time.perf_counter(), time.process_time(), bytes_from_disk()
     yield
-    taken, read = time.perf_counter() - started, bytes_from_disk() - before
-    each = f"  {1000 * taken / n:8.2f} ms a {of}" if n else ""
-    disk = f"  {read / 1e9:6.1f} GB from disk" if read > 1e8 else ""
+    taken, cpu, read = time.perf_counter() - started, time.process_time() - cpu_before, bytes_from_disk() - before
+    each = f"  {1000 * taken / n:7.2f} ms, {1000 * cpu / n:7.2f} of CPU, a {of}" if n else ""
+    disk = f"  {read / 1e9:5.1f} GB from disk" if read > 1e8 else ""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(f"{what:44} {taken:8.1f} s{each}{disk}  peak {peak:.0f} MB", flush=True)
+    print(f"{what:48} {taken:7.1f} s, {cpu:6.1f} of CPU{each}{disk}  peak {peak:.0f} MB", flush=True)
 
 
 def bytes_from_disk() -> int:
@@ -160,7 +160,7 @@ def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, 
         output.mkdir()
         save_run(output, runs[0])
         check_folder(output, runs[0])
-    print(f"{'':44} config.json has {(output / RUN).stat().st_size / 1e6:.2f} MB")
+    print(f"{'':48} config.json has {(output / RUN).stat().st_size / 1e6:.2f} MB")
     return runs[0], nights
 
 
@@ -241,10 +241,10 @@ def measure(folder: Path, n_nights: int, n_files: int) -> None:
     with timed("write the nights", n_files):
         write_nights(data, n_nights, n_files)
     size = (data / f"{name_of(0)}.npz").stat().st_size / 1e6
-    print(f"{'':44} a night has {size:.1f} MB as npz, {N_EPOCHS * N_SAMPLES * 4 / 1e6:.1f} MB in memory")
+    print(f"{'':48} a night has {size:.1f} MB as npz, {N_EPOCHS * N_SAMPLES * 4 / 1e6:.1f} MB in memory")
     with timed("deal ten folds, write dataset.json"):
         save_description(data, dealt(described(n_nights), 10))
-    print(f"{'':44} dataset.json has {(data / FILE).stat().st_size / 1e6:.2f} MB")
+    print(f"{'':48} dataset.json has {(data / FILE).stat().st_size / 1e6:.2f} MB")
     with timed("start: read dataset.json"):
         dataset = find_dataset(DB, data.parent)
     run, nights = started(dataset, data, output)
