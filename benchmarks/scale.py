@@ -17,7 +17,7 @@ import shutil
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,7 @@ import trainer
 from command import log
 from config import Settings, settings_of
 from data import Night, batch_nights, copy_on_disk, load_night, plan_steps, prefetched, save_night
+from folds.checks import file_findings, first_findings
 from folds.dealing import dealt
 from folds.folders import RUN
 from folds.history import TRAIN
@@ -47,7 +48,7 @@ DB = "many"
 N_EPOCHS, N_SAMPLES = 1000, 3000
 STEP_OF_CONVERTER = 0.2  # µV; recorded EEGs are that coarse, and packed to half their size by it
 COLD_NIGHTS = 300  # of which the comparison with one large file is made
-FEW_NIGHTS = 1000  # whose first reading is timed
+FEW_NIGHTS = 300  # whose reading is timed, where each takes as long as any
 
 RECIPES = {
     "published": Settings(),
@@ -58,7 +59,7 @@ RECIPES = {
 
 @contextmanager
 def timed(what: str, n: int = 0, of: str = "night") -> Iterator[None]:
-    """Print the time and the CPU time of a block, those for each of `n`, what was read from disk, and the peak so far."""
+    """Print time and CPU time of a block, both for each of `n` too, what it read from disk, and the peak so far."""
     started, cpu_before, before = time.perf_counter(), time.process_time(), bytes_from_disk()
     yield
     taken, cpu, read = time.perf_counter() - started, time.process_time() - cpu_before, bytes_from_disk() - before
@@ -154,8 +155,13 @@ def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, 
         nights = prepared_nights(dataset, data, dataset.subjects)
     with timed("start: plan one fold (read headers, checksums)", n):
         runs = planned_runs(dataset, range(1), RECIPES["published"], nights)
-    with timed("start: check the first 100 epochs of each", n):
-        trainer.check_nights(dataset, data, nights, runs, thoroughly=False)
+    with timed("start: what is suspicious about all files", n):
+        for _ in file_findings(dataset, data, runs):
+            pass
+    few = dict(list(nights.items())[:FEW_NIGHTS])
+    with timed(f"start: check the first 100 epochs, {len(few)} nights", len(few)):
+        for _ in first_findings(path for of_one in few.values() for path in of_one):
+            pass
     with timed("start: write config.json, and compare it"):
         output.mkdir()
         save_run(output, runs[0])
@@ -166,10 +172,12 @@ def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, 
 
 def passes(run: Run, output: Path, nights: Mapping[int, Sequence[Path]]) -> None:
     """Read the training nights of a fold, and send them through a pass of each recipe."""
-    fold = fold_of(run, output, nights)
-    n_train = len(run.subjects["train"])
-    with timed(f"a fold's start: open {n_train} nights, look at all", n_train):
-        loaded = fold.load("train")
+    subjects = run.subjects["train"]
+    few = replace(run, subjects={**run.subjects, "train": subjects[:FEW_NIGHTS]})
+    with timed(f"a fold's start: read and look at {len(few.subjects['train'])} nights", len(few.subjects["train"])):
+        fold_of(few, output, nights).load("train")
+    with timed(f"a fold's start: open {len(subjects)} nights", len(subjects)):
+        loaded = read(nights[subject][0] for subject in subjects)
     for recipe, settings in RECIPES.items():
         fold = fold_of(replace(run, settings=settings), output, nights)
         with timed(f"{recipe}: plan a pass"):
@@ -261,9 +269,8 @@ def measure(folder: Path, n_nights: int, n_files: int) -> None:
     compare_with_shard(fold_of(only, output, nights), cold, folder / "shard")
 
 
-def read(paths: Sequence[Path]) -> None:
-    for path in paths:
-        load_night(path, N_SAMPLES, 100, on_disk=True)
+def read(paths: Iterable[Path]) -> list[Night]:
+    return [load_night(path, N_SAMPLES, 100, on_disk=True) for path in paths]
 
 
 def main() -> None:
