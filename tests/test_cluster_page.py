@@ -45,7 +45,7 @@ def scored(data: Path, output: Path, *more: str) -> int:
 # ---- Slurm ----
 
 
-def task(number: int | None, arguments: list[str]) -> subprocess.Popen:
+def task(number: int | None, arguments: list[str]) -> subprocess.Popen[str]:
     """Start a task of the array, as Slurm does on some node."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
     slurm = {"SLURM_CPUS_PER_TASK": "1", **({} if number is None else {"SLURM_ARRAY_TASK_ID": str(number)})}
