@@ -55,6 +55,10 @@ class Workers:
         """Tasks at a time on this machine."""
         return self.n_jobs or len(self.gpus)
 
+    def in_words(self) -> str:
+        """Return what tasks are computed on."""
+        return f"{self.at_once} workers" if self.engine == LOCAL else f"a {self.engine.capitalize()} cluster"
+
 
 class Room(Protocol):
     """Where tasks run. A place is free again when the future that was begun there is done."""
