@@ -361,7 +361,7 @@ def scored(
         print_scorer(scorer, options, scorer.device)
         yield from (score_one(job, scorer, output) for job in jobs)
         return
-    print_scorer(scorer, options, f"{workers.engine} workers")
+    print_scorer(scorer, options, workers.in_words())
     checkpoints = Checkpoints(options.dir, options.weights or options.db, options.suffix, options.fold)
     yield from score_several(jobs, checkpoints, scorer.folds, output, workers)
 

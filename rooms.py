@@ -55,6 +55,10 @@ class Workers:
         """Tasks at a time on this machine."""
         return self.n_jobs or len(self.gpus)
 
+    def in_words(self) -> str:
+        """Return what tasks are computed on."""
+        return f"{self.at_once} workers" if self.engine == LOCAL else f"a {self.engine.capitalize()} cluster"
+
 
 class Room(Protocol):
     """Where tasks run. A place is free again when the future that was begun there is done."""
@@ -167,6 +171,15 @@ def installed() -> Iterator[None]:
 
 
 @contextmanager
+def lost(engine: str) -> Iterator[None]:
+    """Turn whatever a cluster says when it cannot be reached any more into one line."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"lost the {engine} cluster: {reason_of(error)}; the same command goes on") from error
+
+
+@contextmanager
 def our_own_signals() -> Iterator[None]:
     """Keep what `kill` does: Ray changes it."""
     handler = signal.getsignal(signal.SIGTERM)
@@ -204,9 +217,10 @@ class RayRoom:
         self.running: dict[int, Any] = {}
 
     def begin(self, number: int, task: Callable[[], Any]) -> Future[Any]:
-        self.running[number] = self.call.remote(pickle.dumps(task))
-        future: Future[Any] = self.running[number].future()
-        return future
+        with lost("Ray"):
+            self.running[number] = self.call.remote(pickle.dumps(task))
+            future: Future[Any] = self.running[number].future()
+            return future
 
     def death(self, number: int, error: BaseException) -> str:
         errors = self.ray.exceptions
@@ -259,8 +273,9 @@ class DaskRoom:
         self.call = by_value(PROGRAM)
 
     def begin(self, number: int, task: Callable[[], Any]) -> Future[Any]:
-        future: Future[Any] = self.executor.submit(self.call, pickle.dumps(task))
-        return future
+        with lost("Dask"):
+            future: Future[Any] = self.executor.submit(self.call, pickle.dumps(task))
+            return future
 
     def death(self, number: int, error: BaseException) -> str:
         lost = (self.distributed.scheduler.KilledWorker, concurrent.futures.CancelledError)

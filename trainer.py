@@ -44,6 +44,7 @@ from folds.history import (
     Events,
     History,
     Pass,
+    check_alone,
     load_history,
     load_test_scores,
     save_history,
@@ -208,6 +209,7 @@ class FoldTraining:
     def end_pass(self, one: Pass, started: float) -> None:
         """Keep a pass: from here on, a stopped run goes on with the next one."""
         one = replace(one, seconds=round(time.perf_counter() - started, 3))
+        check_alone(self.folder, self.history.passes)
         self.history.passes.append(one)
         save_history(self.folder, self.history.passes)
         save_resume(self.folder, len(self.history.passes), self.training.values())
@@ -228,6 +230,7 @@ class FoldTraining:
             done, values = load_resume(self.folder)
             self.training.assign(values)
             self.history.passes = load_history(self.folder)[:done]
+            save_history(self.folder, self.history.passes)  # without a pass that was stopped as it was kept
             log.info("fold %d: going on %s", self.run.fold, self.history.last())
         else:
             save_run(self.folder, self.run)

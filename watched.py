@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ CPU = -1  # instead of the number of a GPU
 THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own switch
 LOOK_SECONDS = 1.0  # between two looks, at whether to stop
 STOP_SECONDS = 30.0  # for a command to stop by itself
+GRACE_SECONDS = 5.0  # the same, when its worker has died
 OUTPUT_BYTES = 1 << 16  # of what a command prints, its end
 
 STOP: Any = None
@@ -129,7 +131,7 @@ def told_to_stop() -> Callable[[], bool]:
 
 
 def run_watched(script: str, arguments: list[str]) -> None:
-    """Run a command in this process, which ends at once when the worker that started it does."""
+    """Run a command in this process, which ends when the worker that started it does."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the worker may ignore both
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=end_with_input, daemon=True).start()
@@ -138,9 +140,12 @@ def run_watched(script: str, arguments: list[str]) -> None:
 
 
 def end_with_input() -> None:
+    """Stop this process when its input ends: as `kill` does, or else by force, for another worker goes on with it."""
     while os.read(0, 1):
         pass
-    os._exit(128 + signal.SIGTERM)  # at once: another worker goes on with this task
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from command import InputError
+from command import InputError, reason_of
 from files import PARTIAL, load_json, writable_folder
 from recordings.datasets import DATASETS, Dataset, dataset_named
 
@@ -159,11 +159,17 @@ def alone_in(folder: Path, wait: float = 0) -> Iterator[None]:
 
     Raises:
         BusyError: another one is training this fold.
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be made, or its file system has no locks.
     """
     writable_folder(folder)
+    lock = FileLock(folder / LOCK, timeout=wait)
     try:
-        with FileLock(folder / LOCK, timeout=wait):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
+    except (OSError, NotImplementedError) as error:
+        raise InputError(f"cannot lock {folder / LOCK}: {reason_of(error)}; choose a folder with file locks") from error
+    try:
+        yield
+    finally:
+        lock.release()

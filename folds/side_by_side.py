@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from folds import folders as places
 from folds.pass_view import View, shown
 from folds.run import Run
 from rooms import LOCAL, Workers
-from watched import Command, Ran, run_command
+from watched import GRACE_SECONDS, Command, Ran, run_command
 
 OF_THE_WHOLE = ("from_fold", "to_fold", "gpu", "n_jobs", "engine", "address", "restart", "check", "wait")
 WAIT_SECONDS = 120  # on clusters: as long as a file server may keep the lock of a machine that died
+WAIT_HERE_SECONDS = 2 * GRACE_SECONDS  # on one machine: as long as a trainer may live on whose worker died
 BEFORE_TRAINING = "computing on "  # how the line begins up to which every trainer prints the same
 
 
@@ -47,13 +49,15 @@ def train_side_by_side(
     failed: dict[int, str] = {}
     with shown(runs[0].settings, folders) as view:
         commands = fold_commands(runs, folders, options, workers, view, failed)
+        tasks = engine.run(run_command, commands, workers, while_waiting=view.look, alone=False)
         try:
-            for done in engine.run(run_command, commands, workers, while_waiting=view.look, alone=False):
-                fold = fold_of(done.item)
-                view.end(fold)
-                if why := report(fold, done):
-                    log.info("fold %d failed: %s", fold, why)
-                    failed[fold] = why
+            with closing(tasks):
+                for done in tasks:
+                    fold = fold_of(done.item)
+                    view.end(fold)
+                    if why := report(fold, done):
+                        log.info("fold %d failed: %s", fold, why)
+                        failed[fold] = why
         except KeyboardInterrupt as stop:
             running = ", ".join(f"fold {fold} {line.history.last()}" for fold, line in view.lines.items())
             same = "the same command without --restart" if options.restart else "the same command"
@@ -71,7 +75,7 @@ def fold_commands(
 ) -> Iterator[Command]:
     """Yield the command of each fold, when its turn comes."""
     given = as_arguments(options)
-    wait = 0 if workers.engine == LOCAL else WAIT_SECONDS
+    wait = WAIT_HERE_SECONDS if workers.engine == LOCAL else WAIT_SECONDS
     for run in runs:
         if options.restart:  # here and not there: a second try is to go on
             try:

@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -52,6 +53,7 @@ class Cluster:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=hear_interruptions,
         )
 
     def run(self, *arguments: object, status: int = 0) -> str:
@@ -60,6 +62,11 @@ class Cluster:
         printed, _ = process.communicate(timeout=500)
         assert process.returncode == status, printed
         return printed
+
+
+def hear_interruptions() -> None:
+    """A shell starts what runs in the background deaf to Ctrl-C, and so are the tests then."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def is_installed(name: str) -> bool:
