@@ -60,7 +60,11 @@ def task(number: int | None, arguments: list[str]) -> subprocess.Popen[str]:
 def test_an_array_trains_a_fold_a_task_and_predict_gathers_them(data, tmp_path, capsys):
     arguments = [*TINY, "--data_dir", str(data), "--output_dir", str(tmp_path / "output")]
     tasks = [task(fold, arguments) for fold in (0, 4)]
-    outputs = [one.communicate(timeout=300)[0] for one in tasks]
+    try:
+        outputs = [one.communicate(timeout=900)[0] for one in tasks]
+    finally:
+        for one in tasks:
+            one.kill()
     assert [one.returncode for one in tasks] == [0, 0], outputs
     folds = find_folds(tmp_path / "output", DATASETS["sleepedf"])
     assert list(folds) == [0, 4] and all(map(is_finished, folds.values()))
