@@ -72,8 +72,8 @@ def workers_of(options: argparse.Namespace, gpus: tuple[int, ...] = (CPU,)) -> W
         raise InputError("--engine dask needs the --address of its scheduler, as in tcp://10.0.0.1:8786")
     if name != LOCAL and len(gpus) > 1:
         raise InputError("--gpu: a cluster gives each task its GPU by itself; leave it out, or give -1 for the CPUs")
-    if chosen.at_once < len(gpus):
-        raise InputError(f"--gpu names {len(gpus)} GPUs for {counted(chosen.at_once, 'job')}; name as many, or fewer")
+    if n_jobs is not None and n_jobs < len(gpus):
+        raise InputError(f"--gpu names {len(gpus)} GPUs for {counted(n_jobs, 'job')}; name as many, or fewer")
     return chosen
 
 

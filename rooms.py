@@ -11,12 +11,13 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,12 +39,14 @@ class Workers:
         engine: one of LOCAL, RAY, DASK.
         address: of the cluster; "" for the one that the engine finds by itself.
         gpus: their numbers, or CPU alone.
+        n_tasks: how many there are; more at a time would only make the share of each smaller.
     """
 
     n_jobs: int | None = None
     engine: str = LOCAL
     address: str = ""
     gpus: tuple[int, ...] = (CPU,)
+    n_tasks: int = sys.maxsize
 
     @property
     def several(self) -> bool:
@@ -53,7 +56,11 @@ class Workers:
     @property
     def at_once(self) -> int:
         """Tasks at a time on this machine."""
-        return self.n_jobs or len(self.gpus)
+        return max(1, min(self.n_jobs or len(self.gpus), self.n_tasks))
+
+    def of(self, n_tasks: int) -> Workers:
+        """Return them for so many tasks."""
+        return replace(self, n_tasks=n_tasks)
 
     def in_words(self) -> str:
         """Return what tasks are computed on."""
@@ -155,9 +162,6 @@ def by_value(folder: str) -> Callable[[bytes], Any]:
     """
 
     def call(task: bytes) -> Any:
-        import pickle
-        import sys
-
         if folder not in sys.path:
             sys.path.insert(0, folder)
         return pickle.loads(task)()
@@ -212,7 +216,7 @@ class RayRoom:
         has = self.ray.cluster_resources()
         use_gpus = workers.gpus != (CPU,) and has.get("GPU", 0) >= 1
         n_cpus, n_gpus = int(has.get("CPU", 1)), int(has.get("GPU", 0))
-        n_jobs = workers.n_jobs or (n_gpus if use_gpus else n_cpus)
+        n_jobs = min(workers.n_jobs or (n_gpus if use_gpus else n_cpus), workers.n_tasks)
         smallest = min(int(node["Resources"].get("CPU", 1)) for node in self.ray.nodes() if node["Alive"])
         self.places = [Place(workers.gpus[0])] * n_jobs
         remote = self.ray.remote(
@@ -272,7 +276,8 @@ class DaskRoom:
             1 for one in self.client.scheduler_info(n_workers=-1)["workers"].values() if one["resources"].get("GPU")
         )
         use_gpus = workers.gpus != (CPU,) and n_gpus > 0
-        n_jobs = workers.n_jobs or (n_gpus if use_gpus else len(threads) if alone else sum(threads))
+        room = n_gpus if use_gpus else len(threads) if alone else sum(threads)
+        n_jobs = min(workers.n_jobs or room, workers.n_tasks)
         self.places = [Place(workers.gpus[0])] * n_jobs
         self.executor = self.client.get_executor(pure=False, resources={"GPU": 1} if use_gpus else None)
         self.call = by_value(PROGRAM)
