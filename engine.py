@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from command import InputError, counted
-from rooms import DASK, LOCAL, RAY, TRIES, Room, Workers, cpus, opened
-from watched import CPU, LOOK_SECONDS, THREADS, DiedError, Place
+from rooms import DASK, LOCAL, RAY, TRIES, Room, Workers, opened
+from watched import CPU, LOOK_SECONDS, DiedError, Place
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -72,8 +72,8 @@ def workers_of(options: argparse.Namespace, gpus: tuple[int, ...] = (CPU,)) -> W
         raise InputError("--engine dask needs the --address of its scheduler, as in tcp://10.0.0.1:8786")
     if name != LOCAL and len(gpus) > 1:
         raise InputError("--gpu: a cluster gives each task its GPU by itself; leave it out, or give -1 for the CPUs")
-    if chosen.at_once < len(gpus):
-        raise InputError(f"--gpu names {len(gpus)} GPUs for {counted(chosen.at_once, 'job')}; name as many, or fewer")
+    if n_jobs is not None and n_jobs < len(gpus):
+        raise InputError(f"--gpu names {len(gpus)} GPUs for {counted(n_jobs, 'job')}; name as many, or fewer")
     return chosen
 
 
@@ -110,7 +110,7 @@ def run(
     """
     if not workers.several:
         for number, item in enumerate(items):
-            yield Done(number, item, work(item, Place(workers.gpus[0], cpus())))
+            yield Done(number, item, work(item, Place(workers.gpus[0])))
         return
     with closing(opened(workers, alone)) as room:
         yield from in_room(room, work, items, while_waiting, alone)
@@ -186,7 +186,7 @@ def perform(work: Work[Item, Result], item: Item, place: Place, folder: str, alo
     """Do one task in a worker, in the working directory of the command that asks for it."""
     if not alone:
         return work(item, place)
-    os.environ.setdefault(THREADS, str(place.threads))  # TensorFlow reads it once a process
+    os.environ.update(place.environment())  # TensorFlow reads it once a process
     with ALONE, working_in(folder):
         return work(item, place)
 

@@ -357,7 +357,8 @@ def scored(
     """Yield what became of each recording: one after the other in this process, or several at a time."""
     if not jobs:
         return
-    if not workers.several or len(jobs) < 2:
+    workers = workers.of(len(jobs))
+    if not workers.several:
         print_scorer(scorer, options, scorer.device)
         yield from (score_one(job, scorer, output) for job in jobs)
         return

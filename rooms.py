@@ -11,18 +11,19 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import watched
 from command import InputError, in_main_thread, interruptions_wait, log, reason_of
-from watched import CPU, STOP_SECONDS, Place
+from watched import CPU, STOP_SECONDS, Place, cores, cpus
 
 LOCAL, RAY, DASK = "local", "ray", "dask"
 TRIES = 3
@@ -38,12 +39,14 @@ class Workers:
         engine: one of LOCAL, RAY, DASK.
         address: of the cluster; "" for the one that the engine finds by itself.
         gpus: their numbers, or CPU alone.
+        n_tasks: how many there are; more at a time would only make the share of each smaller.
     """
 
     n_jobs: int | None = None
     engine: str = LOCAL
     address: str = ""
     gpus: tuple[int, ...] = (CPU,)
+    n_tasks: int = sys.maxsize
 
     @property
     def several(self) -> bool:
@@ -53,7 +56,11 @@ class Workers:
     @property
     def at_once(self) -> int:
         """Tasks at a time on this machine."""
-        return self.n_jobs or len(self.gpus)
+        return max(1, min(self.n_jobs or len(self.gpus), self.n_tasks))
+
+    def of(self, n_tasks: int) -> Workers:
+        """Return them for so many tasks."""
+        return replace(self, n_tasks=n_tasks)
 
     def in_words(self) -> str:
         """Return what tasks are computed on."""
@@ -78,11 +85,6 @@ class Room(Protocol):
         """Stop what is still running."""
 
 
-def cpus() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def opened(workers: Workers, alone: bool) -> Room:
     if workers.engine == RAY:
         return RayRoom(workers)
@@ -97,14 +99,16 @@ class LocalRoom:
 
     def __init__(self, workers: Workers) -> None:
         n_jobs = workers.at_once
-        threads = max(1, cpus() // n_jobs)
-        self.places = [Place(gpu, threads) for gpu in itertools.islice(itertools.cycle(workers.gpus), n_jobs)]
+        self.places = [Place(gpu, cpus()) for gpu in itertools.islice(itertools.cycle(workers.gpus), n_jobs)]
+        self.cores = shares_of(cores(), n_jobs)
         self.pools: dict[int, ProcessPoolExecutor] = {}
         self.stop = multiprocessing.Event()
 
     def begin(self, number: int, task: Callable[[], Any]) -> Future[Any]:
         if number not in self.pools:
-            self.pools[number] = ProcessPoolExecutor(1, initializer=begin_worker, initargs=(self.stop,))
+            self.pools[number] = ProcessPoolExecutor(
+                1, initializer=begin_worker, initargs=(self.stop, self.cores[number])
+            )
         return self.pools[number].submit(task)
 
     def death(self, number: int, error: BaseException) -> str:
@@ -125,9 +129,16 @@ class LocalRoom:
                 pool.shutdown()
 
 
-def begin_worker(stop: Any) -> None:
+def shares_of(cores: Sequence[int], n_jobs: int) -> list[list[int]]:
+    """Return the cores of each of several jobs: each core is of one job, or, if there are too few, each job has one."""
+    return [list(cores[job::n_jobs] or [cores[job % len(cores)]]) if cores else [] for job in range(n_jobs)]
+
+
+def begin_worker(stop: Any, cores: Sequence[int]) -> None:
     """Begin a worker: it goes on to the end of its night when the parent is stopped, and ends when that is killed."""
     watched.STOP = stop
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)
     log.handlers.clear()  # what is to be said comes back with the result
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -151,9 +162,6 @@ def by_value(folder: str) -> Callable[[bytes], Any]:
     """
 
     def call(task: bytes) -> Any:
-        import pickle
-        import sys
-
         if folder not in sys.path:
             sys.path.insert(0, folder)
         return pickle.loads(task)()
@@ -208,11 +216,12 @@ class RayRoom:
         has = self.ray.cluster_resources()
         use_gpus = workers.gpus != (CPU,) and has.get("GPU", 0) >= 1
         n_cpus, n_gpus = int(has.get("CPU", 1)), int(has.get("GPU", 0))
-        n_jobs = workers.n_jobs or (n_gpus if use_gpus else n_cpus)
+        n_jobs = min(workers.n_jobs or (n_gpus if use_gpus else n_cpus), workers.n_tasks)
         smallest = min(int(node["Resources"].get("CPU", 1)) for node in self.ray.nodes() if node["Alive"])
-        threads = max(1, min(smallest, n_cpus // n_jobs))
-        self.places = [Place(workers.gpus[0], threads)] * n_jobs
-        remote = self.ray.remote(num_cpus=threads, num_gpus=int(use_gpus), max_retries=0)
+        self.places = [Place(workers.gpus[0])] * n_jobs
+        remote = self.ray.remote(
+            num_cpus=max(1, min(smallest, n_cpus // n_jobs)), num_gpus=int(use_gpus), max_retries=0
+        )
         self.call = remote(by_value(PROGRAM))
         self.running: dict[int, Any] = {}
 
@@ -267,8 +276,9 @@ class DaskRoom:
             1 for one in self.client.scheduler_info(n_workers=-1)["workers"].values() if one["resources"].get("GPU")
         )
         use_gpus = workers.gpus != (CPU,) and n_gpus > 0
-        n_jobs = workers.n_jobs or (n_gpus if use_gpus else len(threads) if alone else sum(threads))
-        self.places = [Place(workers.gpus[0], max(1, min(*threads, sum(threads) // n_jobs)))] * n_jobs
+        room = n_gpus if use_gpus else len(threads) if alone else sum(threads)
+        n_jobs = min(workers.n_jobs or room, workers.n_tasks)
+        self.places = [Place(workers.gpus[0])] * n_jobs
         self.executor = self.client.get_executor(pure=False, resources={"GPU": 1} if use_gpus else None)
         self.call = by_value(PROGRAM)
 

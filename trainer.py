@@ -435,7 +435,7 @@ def train_unfinished(
     if not unfinished:
         return {}
     writable_folder(Path(options.output_dir))
-    workers = engine.workers_of(options, options.gpu)
+    workers = engine.workers_of(options, options.gpu).of(len(unfinished))
     if workers.several:
         return train_side_by_side(unfinished, folders, options, workers)
     return train_folds(unfinished, folders, nights, sources, options)

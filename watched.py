@@ -29,12 +29,32 @@ STOP: Any = None
 """In a worker of this machine: the event that tells it to stop."""
 
 
+def cores() -> list[int]:
+    """Return the numbers of the processor's cores that this process may use; none where a system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def cpus() -> int:
+    """Return how many there are."""
+    return len(cores()) or os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Place:
-    """What a task may use where it runs: a GPU (its number, or CPU), and threads of the processor."""
+    """What a task may use where it runs.
+
+    Attributes:
+        gpu: its number, or CPU.
+        threads: of TensorFlow; 0 for one a core. They are as many as those of a serial run, however few cores the task
+            has for itself, since their number decides how sums are split, and so on the last bits of every weight.
+    """
 
     gpu: int = CPU
-    threads: int = 1
+    threads: int = 0
+
+    def environment(self) -> dict[str, str]:
+        """Return what tells TensorFlow of the threads, unless the user has told it."""
+        return {} if THREADS in os.environ else {THREADS: str(self.threads or cpus())}
 
 
 class DiedError(Exception):
@@ -66,7 +86,7 @@ def run_command(command: Command, place: Place) -> Ran:
         InputError: the program or the folder is not on the worker's machine.
     """
     arguments = [sys.executable, __file__, str(command.script), *command.arguments, "--gpu", str(place.gpu)]
-    environment = {THREADS: str(place.threads), **os.environ}
+    environment = {**os.environ, **place.environment()}
     should_stop = told_to_stop()
     with tempfile.TemporaryFile() as output:
         try:

@@ -131,7 +131,7 @@ def at_once(
     work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], workers: Workers
 ) -> Generator[Outcome, None, None]:
     """Yield the outcome of each night in order; a night whose workers died has failed."""
-    with closing(engine.run(functools.partial(prepared_at, work=work), nights, workers)) as done:
+    with closing(engine.run(functools.partial(prepared_at, work=work), nights, workers.of(len(nights)))) as done:
         for one in engine.in_order(done):
             yield one.result or Outcome(one.item.name, FAILED, notices=(one.died,))
 

@@ -18,8 +18,8 @@ import trainer
 from command import InputError
 from engine import Done
 from folds.side_by_side import as_arguments
-from rooms import LOCAL, Workers, cpus
-from watched import CPU, Command, DiedError, Place, run_command
+from rooms import LOCAL, Workers, shares_of
+from watched import CPU, Command, DiedError, Place, cores, cpus, run_command
 
 # ---- options ----
 
@@ -96,9 +96,30 @@ def test_every_item_is_done_once_and_in_order_if_wanted(n_jobs):
     assert (os.getpid() in {one.result[2] for one in done}) == (n_jobs == 1)
 
 
-def test_tasks_share_the_processor_and_have_their_gpus():
+def test_tasks_have_their_gpus_and_as_many_threads_as_a_serial_run():
     places = {one.result[1] for one in engine.run(where, range(12), Workers(3, gpus=(0, 5)))}
-    assert places == {Place(0, max(1, cpus() // 3)), Place(5, max(1, cpus() // 3))}
+    assert places == {Place(0, cpus()), Place(5, cpus())}
+
+
+def own_cores(number, place):
+    time.sleep(0.1)
+    return tuple(cores())
+
+
+@pytest.mark.skipif(not cores(), reason="this system does not tell which cores a process may use")
+def test_tasks_share_the_cores():
+    n_jobs = len(cores())
+    found = {one.result for one in engine.run(own_cores, range(3 * n_jobs), Workers(max(2, n_jobs)))}
+    assert found == {(core,) for core in cores()}
+
+
+@given(st.integers(1, 9), st.integers(1, 9))
+def test_each_core_is_of_one_job_and_each_job_has_one(n_cores, n_jobs):
+    shares = shares_of(range(n_cores), n_jobs)
+    assert len(shares) == n_jobs and all(shares)
+    given_out = [core for share in shares for core in share]
+    assert set(given_out) == set(range(n_cores)) and (n_jobs > n_cores or len(given_out) == n_cores)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_items_are_taken_when_there_is_room():

@@ -132,7 +132,7 @@ def is_running(pid):
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
-@pytest.mark.parametrize(("n_jobs", "n_nights", "elsewhere"), [(1, 6, False), (2, 6, True)])
+@pytest.mark.parametrize(("n_jobs", "n_nights", "elsewhere"), [(1, 6, False), (2, 1, False), (2, 6, True)])
 def test_outcomes_come_in_the_order_of_the_nights(n_jobs, n_nights, elsewhere):
     nights = [night(f"night{i}") for i in range(n_nights)]
     outcomes = outcomes_of(named, nights, n_jobs)
