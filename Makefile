@@ -9,7 +9,7 @@ DEMO := demo
 
 # What is compiled stays in a process until it ends: three processes need less memory than one.
 STEPS := tests/test_model.py tests/test_nn.py
-TRAINING := tests/test_trainer.py
+TRAINING := tests/test_trainer.py tests/test_cluster.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -54,7 +54,7 @@ $(ENV)/ready-to-run: requirements.txt requirements.lock | $(RUN)
 	$(INSTALL) requirements.txt
 	@touch $@
 
-$(ENV)/ready-to-test: requirements-dev.txt $(ENV)/ready-to-run
+$(ENV)/ready-to-test: requirements-dev.txt requirements-cluster.txt $(ENV)/ready-to-run
 	$(INSTALL) requirements-dev.txt
 	@touch $@
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, log, one_line, reason_of
-from limits import LONGEST_SMALL, LONGEST_TEXT
+from limits import LONGEST_JSON, LONGEST_SMALL, LONGEST_TEXT
 
 if sys.platform != "win32":
     import fcntl
@@ -196,11 +196,11 @@ def is_of_ours(error: BaseException) -> bool:
     return last.is_file() and PROGRAM_FOLDER in last.resolve().parents and "site-packages" not in frames[-1]
 
 
-def check_text(path: Path) -> None:
+def check_text(path: Path, limit: int = LONGEST_TEXT, what: str = "a text file") -> None:
     """Raise InputError when a text file is larger than any of its kind can be."""
     size = path.stat().st_size
-    if size > LONGEST_TEXT:
-        raise InputError(f"{path}: has {size:,} bytes; the limit for a text file is {LONGEST_TEXT:,}")
+    if size > limit:
+        raise InputError(f"{path}: has {size:,} bytes; the limit for {what} is {limit:,}")
 
 
 def load_json(path: Path, remedy: str) -> Any:
@@ -210,7 +210,7 @@ def load_json(path: Path, remedy: str) -> Any:
         InputError: no such file, or not JSON; the message ends in `remedy`.
     """
     with readable(path, "readable", remedy):
-        check_text(path)
+        check_text(path, LONGEST_JSON, "JSON")
         return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -17,7 +17,8 @@ would fill the memory from a file of 900 bytes."""
 LONGEST_ANNOTATIONS = 2**22  # bytes, of the annotations in one record of an EDF file; Sleep-EDF has some 20,000
 MOST_MARKS = 1_000_000  # annotations of a recording: more than one in three seconds of LONGEST_DAYS
 LONGEST_RECORD = 2**28  # bytes, of one record of an EDF file, all signals; a night in one record has some 200 MB
-LONGEST_TEXT = 2**24  # bytes, of a hypnogram, a table or a JSON file: ten times what LONGEST_DAYS of stages need
+LONGEST_TEXT = 2**24  # bytes, of a hypnogram or a table: ten times what LONGEST_DAYS of stages need
+LONGEST_JSON = 2**27  # bytes; dataset.json has some 400 for each night, so 300,000 nights
 MOST_LINES = 1_000_000  # of a text file: one for each second of eleven days
 LONGEST_SIGNAL = 2**30  # bytes, of a prepared night's signal: LONGEST_DAYS at 100 Hz, and a little more
 LONGEST_WEIGHTS = 2**29  # bytes, of one array of a checkpoint; the published network's largest has 0.8 million

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
+import engine
 from command import (
     InputError,
     as_text,
@@ -43,21 +44,22 @@ from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
 from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording
+from rooms import Workers
 from scoring import metrics
-from scoring.formats import WRITERS, notices_on, parse_formats
+from scoring.formats import WRITERS, parse_formats
 from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
+from scoring.many import Checkpoints, Outcome, Output, score_one, score_several
 from scoring.night_table import FILE, Row, earlier_rows, failed_row, night_row, write_nights
 from scoring.other_nights import differences, stage_other_nights, with_experts
 from scoring.progress import shown
-from scoring.recording_files import write_recording
 from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
 from scoring.staging import Request, check_fits_recordings
 from scoring.test_nights import TestNight, confidence_of, coverage, intervals, pooled, stage_folds
 from sleepstage import EPOCH_SECONDS
 
 FOR_RECORDINGS = (
-    *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on"),
+    *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "n_jobs", "engine", "address"),
     *("report", "svg", "format"),
 )
 FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
@@ -78,12 +80,22 @@ def parser() -> argparse.ArgumentParser:
     add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
     add("--weights", metavar="DB", help="score the nights of --db with the folds of this other data set")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
-    add("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
+    add(
+        "--gpu",
+        type=engine.gpus_in,
+        default=(0,),
+        help="GPU number, or one for each job as in 0,1; -1, or no GPU in the machine: CPU (default 0)",
+    )
     add("--output_dir", help=f"gets what is written (default {SCORED_DIR} for recordings, none for test nights)")
     nights = parser.add_argument_group("test nights")
     nights.add_argument("--data_dir", help=f"holds <db>/*.npz (default {config.DATA_DIR})")
     nights.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
-    recordings = parser.add_argument_group("recordings")
+    add_options_of_recordings(parser.add_argument_group("recordings"))
+    return parser
+
+
+def add_options_of_recordings(recordings: argparse._ArgumentGroup) -> None:
+    """Give the parser the options that test nights do not have."""
     add = recordings.add_argument
     add("--table", metavar="FILE", help="instead of RECORDING: CSV of recording, hypnogram, channel, lights_off, …")
     add("--list_channels", action="store_true", help="only list the channels of each recording")
@@ -102,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     add("--report", action="store_true", help="also write report.html over all recordings")
     add("--svg", action="store_true", help="also write each picture as a drawing, to edit or to print")
     add("--format", action="append", metavar="FORMAT", help=f"also write {', '.join(WRITERS)}; several times: each")
-    return parser
+    engine.add_options(recordings, "recordings")
 
 
 @command
@@ -120,6 +132,8 @@ def check_options(options: argparse.Namespace) -> None:
     if options.recordings and options.table:
         raise InputError(f"--table {options.table} says which recordings there are; leave out {options.recordings[0]}")
     of_recordings = bool(options.recordings or options.table)
+    if len(options.gpu) > 1 and not of_recordings:
+        raise InputError("--gpu: test nights are scored on one GPU")
     for name in FOR_TEST_NIGHTS if of_recordings else (*FOR_RECORDINGS, *FOR_HYPNOGRAMS):
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if of_recordings else "recordings: name at least one"
@@ -137,7 +151,7 @@ def score_test_nights(options: argparse.Namespace) -> int:
     Returns:
         1 if a night had to be left out, else 0.
     """
-    choose_device(options.gpu)
+    choose_device(options.gpu[0])
     root = existing_folder(options.dir, "checkpoints")
     dataset = dataset_to_test(root, options)
     folds = load_folds(find_folds(root, dataset, options.suffix), dataset)
@@ -145,7 +159,7 @@ def score_test_nights(options: argparse.Namespace) -> int:
     subjects = [subject for fold in folds for subject in fold.run.subjects["test"]]
     nights = prepared_nights(dataset, data_dir, subjects, options.skip_missing)
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
-    log.info("computing on %s", start_tensorflow(options.gpu))
+    log.info("computing on %s", start_tensorflow(options.gpu[0]))
     tested, left_out = stage_folds(folds, nights)
     print_scores(tested, coverage(tested, dataset, left_out))
     print_left_out(len(tested), left_out)
@@ -176,7 +190,7 @@ def score_other_nights(options: argparse.Namespace) -> int:
     folder = existing_folder(data_dir / dataset.name, "prepared nights")
     nights = prepared_nights(dataset, folder, dataset.subjects, options.skip_missing)
     output_dir = writable_folder(options.output_dir) if options.output_dir else None
-    log.info("computing on %s", start_tensorflow(options.gpu))
+    log.info("computing on %s", start_tensorflow(options.gpu[0]))
     staged, left_out = stage_other_nights(folds, nights)
     different, tested = differences(staged, folds), with_experts(staged, dataset)
     if not tested:
@@ -268,41 +282,20 @@ def list_channels(options: argparse.Namespace) -> int:
     return failed
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What became of one recording: its stages, or why there are none."""
-
-    job: Job
-    night: ScoredNight | None
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where the files of recordings go, and which are written beside the usual ones."""
-
-    folder: Path
-    svg: bool
-    formats: tuple[str, ...]
-
-
 def score_recordings(options: argparse.Namespace) -> int:
     """Stage every recording, write its files, and return 1 when one of several failed."""
+    workers, formats = engine.workers_of(options, options.gpu), parse_formats(options.format or ())
     jobs = jobs_in(options.recordings, options.table, request_of(options))
-    formats = parse_formats(options.format or ())
     alone = len(jobs) == 1
     outcomes = {job: failure(job, why, alone) for job, why in not_there(jobs)}
     weights = options.weights or options.db
-    scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
+    scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu[0])
     seconds = checked(jobs, scorer.folds, outcomes)
     output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats)
     earlier = earlier_rows(output.folder)
-    if seconds:
-        print_scorer(scorer, options)
     try:
-        with shown(list(seconds), list(seconds.values())) as ready:
-            for job in ready:
-                outcomes[job] = score_recording(job, scorer, output, alone)
+        with closing(scored(list(seconds), scorer, output, workers, options)) as done:
+            add_outcomes(outcomes, done, seconds, len(scorer.folds), alone)
     finally:  # an interruption leaves the table of those that were scored
         in_order = [outcomes[job] for job in jobs if job in outcomes]
         if in_order:
@@ -348,28 +341,49 @@ def checked(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Outc
     return seconds
 
 
-def print_scorer(scorer: Scorer, options: argparse.Namespace) -> None:
-    """Print which weights score, on what, and what they want of a signal; TensorFlow starts here."""
+def print_scorer(scorer: Scorer, options: argparse.Namespace, where: str) -> None:
+    """Print which weights score, on what, and what they want of a signal."""
     if scorer.dataset.name != (options.db or DEFAULT_DB):
         log.info("scoring with the checkpoints of %s in %s", scorer.dataset.name, options.dir)
     numbers = numbered("fold", (fold.run.fold for fold in scorer.folds))
-    log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
+    log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, where)
     for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
         log.info("signals for these weights: %s", words)
 
 
-def score_recording(job: Job, scorer: Scorer, output: Output, alone: bool) -> Outcome:
-    """Stage one recording and write its files; a user's error is an outcome, unless it is the only recording."""
-    try:
-        night = scorer.stage_opened(job.opened(), job.request)
-        night = replace(night, notices=(*night.notices, *notices_on(night, output.formats)))
-        writable_folder((output.folder / job.name).parent)
-        write_recording(output.folder, night, output.svg, output.formats)
-    except InputError as error:
-        return failure(job, str(error), alone)
-    for line in recording_lines(night, len(scorer.folds)):
+def scored(
+    jobs: Sequence[Job], scorer: Scorer, output: Output, workers: Workers, options: argparse.Namespace
+) -> Generator[Outcome, None, None]:
+    """Yield what became of each recording: one after the other in this process, or several at a time."""
+    if not jobs:
+        return
+    workers = workers.of(len(jobs))
+    if not workers.several:
+        print_scorer(scorer, options, scorer.device)
+        yield from (score_one(job, scorer, output) for job in jobs)
+        return
+    print_scorer(scorer, options, workers.in_words())
+    checkpoints = Checkpoints(options.dir, options.weights or options.db, options.suffix, options.fold)
+    yield from score_several(jobs, checkpoints, scorer.folds, output, workers)
+
+
+def add_outcomes(
+    outcomes: dict[Job, Outcome], done: Iterable[Outcome], seconds: Mapping[Job, float], n_folds: int, alone: bool
+) -> None:
+    """Collect what became of recordings as they are done, and show it; `seconds` says how long each is."""
+    with shown(list(seconds), list(seconds.values())) as ready:
+        for _, outcome in zip(ready, done, strict=True):
+            print_outcome(outcome, n_folds, alone)
+            outcomes[outcome.job] = outcome
+
+
+def print_outcome(outcome: Outcome, n_folds: int, alone: bool) -> None:
+    """Print what became of one recording; raise InputError if it failed and is the only one."""
+    if outcome.night is None:
+        failure(outcome.job, outcome.error, alone)
+        return
+    for line in recording_lines(outcome.night, n_folds):
         log.info("%s", line)
-    return Outcome(job, night)
 
 
 def row_of(outcome: Outcome) -> Row:

@@ -1,6 +1,7 @@
 """Cross-validate: train, validate and test fold after fold.
 
     python trainer.py --db isruc --gpu 0 --from_fold 0 --to_fold 9
+    python trainer.py --db isruc --from_fold 0 --to_fold 9 --n_jobs 4 --gpu 0,1,2,3
     python trainer.py --db isruc --from_fold 0 --to_fold 9 --init_from ./pretrained_model/sleepedf/0
 
 Calling the same command again goes on where it was stopped.
@@ -24,7 +25,8 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 import config
-from augmentation import changed_nights
+import engine
+from augmentation import changed_nights, upside_down
 from command import InputError, command, counted, log, log_to_terminal, new_parser
 from config import Settings
 from data import Batch, Night, Step, batch_nights, load_night, prefetched
@@ -42,6 +44,7 @@ from folds.history import (
     Events,
     History,
     Pass,
+    check_alone,
     load_history,
     load_test_scores,
     save_history,
@@ -60,6 +63,7 @@ from folds.planning import (
     with_origins,
 )
 from folds.run import Run, save_run
+from folds.side_by_side import train_side_by_side
 from folds.split import PARTS, prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
@@ -205,6 +209,7 @@ class FoldTraining:
     def end_pass(self, one: Pass, started: float) -> None:
         """Keep a pass: from here on, a stopped run goes on with the next one."""
         one = replace(one, seconds=round(time.perf_counter() - started, 3))
+        check_alone(self.folder, self.history.passes)
         self.history.passes.append(one)
         save_history(self.folder, self.history.passes)
         save_resume(self.folder, len(self.history.passes), self.training.values())
@@ -225,6 +230,7 @@ class FoldTraining:
             done, values = load_resume(self.folder)
             self.training.assign(values)
             self.history.passes = load_history(self.folder)[:done]
+            save_history(self.folder, self.history.passes)  # without a pass that was stopped as it was kept
             log.info("fold %d: going on %s", self.run.fold, self.history.last())
         else:
             save_run(self.folder, self.run)
@@ -260,7 +266,7 @@ class FoldTraining:
         Otherwise weights that a polarity breaks could be better than any that do not mind it.
         """
         nights = self.load("valid")
-        turned = [replace(night, x=-night.x[:]) for night in nights] if self.settings.augment_polarity else []
+        turned = [upside_down(night) for night in nights] if self.settings.augment_polarity else []
         return [*nights, *turned]
 
     def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
@@ -331,7 +337,12 @@ def show_losses(bar: Any, losses: Losses) -> None:
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}, or your own")
-    parser.add_argument("--gpu", type=int, default=0, help="GPU number; -1, or no GPU in the machine: CPU (default 0)")
+    parser.add_argument(
+        "--gpu",
+        type=engine.gpus_in,
+        default=(0,),
+        help="GPU number, or one for each job as in 0,1,2,3; -1, or no GPU in the machine: CPU (default 0)",
+    )
     parser.add_argument("--from_fold", type=int, required=True, help="first fold")
     parser.add_argument("--to_fold", type=int, required=True, help="last fold, included")
     parser.add_argument("--suffix", help="added to the name of the output folder: <db>_<suffix>")
@@ -345,6 +356,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--init_from", metavar="FOLDER", help="start from a fold's weights; or a folder of folds")
     parser.add_argument("--allow_seen", action="store_true", help="let those weights have seen test subjects")
     parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS", help="for a fold that another trainer has (default 0)"
+    )
+    engine.add_options(parser.add_argument_group("several folds at a time"), "folds")
     config.add_settings_options(parser)
     return parser
 
@@ -354,7 +369,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     check_options(options)
-    choose_device(options.gpu)
+    engine.workers_of(options, options.gpu)
+    choose_device(options.gpu[0])
     settings, dataset = chosen_settings(options), find_dataset(options.db, options.data_dir)
     numbers = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
@@ -421,6 +437,9 @@ def train_unfinished(
     if not unfinished:
         return {}
     writable_folder(Path(options.output_dir))
+    workers = engine.workers_of(options, options.gpu).of(len(unfinished))
+    if workers.several:
+        return train_side_by_side(unfinished, folders, options, workers)
     return train_folds(unfinished, folders, nights, sources, options)
 
 
@@ -455,14 +474,14 @@ def train_folds(
         Why folds failed, by their numbers.
     """
     failed = {}
-    device = start_tensorflow(options.gpu)
+    device = start_tensorflow(options.gpu[0])
     started = time.perf_counter()
     training, stager = compiled(runs[0].settings, sources)
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
     for run in runs:
         fold = FoldTraining(training, stager, run, folders[run.fold], nights, sources.get(run.fold), options.memory_map)
         try:
-            train_alone(fold, options.restart)
+            train_alone(fold, options.restart, options.wait)
         except (FoldError, NotFiniteError) as error:
             failed[run.fold] = str(error)
         except places.BusyError as error:
@@ -473,9 +492,9 @@ def train_folds(
     return failed
 
 
-def train_alone(fold: FoldTraining, restart: bool) -> None:
-    """Train one fold, unless it is finished by now, while no other trainer may."""
-    with places.alone_in(fold.folder):
+def train_alone(fold: FoldTraining, restart: bool, wait: float) -> None:
+    """Train one fold, unless it is finished by now, while no other trainer may; wait so many seconds for another."""
+    with places.alone_in(fold.folder, wait):
         if restart:
             places.clear(fold.folder)
         elif places.is_finished(fold.folder):

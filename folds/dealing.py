@@ -42,11 +42,13 @@ def dealt(description: Description, n_folds: int | None = None, stratify: str | 
     fold_of = {} if anew else {one.number: one.fold for one in subjects if one.fold is not None}
     strata = {one.number: stratum(one, column) for one in subjects}
     new = [one for one in subjects if one.number not in fold_of]
+    there, alike = Counter(fold_of.values()), Counter((strata[number], fold) for number, fold in fold_of.items())
     for i in np.random.default_rng(SEED).permutation(len(new)):
-        own = strata[new[i].number]
-        alike = Counter(fold for number, fold in fold_of.items() if strata[number] == own)
-        there = Counter(fold_of.values())
-        fold_of[new[i].number] = min(range(wanted), key=lambda fold: (alike[fold], there[fold], fold))
+        number = new[i].number
+        own = strata[number]
+        fold_of[number] = min(range(wanted), key=lambda fold: (alike[own, fold], there[fold], fold))
+        there[fold_of[number]] += 1
+        alike[own, fold_of[number]] += 1
     return replace(
         description,
         n_folds=wanted,

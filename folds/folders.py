@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from command import InputError
+from command import InputError, reason_of
 from files import PARTIAL, load_json, writable_folder
 from recordings.datasets import DATASETS, Dataset, dataset_named
 
@@ -154,16 +154,22 @@ class BusyError(InputError):
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold a fold's folder, made if need be, against another trainer.
+def alone_in(folder: Path, wait: float = 0) -> Iterator[None]:
+    """Hold a fold's folder, made if need be, against another trainer; wait so many seconds for it to end.
 
     Raises:
         BusyError: another one is training this fold.
-        InputError: the folder cannot be made.
+        InputError: the folder cannot be made, or its file system has no locks.
     """
     writable_folder(folder)
+    lock = FileLock(folder / LOCK, timeout=wait)
     try:
-        with FileLock(folder / LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
+    except (OSError, NotImplementedError) as error:
+        raise InputError(f"cannot lock {folder / LOCK}: {reason_of(error)}; choose a folder with file locks") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -21,7 +21,7 @@ from config import Settings
 from device import import_tensorflow
 from files import check_text, load_json, readable, reader, save_json, written_whole
 from folds.checkpoint import Best
-from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN
+from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN, BusyError
 from sleepstage import STAGES
 
 START, PRETRAIN, TRAIN = (
@@ -136,6 +136,19 @@ def load_history(folder: Path) -> list[Pass]:
         InputError: it cannot be read.
     """
     return read_passes(folder / HISTORY)
+
+
+def check_alone(folder: Path, passes: Sequence[Pass]) -> None:
+    """Raise BusyError if a fold's history holds other passes than these: those of another trainer.
+
+    Locks keep trainers apart. Where a file system has none, or only within one machine, this does: of two trainers, one
+    stops here before it writes anything of its pass.
+    """
+    if (folder / HISTORY).exists() and load_history(folder) != list(passes):
+        raise BusyError(
+            f"{folder}: another trainer has written its passes there meanwhile, so this file system does not hold "
+            "locks; train each fold from one place, or use --suffix"
+        )
 
 
 @reader("a readable history", TRAIN_AGAIN)

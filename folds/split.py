@@ -44,7 +44,8 @@ def split_subjects(dataset: Dataset, fold: int, seed: int = 42) -> Split:
 
 def own_split(fold_of: Mapping[int, int], fold: int, n_folds: int) -> Split:
     test, valid = (tuple(one for one in fold_of if fold_of[one] == number) for number in (fold, (fold + 1) % n_folds))
-    return Split(tuple(one for one in fold_of if one not in {*test, *valid}), valid, test)
+    others = {*test, *valid}
+    return Split(tuple(one for one in fold_of if one not in others), valid, test)
 
 
 def prepared_nights(

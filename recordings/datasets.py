@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 from command import InputError, log
@@ -276,10 +277,15 @@ class Dataset:
     def subject_of(self, night: str) -> int | None:
         """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
         if self.night_names is not None:
-            return next((one for one, names in self.night_names.items() if night in names), None)
+            return self.subject_of_night.get(night)
         return next(
             (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
         )
+
+    @cached_property
+    def subject_of_night(self) -> Mapping[str, int]:
+        """The subject of each night of one's own."""
+        return {night: subject for subject, names in (self.night_names or {}).items() for night in names}
 
 
 SLEEPEDF_NIGHTS = "SC4{subject:02d}[12]?0*.npz"  # * tells versions of one night apart

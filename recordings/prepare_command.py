@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import argparse
 import functools
-import multiprocessing
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, SIGTERM
-from signal import signal as on_signal
-from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, interruptions_wait, log, new_parser
+import engine
+from command import InputError, log, new_parser
 from data import Night, load_night, save_night
 from files import writable_folder
 from recordings.datasets import Dataset
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, same_signals
 from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night
+from rooms import Workers
 from sleepstage import STAGE_NAMES, STAGES
+from watched import Place
 
 # ---- all nights of a folder ----
 
@@ -106,7 +102,7 @@ def prepare_all(
     options: argparse.Namespace,
     missing: Sequence[Outcome] = (),
 ) -> list[Outcome]:
-    """Prepare every night, `options.n_jobs` at a time, and report each as it is done and all of them at the end.
+    """Prepare every night, as many at a time as `options` say, and report each as it is done and all at the end.
 
     Args:
         nights: what to prepare.
@@ -118,49 +114,31 @@ def prepare_all(
     Raises:
         InputError: the output folder cannot be written to, or an option's value makes no sense.
     """
-    if options.n_jobs < 1:
-        raise InputError(f"--n_jobs is {options.n_jobs}; it must be 1 or more")
+    workers = engine.workers_of(options)
     if options.max_mismatch < 0:
         raise InputError(f"--max_mismatch is {options.max_mismatch}; it must be 0 or more")
     output_dir = writable_folder(options.output_dir)
     work = functools.partial(
         prepare_file, rules=rules, read_hypnogram=read_hypnogram, output_dir=output_dir, overwrite=options.overwrite
     )
-    with closing(in_processes(work, nights, options.n_jobs)) as done:  # at once, when it is interrupted
+    with closing(at_once(work, nights, workers)) as done:  # at once, when it is interrupted
         outcomes = [*missing, *report_each(done, len(nights))]
     report_all(outcomes, output_dir)
     return outcomes
 
 
-def in_processes(
-    work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], n_jobs: int
+def at_once(
+    work: Callable[[RawNight], Outcome], nights: Sequence[RawNight], workers: Workers
 ) -> Generator[Outcome, None, None]:
-    """Yield the outcome of each night in order."""
-    if n_jobs == 1 or len(nights) < 2:
-        yield from map(work, nights)
-        return
-    pool = ProcessPoolExecutor(min(n_jobs, len(nights)), initializer=leave_interrupts_to_parent)
-    try:
-        yield from pool.map(work, nights)
-    except BrokenProcessPool as error:
-        raise InputError("a worker was killed, perhaps out of memory; try a smaller --n_jobs") from error
-    finally:
-        with interruptions_wait():  # a second Ctrl-C, while the workers are told to end, would leave them for good
-            pool.shutdown(cancel_futures=True)
+    """Yield the outcome of each night in order; a night whose workers died has failed."""
+    with closing(engine.run(functools.partial(prepared_at, work=work), nights, workers.of(len(nights)))) as done:
+        for one in engine.in_order(done):
+            yield one.result or Outcome(one.item.name, FAILED, notices=(one.died,))
 
 
-def leave_interrupts_to_parent() -> None:
-    """Begin a worker: it goes on to the end of its night when the parent is stopped, and ends when that is killed."""
-    on_signal(SIGINT, SIG_IGN)
-    on_signal(SIGTERM, SIG_IGN)
-    Thread(target=end_with_parent, daemon=True).start()
-
-
-def end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent, "called in a worker"
-    parent.join()
-    os._exit(1)  # the worker waits for work that nobody will send
+def prepared_at(raw: RawNight, place: Place, work: Callable[[RawNight], Outcome]) -> Outcome:
+    """Prepare a night in a worker, which needs nothing of what it may use there."""
+    return work(raw)
 
 
 def report_each(outcomes: Iterable[Outcome], n_nights: int) -> list[Outcome]:
@@ -273,7 +251,7 @@ def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int)
 def add_options_of_all(parser: argparse.ArgumentParser, max_mismatch: int) -> None:
     """Give a parser the options that do not depend on the data set."""
     add = parser.add_argument
-    add("--n_jobs", type=int, default=1, metavar="N", help="nights at a time, one process each (default %(default)s)")
+    engine.add_options(parser, "nights")
     add("--overwrite", action="store_true", help="prepare nights again that are there with the same settings")
     add(
         "--trim_first",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from augmentation import Change, changed, changed_nights, is_used
+from augmentation import Change, changed, changed_nights, is_used, upside_down
 from config import Settings
-from data import Night
+from data import Night, load_night, save_night
 
 NOTHING = Change((1, 2), 0, 0, 1.0, 0.0, None, None, None, 0.0)
 ALL = Settings(
@@ -53,6 +53,15 @@ def test_polarity_and_gain():
     x = night().x
     np.testing.assert_array_equal(replace(NOTHING, factor=-1.0).apply(x, 100, 0), -x)
     np.testing.assert_allclose(replace(NOTHING, factor=1.5).apply(x, 100, 0), 1.5 * x, rtol=1e-6)
+
+
+def test_a_night_is_turned_when_it_is_read_so_that_one_on_disk_stays_there(tmp_path):
+    save_night(tmp_path / "one.npz", night())
+    on_disk = load_night(tmp_path / "one.npz", on_disk=True)
+    turned = upside_down(on_disk)
+    assert turned.x.x is on_disk.x and len(turned) == len(turned.x) == 9
+    np.testing.assert_array_equal(turned.x[:], -night().x)
+    np.testing.assert_array_equal(turned.x[4:7], -night().x[4:7])
 
 
 def test_borders_of_epochs_move_and_the_ends_stay_inside():

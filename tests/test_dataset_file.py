@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from recordings.dataset_file import (
     FILE,
     Description,
     OwnNight,
+    Subject,
     check_name,
     find_dataset,
     load_description,
@@ -89,6 +92,28 @@ def test_a_stratum_is_spread_over_all_folds(n_patients, n_controls):
         ]
         assert max(counts) - min(counts) <= 1
     assert dealt(found) == found  # the column is kept
+
+
+def test_the_folds_that_are_dealt_are_those_of_before():
+    # from commit af4694e, which counted everybody anew for each subject
+    described = of_subjects(*named(7), group="patient")
+    described = of_subjects(*(f"C{i}" for i in range(5)), before=described, group="control")
+    assert [one.fold for one in dealt(described, 4).subjects] == [0, 2, 3, 1, 0, 2, 2, 1, 3, 3, 1, 0]
+    assert [one.fold for one in dealt(described, 4, "group").subjects] == [0, 1, 2, 1, 0, 3, 2, 1, 3, 3, 2, 0]
+
+
+def test_many_nights_take_no_more_than_so_many_times_one(tmp_path):
+    # Dealing, cutting a fold and asking whose a night is each took a look at everybody for everybody: 16 s.
+    count = 15_000
+    subjects = tuple(Subject(f"P{i}", i, nights=(night(f"P{i}"),)) for i in range(count))
+    started = time.process_time()
+    described = dealt(replace(EMPTY, subjects=subjects))
+    dataset = described.dataset()
+    assert [dataset.subject_of(f"P{i}") for i in range(count)] == list(range(count))
+    assert sum(len(split_subjects(dataset, fold).test) for fold in range(10)) == count
+    assert time.process_time() - started < 8  # it took 0.2 s
+    save_description(tmp_path, described)
+    assert load_description(tmp_path) == described
 
 
 def test_other_folds_are_dealt_anew_and_nonsense_is_refused():

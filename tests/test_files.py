@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import files
 from command import InputError
 from files import load_json, opened_arrays, readable, reader, save_json, shape_differences
+from limits import LONGEST_JSON, LONGEST_TEXT
 from tests.edf_files import fails_in_a_library
 
 ROOT = Path(__file__).parent.parent
@@ -190,6 +191,15 @@ def test_json_that_is_not_there_is_named(tmp_path):
         load_json(tmp_path / "run.json", "train again")
     with pytest.raises(InputError, match=r": not readable \(.*directory.*\); train again$"):
         load_json(tmp_path, "train again")
+
+
+def test_json_about_many_nights_may_be_larger_than_a_hypnogram_but_not_endless(tmp_path):
+    path = tmp_path / "dataset.json"
+    save_json(path, "x" * LONGEST_TEXT)
+    assert len(load_json(path, "train again")) == LONGEST_TEXT < path.stat().st_size
+    os.truncate(path, LONGEST_JSON + 1)
+    with pytest.raises(InputError, match=r"has 134,217,729 bytes; the limit for JSON is 134,217,728"):
+        load_json(path, "train again")
 
 
 # ---- what libraries read ----

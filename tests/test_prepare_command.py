@@ -23,16 +23,17 @@ from recordings.prepare_command import (
     THERE,
     Outcome,
     as_ranges,
+    at_once,
     choose_nights,
     exit_status,
     good,
-    in_processes,
     parse_subjects,
     prepare_all,
     prepare_file,
     prepare_parser,
     total_counts,
 )
+from rooms import Workers
 from tests.ramp_nights import ramp_night
 
 # ---- a night's file ----
@@ -68,7 +69,7 @@ def test_a_broken_night_is_prepared_again(tmp_path):
     assert len(load_night(tmp_path / "night.npz", 3000, 100)) == 50
 
 
-def killed(_):
+def killed(raw):
     os._exit(9)
 
 
@@ -76,9 +77,18 @@ def night(name, subject=1):
     return RawNight(name, subject, f"{name}.rec", f"{name}.txt", (), ())
 
 
-def test_a_process_that_is_ended_from_outside_is_no_traceback():
-    with pytest.raises(InputError, match=r"^a worker was killed, perhaps out of memory; try a smaller --n_jobs"):
-        list(in_processes(killed, [night("a"), night("b")], 2))
+def outcomes_of(work, nights, n_jobs):
+    return list(at_once(work, nights, Workers(n_jobs)))
+
+
+def test_a_night_whose_workers_are_killed_fails_and_the_others_go_on():
+    failed, good = outcomes_of(killed_on_a, [night("a"), night("b")], 2)
+    assert (failed.name, failed.status) == ("a", FAILED) and good.status.startswith(PREPARED)
+    assert failed.notices == ("its worker died 3 times: it was killed, perhaps out of memory; try a smaller --n_jobs",)
+
+
+def killed_on_a(raw):
+    return killed(raw) if raw.name == "a" else named(raw)
 
 
 def named(raw):
@@ -90,10 +100,11 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     program = (
         "import os, sys, time\n"
         "from pathlib import Path\n"
-        "from recordings.prepare_command import in_processes\n"
+        "from recordings.prepare_command import at_once\n"
+        "from rooms import Workers\n"
         "def work(folder):\n"
         "    Path(folder, str(os.getpid())).touch(); time.sleep(0.2)\n"
-        "list(in_processes(work, [sys.argv[1]] * 1000, 2))\n"
+        "list(at_once(work, [sys.argv[1]] * 1000, Workers(2)))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, tmp_path], cwd=Path(__file__).parent.parent)
     try:
@@ -124,7 +135,7 @@ def is_running(pid):
 @pytest.mark.parametrize(("n_jobs", "n_nights", "elsewhere"), [(1, 6, False), (2, 1, False), (2, 6, True)])
 def test_outcomes_come_in_the_order_of_the_nights(n_jobs, n_nights, elsewhere):
     nights = [night(f"night{i}") for i in range(n_nights)]
-    outcomes = list(in_processes(named, nights, n_jobs))
+    outcomes = outcomes_of(named, nights, n_jobs)
     assert [outcome.name for outcome in outcomes] == [one.name for one in nights]
     assert all((outcome.status != f"{PREPARED} by {os.getpid()}") == elsewhere for outcome in outcomes)
 
@@ -136,7 +147,7 @@ def wrong(_):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_mistake_of_our_own_keeps_its_name(n_jobs):
     with pytest.raises(ZeroDivisionError, match="ours"):
-        list(in_processes(wrong, [night("a"), night("b")], n_jobs))
+        outcomes_of(wrong, [night("a"), night("b")], n_jobs)
 
 
 def test_a_user_s_mistake_is_an_outcome(tmp_path):
@@ -208,7 +219,7 @@ def test_what_failed_counts_for_nothing_but_the_status():
 def test_the_options_default_to_the_data_set_s_own_folders_and_channel(name):
     given = prepare_parser("", DATASETS[name], max_mismatch=7).parse_args([])
     assert (given.data_dir, given.output_dir) == (f"./raw_data/{name}", f"./data/{name}")
-    assert (given.select_ch, given.max_mismatch, given.n_jobs) == (DATASETS[name].channel, 7, 1)
+    assert (given.select_ch, given.max_mismatch, given.n_jobs) == (DATASETS[name].channel, 7, None)
     assert (given.subjects, given.overwrite, given.trim_first) == (None, False, False)
 
 

@@ -327,6 +327,22 @@ def test_of_several_folds_those_that_another_trainer_has_are_left_to_it(train, t
     assert "1 of 20 folds" in printed
 
 
+def test_without_locks_two_trainers_of_one_fold_do_not_write_over_each_other(train, trained, tmp_path, monkeypatch):
+    """The other one ends a pass while this one is in its second: this one stops, and leaves what is there."""
+    end_pass, passes = trainer.FoldTraining.end_pass, iter(range(10))
+    theirs = load_history(trained / "sleepedf" / "0")[:2]
+
+    def other_ends_a_pass_too(self, *args):
+        if next(passes) == 1:
+            trainer.save_history(self.folder, theirs)
+        end_pass(self, *args)
+
+    monkeypatch.setattr(trainer.FoldTraining, "end_pass", other_ends_a_pass_too)
+    status, printed = train()
+    assert status == 2 and "another trainer has written its passes there meanwhile" in printed.splitlines()[-1]
+    assert load_history(fold_of(tmp_path)) == theirs
+
+
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_folder_that_is_removed_during_a_pass_ends_with_one_line(train, tmp_path, monkeypatch, kept):
     end_pass, passes = trainer.FoldTraining.end_pass, iter(range(10))

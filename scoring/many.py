@@ -1,0 +1,106 @@
+"""Recordings → their files, several at a time: what one worker does, and what comes back from it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import engine
+from command import InputError, as_text
+from files import writable_folder
+from folds.checkpoint import Fold
+from rooms import Workers
+from scoring.formats import notices_on
+from scoring.jobs import Job
+from scoring.recording_files import write_recording
+from scoring.scorer import ScoredNight, Scorer
+from watched import Place
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What became of one recording: its stages, or why there are none."""
+
+    job: Job
+    night: ScoredNight | None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the files of recordings go, and which are written beside the usual ones."""
+
+    folder: Path
+    svg: bool
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """What a `Scorer` is made from; each worker makes its own, once."""
+
+    folder: str
+    db: str | None
+    suffix: str | None
+    fold: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What comes back from a worker: the night without its folds, whose weights are here already, and their numbers."""
+
+    night: ScoredNight | None
+    folds: tuple[int, ...] = ()
+    error: str = ""
+
+
+def score_one(job: Job, scorer: Scorer, output: Output) -> Outcome:
+    """Stage one recording and write its files; a user's error is an outcome."""
+    try:
+        night = scorer.stage_opened(job.opened(), job.request)
+        night = replace(night, notices=(*night.notices, *notices_on(night, output.formats)))
+        writable_folder((output.folder / job.name).parent)
+        write_recording(output.folder, night, output.svg, output.formats)
+    except InputError as error:
+        return Outcome(job, None, as_text(str(error)))
+    return Outcome(job, night)
+
+
+@functools.lru_cache(maxsize=1)
+def scorer_of(checkpoints: Checkpoints, gpu: int) -> Scorer:
+    """Return this process's scorer."""
+    one = checkpoints
+    return Scorer(one.folder, one.db, suffix=one.suffix, fold=one.fold, gpu=gpu)
+
+
+def score_at(job: Job, place: Place, checkpoints: Checkpoints, output: Output) -> Answer:
+    """Score one recording in a worker."""
+    outcome = score_one(job, scorer_of(checkpoints, place.gpu), output)
+    if outcome.night is None:
+        return Answer(None, error=outcome.error)
+    numbers = tuple(fold.run.fold for fold in outcome.night.folds)
+    return Answer(replace(outcome.night, folds=()), numbers)
+
+
+def score_several(
+    jobs: Iterable[Job], checkpoints: Checkpoints, folds: Sequence[Fold], output: Output, workers: Workers
+) -> Iterator[Outcome]:
+    """Yield what became of each recording, as they are done.
+
+    Args:
+        jobs: the recordings.
+        checkpoints: what scores them.
+        folds: the same, loaded.
+        output: where their files go.
+        workers: where they are scored.
+    """
+    by_number: Mapping[int, Fold] = {fold.run.fold: fold for fold in folds}
+    work = functools.partial(score_at, checkpoints=checkpoints, output=output)
+    with closing(engine.run(work, jobs, workers)) as done:
+        for one in done:
+            answer = one.result or Answer(None, error=one.died)
+            night = answer.night and replace(answer.night, folds=tuple(by_number[number] for number in answer.folds))
+            yield Outcome(one.item, night, answer.error)
