@@ -80,7 +80,7 @@ def running(name: str) -> Iterator[Cluster]:
         yield Cluster(LOCAL)
         return
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment = {**os.environ, **token, "TF_NUM_INTRAOP_THREADS": "1"}
+    environment = {**os.environ, **token}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.clusters", name],
         cwd=ROOT,
