@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
     (
         *("prepare", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
-        *("trainer", "predict", "convert", "evaluate"),
+        *("trainer", "predict", "convert", "evaluate", "review"),
     ),
     ("evaluation.assembly",),
     ("evaluation.tables", "evaluation.figures", "evaluation.page", "evaluation.methods"),
@@ -22,9 +22,13 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("evaluation.agreement", "evaluation.sleep", "evaluation.confidence", "evaluation.curves"),
     ("evaluation.nights", "evaluation.resampling", "evaluation.table"),
     ("evaluation",),
+    ("reviewing.outputs",),
+    ("reviewing.journal",),
+    ("reviewing",),
     ("scoring",),
     ("scoring.scorer",),
-    ("scoring.report", "scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
+    ("scoring.report", "scoring.kept"),
+    ("scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
     ("scoring.methods",),
     ("scoring.plots", "scoring.formats"),
     ("scoring.other_nights",),
@@ -233,7 +237,14 @@ def test_a_file_imports_only_from_the_floors_below(room):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows_between_folders_run_one_way(room):
-    order = ("", "recordings", "folds", "scoring", "evaluation")  # "" are the files at the top that all share
+    order = (
+        "",
+        "recordings",
+        "folds",
+        "scoring",
+        "reviewing",
+        "evaluation",
+    )  # "" are the files at the top that all share
     own_folder = room.partition(".")[0] if room.partition(".")[0] in order else ""
     folders = {other.partition(".")[0] for other in own(imported(syntax(room)))} & set(order[1:])
     if own_folder:
