@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,10 +33,17 @@ def chromium():
         yield driver
 
 
+@pytest.fixture(scope="module")
+def as_scored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("night")
+    a_scored_night(folder, expert=STAGES.astype(np.int32), expert_file=folder / "expert.csv")
+    return folder / "scored"
+
+
 @pytest.fixture
-def scored(tmp_path):
-    a_scored_night(tmp_path, expert=STAGES.astype(np.int32), expert_file=tmp_path / "expert.csv")
-    return tmp_path / "scored"
+def scored(as_scored, tmp_path):
+    """A scored night of its own for each test; the recording is one for all."""
+    return Path(shutil.copytree(as_scored, tmp_path / "scored"))
 
 
 def wait(driver, what, is_so):
