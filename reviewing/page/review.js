@@ -438,7 +438,10 @@ function listen() {
   at("zoom").addEventListener("change", paintNight);
   at("goto").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.value) go(Number(event.target.value) - 1);
-    if (event.key === "Enter" || event.key === "Escape") event.target.blur();
+    if (event.key === "Enter" || event.key === "Escape") {
+      event.target.value = "";
+      event.target.blur();
+    }
   });
   const overview = at("overview");
   const point = (event) => {
