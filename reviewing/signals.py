@@ -6,6 +6,7 @@ Only what is looked at is read, so that a week opens as fast as a night.
 from __future__ import annotations
 
 import threading
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -92,6 +93,7 @@ def enveloped(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 # ---- the spectrum of a night ----
 
+BREATH = 0.002  # seconds after each column, in which pages are answered
 MOST_COLUMNS = 1440  # a screen has not many more; of a longer recording some epochs stand for those around them
 
 
@@ -135,6 +137,7 @@ class NightSpectrum:
             if cut is not None and len(cut.x):
                 self.power[column] = spectrum(cut.x)[0]
             self.n_done += 1
+            time.sleep(BREATH)
 
     def shades(self) -> NDArray[np.uint8]:
         """Return (column, frequency) shades from 1 to 255, without 0 Hz; 0 where nothing is known."""

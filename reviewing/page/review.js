@@ -58,11 +58,12 @@ function takeIn(news) {
     paintNight();
     paintEpoch();
   }
-  if (news.spectrum_done !== spectrumDone) fetchSpectrum(news.spectrum_done);
+  const done = news.spectrum_done, all = night.spectrum_epochs.length;
+  if (done !== spectrumDone && (done === all || done > 1.5 * spectrumDone)) fetchSpectrum(done);
 }
 
 async function fetchSpectrum(done) {
-  spectrumDone = done;
+  spectrumDone = Math.max(1, done);
   spectrum = new Uint8Array(await (await asked("spectrum")).arrayBuffer());
   paintNight();
 }
@@ -472,7 +473,6 @@ async function begin() {
   takeIn({ ...said, spectrum_done: spectrumDone });
   paintNight();
   paintEpoch();
-  fetchSpectrum(said.spectrum_done);
 }
 
 begin().catch((error) => alertUser(error.message));
