@@ -34,7 +34,7 @@ VIEWS = (
 )
 """What the AASM manual recommends to show, by kind of channel."""
 
-ORDER = 2  # of the Butterworth filter
+ORDER = 2  # of the Butterworth filters
 AROUND = 10.0  # seconds read on either side, so that the filter has settled
 
 MOST_POINTS = 6000  # of a channel in an epoch: 200 Hz; of more the lowest and highest of some samples each are sent
@@ -55,9 +55,9 @@ def window(signal: RawSignal, second: float, seconds: float) -> NDArray[np.float
 
 
 def filtered(samples: NDArray[np.float32], rate: float, view: View) -> NDArray[np.float32]:
-    """Return (sample,) µV without a gap, filtered as a Butterworth filter does that goes forth and back.
+    """Return (sample,) µV without a gap, filtered as a Butterworth high-pass and low-pass do that go forth and back.
 
-    Its gain, 1 / (1 + (f / f0)^2n), is applied to the spectrum; SciPy's filters take a second or two to import.
+    Their gain, 1 / (1 + (f / f0)^2n), is applied to the spectrum; SciPy's filters take a second or two to import.
     """
     around = min(round(AROUND * rate), len(samples) - 1)
     padded = np.pad(samples.astype(np.float64), around, "reflect", reflect_type="odd")
