@@ -54,7 +54,7 @@ $(ENV)/ready-to-run: requirements.txt requirements.lock | $(RUN)
 	$(INSTALL) requirements.txt
 	@touch $@
 
-$(ENV)/ready-to-test: requirements-dev.txt requirements-cluster.txt $(ENV)/ready-to-run
+$(ENV)/ready-to-test: requirements-dev.txt requirements-cluster.txt requirements-review.txt requirements-live.txt $(ENV)/ready-to-run
 	$(INSTALL) requirements-dev.txt
 	@touch $@
 

@@ -179,7 +179,7 @@ def read_recordings(label: str, folder: Path, staged: Sequence[Path]) -> Scored:
             EvaluatedNight(
                 name=name if "/" in name else night,  # a folder in it tells recordings of one name apart
                 subject=subject_of(night),
-                stages=codes(path, table["stage"]),
+                stages=codes(path, table["model_stage" if "model_stage" in table else "stage"]),
                 expert=codes(path, table["expert"]) if "expert" in table else None,
                 probabilities=table[PROBABILITIES].to_numpy(np.float64),
                 start=about.get("start"),
@@ -189,6 +189,8 @@ def read_recordings(label: str, folder: Path, staged: Sequence[Path]) -> Scored:
         methods.append(about.get("methods", ""))
         if about.get("simulated"):
             doubts.append(f"{label}: {name} is SIMULATED")
+        if "model_stage" in table:
+            doubts.append(f"{label}: {name} was reviewed by a human; the model's own stages are judged")
         doubts += [f"{label}: {name}: {said}" for said in about.get("warnings", ()) if "in the training of" in said]
     return Scored(label, by_name(nights), " ".join(dict.fromkeys(filter(None, methods))), tuple(doubts))
 

@@ -163,13 +163,18 @@ class Block:
     skip: int
 
 
-def plan_blocks(signal: RawSignal, part: Stretch, first_second: float) -> Iterator[Block]:
-    """Divide a stretch into blocks whose resampled epochs are those of the whole stretch, resampled at once."""
+def plan_blocks(
+    signal: RawSignal, part: Stretch, first_second: float, epochs_at_a_time: int | None = None
+) -> Iterator[Block]:
+    """Divide a stretch into blocks whose resampled epochs are those of the whole stretch, resampled at once.
+
+    A block has `epochs_at_a_time`, or as many as make SAMPLES_AT_A_TIME.
+    """
     start, end = (round(second * signal.rate) for second in (part.offset, part.offset + part.seconds))
     end = min(end, signal.n_samples)
     placed = Placed(resampling(signal.rate), round((part.onset - first_second) * TARGET_RATE))
     last = placed.last_epoch(end - start)
-    step = max(1, int(SAMPLES_AT_A_TIME // (EPOCH_SECONDS * signal.rate)))
+    step = epochs_at_a_time or max(1, int(SAMPLES_AT_A_TIME // (EPOCH_SECONDS * signal.rate)))
     for epoch in range(placed.first_epoch, last, step):
         block = placed.block(epoch, min(step, last - epoch))
         yield replace(block, first_sample=start + block.first_sample, last_sample=min(end, start + block.last_sample))

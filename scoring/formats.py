@@ -103,12 +103,14 @@ def bids_columns(staged: StagedRecording) -> dict[str, object]:
     """Return what a BIDS sidecar says of the columns."""
     levels = {EDF_TEXTS[int(stage)]: f"{stage.name}, by the rules of the AASM" for stage in STAGES}
     simulated = " The recording is SIMULATED." if staged.simulated else ""
+    n_human = int(staged.by_human.sum())
+    checked = f"{n_human} of {len(staged)} epochs as a human staged them" if n_human else "which no human has checked"
     return {
         "onset": {"Description": "Start of the epoch", "Units": "s"},
         "duration": {"Description": "Length of the epoch", "Units": "s"},
         "trial_type": {
             "LongName": "Sleep stage",
-            "Description": f"Stage by RecSleepNet {__version__}, which no human has checked.{simulated}",
+            "Description": f"Stage by RecSleepNet {__version__}, {checked}.{simulated}",
             "Levels": {**levels, EDF_TEXTS[UNKNOWN]: "Could not be scored; see flags"},
         },
         "confidence": {

@@ -102,8 +102,23 @@ MEAN_OF_FOLDS = "The probability of a stage is the mean over the folds; folds th
 
 
 def methods_of_recordings(scored: Sequence[StagedRecording]) -> str:
-    """Return the paragraph on scored recordings."""
-    folds = {fold.run.fold: fold for staged in scored for fold in staged.folds}
+    """Return the paragraph on scored recordings: what staged them, and what a human changed."""
+    staged_now = [one for one in scored if one.kept is None]
+    folds = {fold.run.fold: fold for staged in staged_now for fold in staged.folds}
     used = [folds[number] for number in sorted(folds)]
-    channels = [channel.label for staged in scored for channel in staged.channels]
-    return methods_text(used, channels, MEAN_OF_FOLDS if len(used) > 1 else "")
+    channels = [channel.label for staged in staged_now for channel in staged.channels]
+    texts = [methods_text(used, channels, MEAN_OF_FOLDS if len(used) > 1 else "")] if staged_now else []
+    texts += [one.kept["methods"].partition(REVIEW_BEGINS)[0].strip() for one in scored if one.kept is not None]
+    return " ".join((*dict.fromkeys(texts), *map(review_text, filter(lambda one: one.reviewed, scored))))
+
+
+REVIEW_BEGINS = "A human reviewed "
+
+
+def review_text(staged: StagedRecording) -> str:
+    """Say how much of a night a human staged."""
+    n_human = int(staged.by_human.sum())
+    return (
+        f"{REVIEW_BEGINS}{staged.name} and staged {n_human} of {len(staged)} epochs, "
+        f"{staged.n_changed} of them otherwise than the network; the other stages are the network's."
+    )

@@ -32,14 +32,24 @@ COLUMNS = (
 )
 """Those of our own; a column of the pairing table with such a name gets `_given` at its end."""
 
+REVIEW_COLUMNS = ("epochs_by_human", "epochs_changed")  # which only the rows of reviewed nights have
+
 
 def night_row(found: Found, staged: StagedRecording) -> Row:
     """Return the row of a recording that was staged; what it has not is None."""
+    return {
+        **whose(found, staged.name),
+        **figures_of(staged),
+    }
+
+
+def figures_of(staged: StagedRecording) -> Row:
+    """Return what a recording's row says of its stages and of how they came about."""
     agreement = staged.agreement
     in_bed = staged.stages[staged.in_bed]
     figures = {**staged.statistics, **architecture.as_columns(in_bed)} if staged.statistics else {}
+    reviewed = dict(zip(REVIEW_COLUMNS, (int(staged.by_human.sum()), staged.n_changed), strict=True))
     return {
-        **whose(found, staged.name),
         "failed": staged.reason and f"not scored: {staged.reason}",
         "simulated": "yes" if staged.simulated else "no",
         "channel": " + ".join(channel.label for channel in staged.channels),
@@ -52,10 +62,11 @@ def night_row(found: Found, staged: StagedRecording) -> Row:
         "expert": staged.expert_file and staged.expert_file.name,
         "expert_epochs": agreement and agreement.n_epochs,
         **{name: agreement and metrics.plain(getattr(agreement, name)) for name in metrics.POOLED},
-        "folds": " ".join(str(fold.run.fold) for fold in staged.folds),
+        "folds": " ".join(map(str, staged.fold_numbers)),
         "warnings": len(staged.warnings),
         "warning_texts": "; ".join(staged.warnings),
         "notes": "; ".join(staged.notices),
+        **(reviewed if staged.reviewed else {}),
     }
 
 
@@ -69,7 +80,9 @@ def whose(found: Found, name: str) -> Row:
     row = {KEY: name, "file": as_text(str(found.recording.resolve()))}
     if found.told:
         row |= {"subject": found.subject, "night": found.night}
-    return row | {f"{name}_given" if name in COLUMNS else name: value for name, value in found.columns.items()}
+    return row | {
+        f"{name}_given" if name in (*COLUMNS, *REVIEW_COLUMNS) else name: value for name, value in found.columns.items()
+    }
 
 
 def earlier_rows(folder: Path) -> list[Row]:

@@ -100,14 +100,18 @@ def recording_figure(staged: StagedRecording, title: str = "") -> Figure:
     edges = np.array([staged.onset(epoch) for epoch in range(len(staged) + 1)]) / 3600
     if staged.start:
         edges += staged.start.hour + staged.start.minute / 60 + staged.start.second / 3600
-    heights = ([3, 0.4] if staged.expert is not None else []) + [3, 0.4, 2, 2.4]
+    by_human = [0.4] if staged.reviewed else []
+    heights = ([3, 0.4] if staged.expert is not None else []) + [3, *by_human, 0.4, 2, 2.4]
     with drawing(7.2, 0.8 + 0.45 * sum(heights)) as figure:
         panels = figure.subplots(len(heights), sharex=True, height_ratios=heights)
         if staged.expert is not None:
             draw_hypnogram(panels[0], edges, staged.expert, "Expert")
             draw_strip(panels[1], edges, (staged.expert != UNKNOWN) & (staged.expert != staged.stages), "Differ")
-        hypnogram, unsure, density, spectrum = panels[-4:]
-        draw_hypnogram(hypnogram, edges, staged.stages, "Model")
+        unsure, density, spectrum = panels[-3:]
+        hypnogram = panels[2 if staged.expert is not None else 0]
+        draw_hypnogram(hypnogram, edges, staged.stages, "Reviewed" if staged.reviewed else "Model")
+        if staged.reviewed:
+            draw_strip(panels[-4], edges, staged.by_human, "Human")
         draw_strip(unsure, edges, staged.unsure, "Unsure")
         draw_hypnodensity(density, edges, staged.probabilities.astype(np.float64))
         draw_spectrogram(figure, spectrum, edges, staged.power)

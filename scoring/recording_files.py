@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,17 @@ from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots
 from scoring.formats import parse_formats, write_formats
-from scoring.methods import methods_of_recordings
-from scoring.staged import StagedChannel, StagedRecording
-from sleepstage import EPOCH_SECONDS, UNKNOWN
+from scoring.methods import confidence_text, methods_of_recordings
+from scoring.sleepstats import runs_of
+from scoring.staged import HUMAN, StagedChannel, StagedRecording
+from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 from version import versions
 
 ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png")
 DRAWING = "_hypnogram.svg"
+
+SCORED_BY_HUMAN = f"Scored by {HUMAN}"
+"""The annotation, over all of its epochs, of each run that a human staged."""
 
 
 def write_recording(
@@ -119,6 +124,8 @@ def cells(column: Any) -> list[Any]:
 def write_annotations(path: Path, staged: StagedRecording) -> None:
     """Write the stages as an EDF+ file of annotations only, one for each epoch, on the recording's own clock.
 
+    What a human staged is marked by annotations of its own, beside the standard texts of the stages.
+
     Raises:
         InputError: the file cannot be written.
     """
@@ -127,6 +134,10 @@ def write_annotations(path: Path, staged: StagedRecording) -> None:
     annotations = [
         EdfAnnotation(staged.onset(epoch), EPOCH_SECONDS, EDF_TEXTS[int(stage)])
         for epoch, stage in enumerate(staged.stages)
+    ]
+    annotations += [
+        EdfAnnotation(staged.onset(int(first)), EPOCH_SECONDS * int(end - first), SCORED_BY_HUMAN)
+        for first, end in zip(*runs_of(staged.by_human), strict=True)
     ]
     dated = staged.start is not None and 1985 <= staged.start.year <= 2084  # what EDF can say
     edf = Edf(
@@ -154,6 +165,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "simulated": staged.simulated,
         "start": start_of(staged),
         "first_epoch_s": staged.first_second,
+        "stretches_s": [list(astuple(part)) for part in staged.stretches],
         "epochs": len(staged),
         "lights_off_s": staged.lights_off,
         "lights_on_s": staged.lights_on,
@@ -163,21 +175,54 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "confidence": confidence(staged),
         "expert_file": str(staged.expert_file) if staged.expert_file else None,
         "agreement": None if agreement is None else metrics.as_json(agreement),
-        "channels": [describe_channel(staged, channel) for channel in staged.channels],
-        "folds": [fold.run.fold for fold in staged.folds],
-        "checkpoints": [fold.described() for fold in staged.folds],
+        **how_it_was_staged(staged),
         "warnings": list(staged.warnings),
         "notices": list(staged.notices),
         "methods": methods_of_recordings([staged]),
-        "versions": versions(),
+        **({"review": review(staged), "reviewed_with": versions()} if staged.reviewed else {}),
+    }
+
+
+OF_THE_MODEL = ("channels", "folds", "checkpoints", "versions")  # names in a summary that a review leaves as they are
+
+
+def how_it_was_staged(staged: StagedRecording) -> dict[str, Any]:
+    """Return what is known of channels, folds and libraries, as JSON-ready values."""
+    if staged.kept is not None:
+        return {name: staged.kept[name] for name in OF_THE_MODEL}
+    channels = [describe_channel(staged, channel) for channel in staged.channels]
+    folds = [fold.run.fold for fold in staged.folds]
+    checkpoints = [fold.described() for fold in staged.folds]
+    return dict(zip(OF_THE_MODEL, (channels, folds, checkpoints, versions()), strict=True))
+
+
+def review(staged: StagedRecording) -> dict[str, Any]:
+    """Return how much of a night a human staged, and how much of it otherwise than the model, as JSON-ready values."""
+    assert staged.reviewed is not None
+    by_human, human, model = staged.by_human, staged.reviewed.stages, staged.model_stages
+    both = by_human & (human != UNKNOWN) & (model != UNKNOWN)
+    from_to = np.zeros((len(STAGE_NAMES), len(STAGE_NAMES)), np.int64)
+    np.add.at(from_to, (model[both], human[both]), 1)
+    return {
+        "epochs_by_human": int(np.count_nonzero(by_human)),
+        "epochs_changed": staged.n_changed,
+        "changed_percent": round(100 * staged.n_changed / max(1, len(staged)), 2),
+        "unsure_epochs_by_human": int(np.count_nonzero(by_human & staged.unsure)),
+        "model_right_percent": round(100 * float((human[both] == model[both]).mean()), 2) if both.any() else None,
+        "stage_order": list(STAGE_NAMES),
+        "epochs_from_model_to_human": from_to.tolist(),
+        "edits": staged.reviewed.edits,
+        "last_edit": staged.reviewed.last or None,
     }
 
 
 def confidence(staged: StagedRecording) -> dict[str, Any]:
     """Return how sure the model is, and which runs of epochs are worth a look, as JSON-ready values."""
+    kept = staged.kept["confidence"] if staged.kept else None
     return {
-        "mean": mean_or_none(staged.confidence[staged.stages != UNKNOWN]),
-        "calibrated": all(fold.calibration for fold in staged.folds),
+        "mean": mean_or_none(staged.confidence[staged.model_stages != UNKNOWN]),
+        "calibrated": bool(kept["calibrated"]) if kept else all(fold.calibration for fold in staged.folds),
+        "in_words": kept.get("in_words", "") if kept else confidence_text(staged.folds),
         "low_below": staged.limit,
         "low_epochs": int(np.count_nonzero(staged.unsure)),
         "worth_a_look": [
@@ -196,7 +241,7 @@ def describe_channel(staged: StagedRecording, channel: StagedChannel) -> dict[st
     """Return what a channel was, what was done to it, and how far it agrees with all channels together."""
     probabilities = channel.probabilities[: len(staged)]
     both = np.isfinite(probabilities[:, 0])
-    same = probabilities[both].argmax(axis=1) == staged.stages[both]
+    same = probabilities[both].argmax(axis=1) == staged.model_stages[both]
     return {
         "label": channel.label,
         "unit_in_file": channel.unit,

@@ -9,7 +9,8 @@ from typing import Any
 
 from files import written_whole
 from scoring import metrics
-from scoring.methods import confidence_text, methods_of_recordings
+from scoring.methods import methods_of_recordings, review_text
+from scoring.recording_files import confidence, how_it_was_staged
 from scoring.staged import StagedRecording, time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
 
@@ -137,20 +138,19 @@ def trust_html(staged: StagedRecording) -> str:
         for run in staged.doubtful_runs
     ]
     parts = {"Warnings": staged.warnings, "Notes": staged.notices, "Worth a look": runs}
+    if staged.reviewed:
+        parts = {"Review": [review_text(staged)], **parts}
     return (
         "".join(f"<h5>{name}</h5>{html_list(items)}" for name, items in parts.items())
-        + f"<p>{escape(confidence_text(staged.folds))} {RUNS_TEXT}</p>"
+        + f"<p>{escape(confidence(staged)['in_words'])} {RUNS_TEXT}</p>"
     )
 
 
 def methods_html(scored: Sequence[StagedRecording]) -> str:
     """Return how the stages came about: weights, folds, conversions, versions."""
-    folds = {fold.run.fold: fold for staged in scored for fold in staged.folds}
-    used = [folds[number] for number in sorted(folds)]
-    rows = [
-        (str(fold.run.fold), fold.format, str(fold.best.pass_number), str(fold.best.global_step), str(fold.folder))
-        for fold in used
-    ]
+    used = {one["fold"]: one for staged in scored for one in how_it_was_staged(staged)["checkpoints"]}
+    names = ("fold", "format", "pass_number", "global_step", "folder")
+    rows = [tuple(str(used[number][name]) for name in names) for number in sorted(used)]
     heads = ("Fold", "Format", "Kept after pass", "Step", "Folder")
     how = [
         f"{staged.title}, {one.label}: {step}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from command import counted
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE, resampling
+from recordings.recording import Stretch
 from scoring import architecture, metrics
 from scoring.metrics import Scores
 from scoring.sleepstats import Statistics, in_bed, runs_of, sleep_statistics
@@ -45,6 +46,33 @@ def limit_of(folds: Sequence[Fold]) -> float:
 NAMES = np.array([*STAGE_NAMES, "?"])
 """The name of each code; the last one is that of UNKNOWN, -1."""
 
+NOT_REVIEWED = -2
+"""Code of an epoch that no human staged in a review, where the model's stage counts."""
+
+MODEL, HUMAN = "model", "human"  # who staged an epoch, as outputs say it
+
+
+@dataclass(frozen=True, eq=False)
+class Reviewed:
+    """What a human made of a staged night.
+
+    Attributes:
+        stages: (epoch,) int32, the human's codes, UNKNOWN where no stage can be given; NOT_REVIEWED where the model's
+            stage counts.
+        edits: how many there were, those that were taken back among them.
+        last: when the last one was made, in ISO 8601; "" when unknown.
+    """
+
+    stages: NDArray[np.int32]
+    edits: int = 0
+    last: str = ""
+
+    @property
+    def by_human(self) -> NDArray[np.bool_]:
+        """(epoch,) True where a human staged."""
+        mask: NDArray[np.bool_] = self.stages != NOT_REVIEWED
+        return mask
+
 
 @dataclass(frozen=True)
 class Doubtful:
@@ -70,6 +98,7 @@ class StagedNight:
         warnings: what speaks against trusting the stages.
         notices: what else the user should know.
         limit: an epoch of a lower confidence is unsure.
+        reviewed: what a human made of it; None where nobody reviewed it.
     """
 
     name: str
@@ -83,6 +112,7 @@ class StagedNight:
     warnings: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     limit: float = LOW_CONFIDENCE
+    reviewed: Reviewed | None = None
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -102,13 +132,25 @@ class StagedNight:
 
     @property
     def stages(self) -> NDArray[np.int32]:
+        """(epoch,) the human's stage where a human staged, else the model's."""
+        if self.reviewed is None:
+            return self.model_stages
+        return np.where(self.by_human, self.reviewed.stages, self.model_stages).astype(np.int32)
+
+    @property
+    def model_stages(self) -> NDArray[np.int32]:
         """(epoch,) the most probable stage; UNKNOWN where nothing could be scored."""
         return np.where(np.isfinite(self.confidence), self.probabilities.argmax(axis=1), UNKNOWN).astype(np.int32)
 
     @property
     def unsure(self) -> NDArray[np.bool_]:
-        """(epoch,) True where the confidence is low."""
+        """(epoch,) True where the model's confidence is low."""
         return self.confidence < self.limit
+
+    @property
+    def by_human(self) -> NDArray[np.bool_]:
+        """(epoch,) True where a human staged."""
+        return np.zeros(len(self), bool) if self.reviewed is None else self.reviewed.by_human
 
     @property
     def in_bed(self) -> slice:
@@ -146,10 +188,10 @@ class StagedNight:
 
     @cached_property
     def doubtful_runs(self) -> list[Doubtful]:
-        """The runs of at least four epochs of low confidence, the longest first."""
+        """The runs of at least four epochs of low confidence that no human staged, the longest first."""
         runs = [
             Doubtful(int(start), int(end - start), float(self.confidence[start:end].mean()))
-            for start, end in zip(*runs_of(self.unsure), strict=True)
+            for start, end in zip(*runs_of(self.unsure & ~self.by_human), strict=True)
             if end - start >= SHORTEST_DOUBT
         ]
         return sorted(runs, key=lambda run: (-run.n_epochs, run.first))
@@ -210,6 +252,9 @@ class StagedRecording(StagedNight):
         expert_file: where the expert's stages are from; None without a hypnogram.
         folds: those that staged it.
         fingerprint: of its file; "" for a recording that was in memory.
+        stretches: the parts of the recording without gaps; none where they are not known.
+        kept: the summary that it was read back from; None when it was staged just now. What outputs say of the folds,
+            which are not read again, is then from there.
     """
 
     path: Path | None
@@ -218,6 +263,8 @@ class StagedRecording(StagedNight):
     folds: tuple[Fold, ...]
     expert_file: Path | None = None
     fingerprint: str = ""
+    stretches: tuple[Stretch, ...] = ()
+    kept: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
         channels = " + ".join(channel.label for channel in self.channels)
@@ -228,6 +275,16 @@ class StagedRecording(StagedNight):
     def stage_counts(self) -> dict[str, int]:
         """Return how many epochs each stage has."""
         return {name: int(np.count_nonzero(self.stages == code)) for code, name in enumerate(STAGE_NAMES)}
+
+    @property
+    def fold_numbers(self) -> list[int]:
+        """The numbers of the folds that staged it."""
+        return [fold.run.fold for fold in self.folds] if self.kept is None else list(self.kept["folds"])
+
+    @property
+    def n_changed(self) -> int:
+        """How many epochs have another stage than the model's."""
+        return int(np.count_nonzero(self.stages != self.model_stages))
 
     @property
     def power(self) -> NDArray[np.float32]:
@@ -251,7 +308,11 @@ class StagedRecording(StagedNight):
         return ["; ".join(texts) for texts in flags]
 
     def columns(self) -> dict[str, Any]:
-        """Return the table of all epochs; `stage` is ? where `flags` says why, `clock` and `expert` only if known."""
+        """Return the table of all epochs; `stage` is ? where `flags` says why, `clock` and `expert` only if known.
+
+        Where a human reviewed the night, `stage` is the human's or the model's as `scored_by` says; probabilities,
+        confidence and flags are the model's.
+        """
         epochs = range(len(self))
         columns: dict[str, Any] = {
             "recording": [self.title] * len(self),
@@ -262,6 +323,8 @@ class StagedRecording(StagedNight):
             **{f"p_{name}": self.probabilities[:, code].round(4) for code, name in enumerate(STAGE_NAMES)},
             "confidence": self.confidence.round(4),
             "flags": self.flags(),
+            "scored_by": np.where(self.by_human, HUMAN, MODEL) if self.reviewed else None,
+            "model_stage": NAMES[self.model_stages] if self.reviewed else None,
             "expert": None if self.expert is None else NAMES[self.expert],
         }
         return {name: column for name, column in columns.items() if column is not None}

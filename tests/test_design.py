@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (  # from the commands down to the ground: a file imports only what stands on a lower line
     (
         *("prepare", "prepare_sleepedf", "prepare_isruc", "prepare_ucddb", "simulate"),
-        *("trainer", "predict", "convert", "evaluate", "live"),
+        *("trainer", "predict", "convert", "evaluate", "live", "review"),
     ),
     ("evaluation.assembly",),
     ("evaluation.tables", "evaluation.figures", "evaluation.page", "evaluation.methods"),
@@ -22,6 +22,11 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("evaluation.agreement", "evaluation.sleep", "evaluation.confidence", "evaluation.curves"),
     ("evaluation.nights", "evaluation.resampling", "evaluation.table"),
     ("evaluation",),
+    ("reviewing.server",),
+    ("reviewing.night",),
+    ("reviewing.outputs",),
+    ("reviewing.journal", "reviewing.signals"),
+    ("reviewing",),
     ("streaming.table",),
     ("streaming.staging",),
     ("streaming.growing", "streaming.lsl", "streaming.standard_input", "streaming.cutting", "streaming.so_far"),
@@ -29,7 +34,8 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("streaming",),
     ("scoring", "scoring.many"),
     ("scoring.scorer",),
-    ("scoring.report", "scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
+    ("scoring.report", "scoring.kept"),
+    ("scoring.recording_files", "scoring.test_night_files", "scoring.jobs", "scoring.night_table"),
     ("scoring.methods",),
     ("scoring.plots", "scoring.formats"),
     ("scoring.other_nights",),
@@ -242,7 +248,7 @@ def test_a_file_imports_only_from_the_floors_below(room):
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_arrows_between_folders_run_one_way(room):
-    order = ("", "recordings", "folds", "scoring", "streaming", "evaluation")  # "": the top, which all share
+    order = ("", "recordings", "folds", "scoring", "streaming", "reviewing", "evaluation")  # "": the top, all share it
     own_folder = room.partition(".")[0] if room.partition(".")[0] in order else ""
     folders = {other.partition(".")[0] for other in own(imported(syntax(room)))} & set(order[1:])
     if own_folder:

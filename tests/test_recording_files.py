@@ -194,6 +194,7 @@ def test_a_channel_that_cannot_be_scored_leaves_its_files_and_a_reason(tmp_path)
     summary = json.loads((tmp_path / "night_summary.json").read_text())
     assert summary["reason"] == "C3-M2: 200 of 200 epochs are flat" and summary["statistics"] == {}
     confidence = {"mean": None, "calibrated": False, "low_below": 0.6, "low_epochs": 0, "worth_a_look": []}
+    assert summary["confidence"].pop("in_words").startswith("Confidence is the probability of the most probable stage")
     assert summary["confidence"] == confidence
     assert summary["channels"][0]["agreement_with_the_whole"] is None
     assert summary["channels"][0]["reason"] == "200 of 200 epochs are flat"

@@ -1,0 +1,1 @@
+"""Reviewing: a human looks at what the network staged, and corrects it."""

@@ -1,0 +1,145 @@
+"""The outputs of a scored night, written again with what a human made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from command import InputError
+from recordings.channels import Channel, resolve_channel
+from recordings.epochs import epochs_in_parts
+from recordings.opening import one_channel, open_again
+from recordings.recording import RawSignal, Recording, fingerprint
+from reviewing.journal import read_review
+from scoring.formats import WRITERS
+from scoring.kept import KeptRecording, read_kept, scored_in, with_power
+from scoring.night_table import KEY, earlier_rows, figures_of, write_nights
+from scoring.quality import look_at
+from scoring.recording_files import DRAWING, write_recording
+from scoring.spectrum import SPECTRUM_HZ
+from sleepstage import UNKNOWN
+
+REPORT = "report.html"
+
+
+def read_reviewed(folder: Path, name: str) -> KeptRecording:
+    """Read a scored night, with what a human made of it so far, written into its outputs or not.
+
+    Raises:
+        InputError: its files or its review cannot be used.
+    """
+    staged = read_kept(folder, name)
+    return replace(staged, reviewed=read_review(folder, name, staged) or staged.reviewed)
+
+
+def recording_of(staged: KeptRecording, given: Path | None = None) -> Recording:
+    """Open the recording that a night was scored from.
+
+    Args:
+        staged: the night.
+        given: where the recording is now; None for where it was.
+
+    Raises:
+        InputError: it is not there, cannot be opened, or is another one.
+    """
+    path = given or staged.path
+    if path is None:
+        raise InputError(f"{staged.name}: was scored from memory; name its file with --recording")
+    if not path.is_file():
+        raise InputError(f"{path}: {staged.name} was scored from it, and it is not there; name it with --recording")
+    opened = open_again(path, staged.stretches)
+    if staged.fingerprint and fingerprint(opened.files) != staged.fingerprint:
+        raise InputError(f"{path}: is not the file that {staged.name} was scored from; name that with --recording")
+    return opened
+
+
+def scored_channel(staged: KeptRecording, opened: Recording) -> RawSignal:
+    """Return the first of the channels that were scored.
+
+    Raises:
+        InputError: the recording does not have it.
+    """
+    label = staged.channels[0].label
+    if opened.labels == ("",):
+        return one_channel(opened, Channel(label, 0))
+    active, _, reference = label.partition(" - ")
+    pair = [opened.labels.index(one) for one in (active, reference) if one in opened.labels]
+    if reference and len(pair) == 2 and label not in opened.labels:
+        return one_channel(opened, Channel(label, *pair))
+    return one_channel(opened, resolve_channel(label, opened.labels))
+
+
+def power_of(staged: KeptRecording, signal: RawSignal) -> NDArray[np.float32]:
+    """Return the (epoch, frequency) spectrum of a channel, dB of µV²/Hz; nan where the model could not stage."""
+    seen = look_at(epochs_in_parts(signal, staged.first_second))
+    power = np.full((max(len(staged), seen.epochs.n_epochs), len(SPECTRUM_HZ)), np.nan, np.float32)
+    power[seen.epochs.recorded] = seen.power
+    power = power[: len(staged)]
+    power[staged.model_stages == UNKNOWN] = np.nan
+    return power
+
+
+def write_outputs(folder: Path, name: str, recording: Path | None = None) -> tuple[KeptRecording, list[Path]]:
+    """Write the files of a scored night again, with the stages as a human left them.
+
+    They are those that predict.py wrote, in the same formats, with the picture; the row of the night in `nights.csv`;
+    and the report over all recordings in the folder, if there is one.
+
+    Args:
+        folder: the output folder of predict.py.
+        name: what the recording's files are called.
+        recording: where the recording is now; None for where it was.
+
+    Returns:
+        The night, and the paths of the files.
+
+    Raises:
+        InputError: nobody reviewed it, or a file cannot be read or written.
+    """
+    staged = read_reviewed(folder, name)
+    if staged.reviewed is None:
+        raise InputError(f"{folder / name}: nobody has reviewed it yet; review it with: python review.py {folder}")
+    opened = recording_of(staged, recording)
+    staged = with_power(staged, power_of(staged, scored_channel(staged, opened)))
+    if recording is not None:
+        staged = replace(staged, path=recording)
+    svg = (folder / f"{name}{DRAWING}").exists()
+    paths = write_recording(folder, staged, svg, tuple(formats_there(folder, staged)))
+    return staged, [*paths, *write_row(folder, staged), *write_report_again(folder, staged)]
+
+
+def formats_there(folder: Path, staged: KeptRecording) -> Iterator[str]:
+    """Yield the formats in which a night's stages were written already."""
+    named = {
+        "bids": f"{staged.name.removesuffix('_eeg')}_desc-recsleepnet_events.tsv",
+        "eannot": f"{staged.name}_stages.eannot",
+        "nsrr": f"{staged.name}_stages.xml",
+    }
+    yield from (one for one in WRITERS if (folder / named[one]).exists())
+
+
+def write_row(folder: Path, staged: KeptRecording) -> list[Path]:
+    """Write the night's row of `nights.csv` again, where it has one; return the path of the table if so."""
+    rows: Sequence[Mapping[str, object]] = earlier_rows(folder)
+    found = [dict(row) for row in rows if row[KEY] == staged.name]
+    return [write_nights(folder, [{**found[0], **figures_of(staged)}], rows)] if found else []
+
+
+def write_report_again(folder: Path, staged: KeptRecording) -> list[Path]:
+    """Write the report over all recordings of a folder again, where there is one; return its path if so."""
+    path = folder / REPORT
+    if not path.exists():
+        return []
+    from scoring.report import write_report
+
+    rows = {str(row[KEY]): row for row in earlier_rows(folder)}
+    there = scored_in(folder)
+    names = [name for name in rows or there if name in there]
+    failed = {name: str(row["failed"]) for name, row in rows.items() if row.get("failed") and name not in names}
+    nights = [staged if name == staged.name else read_kept(folder, name) for name in names]
+    write_report(path, nights, failed)
+    return [path]
