@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from command import InputError, counted
+from command import InputError, counted, log
 from rooms import DASK, LOCAL, RAY, TRIES, Room, Workers, opened
 from watched import CPU, LOOK_SECONDS, DiedError, Place
 
@@ -159,6 +159,7 @@ def in_room(
             result, died, tries = answer(room, place, future)
             task.deaths += tries
             if died and task.deaths < TRIES:
+                log.info("a worker died (%s); its task is tried again", died)
                 again.append(task)
             else:
                 yield Done(task.number, task.item, result, died and f"its worker died {TRIES} times: {died}")

@@ -124,9 +124,7 @@ class LocalRoom:
         with interruptions_wait():  # a second Ctrl-C, while the workers are told to end, would leave them for good
             self.stop.set()
             for pool in self.pools.values():
-                pool.shutdown(wait=False, cancel_futures=True)
-            for pool in self.pools.values():
-                pool.shutdown()
+                pool.shutdown()  # at once without `wait`, it would never be waited for
 
 
 def shares_of(cores: Sequence[int], n_jobs: int) -> list[list[int]]:
