@@ -17,9 +17,12 @@ RUN python3 -m venv /opt/env \
         --constraint requirements.lock --requirement "${REQUIREMENTS}" "tensorflow${EXTRA}"
 
 COPY *.py LICENSE ./
+COPY engine/ engine/
 COPY recordings/ recordings/
 COPY folds/ folds/
 COPY scoring/ scoring/
+COPY streaming/ streaming/
+COPY reviewing/ reviewing/
 COPY evaluation/ evaluation/
 COPY docs/cluster/ docs/cluster/
 COPY pretrained_model/ pretrained_model/

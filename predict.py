@@ -35,6 +35,7 @@ from command import (
     numbered,
 )
 from device import choose_device, start_tensorflow
+from engine.rooms import Workers
 from files import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import Fold, load_folds
 from folds.folders import dataset_of_folds, datasets_in, find_folds
@@ -44,7 +45,6 @@ from recordings.datasets import DATASETS, Dataset
 from recordings.epochs import same_signals
 from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording
-from rooms import Workers
 from scoring import metrics
 from scoring.formats import WRITERS, parse_formats
 from scoring.jobs import Job, check, jobs_in, not_there

@@ -16,12 +16,12 @@ import engine
 from command import InputError, log
 from config import Settings
 from engine import Done
+from engine.rooms import LOCAL, Workers
+from engine.watched import GRACE_SECONDS, Command, Ran, run_command
 from files import PROGRAM_FOLDER
 from folds import folders as places
 from folds.pass_view import View, shown
 from folds.run import Run
-from rooms import LOCAL, Workers
-from watched import GRACE_SECONDS, Command, Ran, run_command
 
 OF_THE_WHOLE = ("from_fold", "to_fold", "gpu", "n_jobs", "engine", "address", "restart", "check", "wait")
 WAIT_SECONDS = 120  # on clusters: as long as a file server may keep the lock of a machine that died

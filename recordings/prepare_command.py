@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 import engine
 from command import InputError, log, new_parser
 from data import Night, load_night, save_night
+from engine.rooms import Workers
+from engine.watched import Place
 from files import writable_folder
 from recordings.datasets import Dataset
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, same_signals
 from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night
-from rooms import Workers
 from sleepstage import STAGE_NAMES, STAGES
-from watched import Place
 
 # ---- all nights of a folder ----
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import engine
 from command import InputError, as_text
+from engine.rooms import Workers
+from engine.watched import Place
 from files import writable_folder
 from folds.checkpoint import Fold
-from rooms import Workers
 from scoring.formats import notices_on
 from scoring.jobs import Job
 from scoring.recording_files import write_recording
 from scoring.scorer import ScoredNight, Scorer
-from watched import Place
 
 
 @dataclass(frozen=True, eq=False)

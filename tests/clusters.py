@@ -22,11 +22,11 @@ import numpy as np
 
 import engine
 from command import command
+from engine.rooms import DASK, LOCAL, RAY, Workers
+from engine.watched import Command, Place, run_command
 from recordings.opening import open_recording
-from rooms import DASK, LOCAL, RAY, Workers
 from scoring.many import Checkpoints, scorer_of
 from scoring.staging import Request
-from watched import Command, Place, run_command
 
 ROOT = Path(__file__).parent.parent
 LIBRARY = {RAY: "ray", DASK: "distributed"}

@@ -18,9 +18,9 @@ import pytest
 
 import predict
 import prepare
+from engine.rooms import DASK, LOCAL, RAY, Workers
 from folds.checkpoint import load_best
 from folds.history import load_history
-from rooms import DASK, LOCAL, RAY, Workers
 from tests.clusters import LIBRARY, is_installed, running, stage_all
 from tests.short_nights import train_arguments
 from tests.small_nights import small_nights

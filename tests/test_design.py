@@ -83,8 +83,8 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("normalisation", "augmentation"),
     ("data", "config"),
     ("engine",),
-    ("rooms",),
-    ("files", "device", "amplifiers", "watched"),
+    ("engine.rooms",),
+    ("files", "device", "amplifiers", "engine.watched"),
     ("command",),
     ("sleepstage", "version", "limits", "forms"),
 )

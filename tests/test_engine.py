@@ -17,9 +17,9 @@ import engine
 import trainer
 from command import InputError
 from engine import Done
+from engine.rooms import LOCAL, Workers, shares_of
+from engine.watched import CPU, Command, DiedError, Place, cores, cpus, run_command
 from folds.side_by_side import as_arguments
-from rooms import LOCAL, Workers, shares_of
-from watched import CPU, Command, DiedError, Place, cores, cpus, run_command
 
 # ---- options ----
 

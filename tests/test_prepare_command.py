@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from command import InputError
 from data import load_night
+from engine.rooms import Workers
 from recordings.datasets import DATASETS
 from recordings.preparation import RawNight, Rules
 from recordings.prepare_command import (
@@ -33,7 +34,6 @@ from recordings.prepare_command import (
     prepare_parser,
     total_counts,
 )
-from rooms import Workers
 from tests.ramp_nights import ramp_night
 
 # ---- a night's file ----
@@ -101,7 +101,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         "import os, sys, time\n"
         "from pathlib import Path\n"
         "from recordings.prepare_command import at_once\n"
-        "from rooms import Workers\n"
+        "from engine.rooms import Workers\n"
         "def work(folder):\n"
         "    Path(folder, str(os.getpid())).touch(); time.sleep(0.2)\n"
         "list(at_once(work, [sys.argv[1]] * 1000, Workers(2)))\n"

@@ -24,6 +24,9 @@ LOOK_SECONDS = 1.0  # between two looks, at whether to stop
 STOP_SECONDS = 30.0  # for a command to stop by itself
 GRACE_SECONDS = 5.0  # the same, when its worker has died
 OUTPUT_BYTES = 1 << 16  # of what a command prints, its end
+PROGRAM = str(Path(__file__).resolve().parent.parent)
+BEGIN = f"import sys; sys.path[0] = {PROGRAM!r}; from engine.watched import run_watched; run_watched(sys.argv[1:])"
+"""What a new Python is told; the program comes before the folder that it is called in, whatever that holds."""
 
 STOP: Any = None
 """In a worker of this machine: the event that tells it to stop."""
@@ -85,7 +88,7 @@ def run_command(command: Command, place: Place) -> Ran:
         DiedError: it was ended from outside.
         InputError: the program or the folder is not on the worker's machine.
     """
-    arguments = [sys.executable, __file__, str(command.script), *command.arguments, "--gpu", str(place.gpu)]
+    arguments = [sys.executable, "-c", BEGIN, str(command.script), *command.arguments, "--gpu", str(place.gpu)]
     environment = {**os.environ, **place.environment()}
     should_stop = told_to_stop()
     with tempfile.TemporaryFile() as output:
@@ -150,13 +153,13 @@ def told_to_stop() -> Callable[[], bool]:
     return lambda: getattr(worker.state.tasks.get(key), "state", "") != "executing"
 
 
-def run_watched(script: str, arguments: list[str]) -> None:
-    """Run a command in this process, which ends when the worker that started it does."""
+def run_watched(arguments: list[str]) -> None:
+    """Run a command, its file first, in this process, which ends when the worker that started it does."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the worker may ignore both
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=end_with_input, daemon=True).start()
-    sys.argv = [script, *arguments]
-    runpy.run_path(script, run_name="__main__")
+    sys.argv = arguments
+    runpy.run_path(arguments[0], run_name="__main__")
 
 
 def end_with_input() -> None:
@@ -166,7 +169,3 @@ def end_with_input() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os._exit(128 + signal.SIGTERM)
-
-
-if __name__ == "__main__":
-    run_watched(sys.argv[1], sys.argv[2:])

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from command import InputError, counted, log
-from rooms import DASK, LOCAL, RAY, TRIES, Room, Workers, opened
-from watched import CPU, LOOK_SECONDS, DiedError, Place
+from engine.rooms import DASK, LOCAL, RAY, TRIES, Room, Workers, opened
+from engine.watched import CPU, LOOK_SECONDS, DiedError, Place
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

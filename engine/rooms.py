@@ -18,16 +18,14 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
-import watched
 from command import InputError, in_main_thread, interruptions_wait, log, reason_of
-from watched import CPU, STOP_SECONDS, Place, cores, cpus
+from engine import watched
+from engine.watched import CPU, PROGRAM, STOP_SECONDS, Place, cores, cpus
 
 LOCAL, RAY, DASK = "local", "ray", "dask"
 TRIES = 3
-PROGRAM = str(Path(__file__).resolve().parent)
 
 
 @dataclass(frozen=True)
