@@ -54,7 +54,7 @@ $(ENV)/ready-to-run: requirements.txt requirements.lock | $(RUN)
 	$(INSTALL) requirements.txt
 	@touch $@
 
-$(ENV)/ready-to-test: requirements-dev.txt $(ENV)/ready-to-run
+$(ENV)/ready-to-test: requirements-dev.txt requirements-review.txt $(ENV)/ready-to-run
 	$(INSTALL) requirements-dev.txt
 	@touch $@
 

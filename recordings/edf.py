@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from command import InputError, one_line
 from files import readable, reader
 from limits import LONGEST_ANNOTATIONS, LONGEST_RECORD
 from recordings.annotations import Annotations, Clock, clock_of, read_annotations_of
-from recordings.recording import SIMULATED, FileState, Header, Recording, state_of
+from recordings.recording import SIMULATED, FileState, Header, Recording, Stretch, state_of
 
 if TYPE_CHECKING:
     from edfio import Bdf, BdfSignal, Edf, EdfSignal
@@ -48,12 +48,29 @@ def open_edf(path: Path) -> Recording:
     Raises:
         InputError: no such file, no EDF, or shorter than its header says.
     """
-    parsed, fields, records = read_header(path)
+    header = read_header(path)
+    parsed, _, records = header
+    said = read_annotations_of(path, records.annotations, records.n_records, records.bytes_of)
+    clock = records_clock(path, parsed, records, said) if len(parsed.signals) else Clock(0.0, ())
+    return recording_with(path, header, said, clock)
+
+
+@reader("a readable EDF file", EXPORT_AGAIN)
+def open_edf_again(path: Path, stretches: Sequence[Stretch]) -> Recording:
+    """Open a file whose parts without gaps are known: without its annotations, which lie all over it, it opens at once.
+
+    Raises:
+        InputError: as `open_edf`.
+    """
+    return recording_with(path, read_header(path), Annotations(np.zeros(0), ()), Clock(0.0, tuple(stretches)))
+
+
+def recording_with(path: Path, header: EdfHeader, said: Annotations, clock: Clock) -> Recording:
+    """Return the recording that a header, its annotations and its clock describe."""
+    parsed, fields, records = header
     labels = [one_line(label) for label in fields["label"]]
     signals: Sequence[Any] = parsed.signals  # EdfSignal or BdfSignal
     ordinary = [i for i, label in enumerate(labels) if label not in ANNOTATIONS]
-    said = read_annotations_of(path, records.annotations, records.n_records, records.bytes_of)
-    clock = records_clock(path, parsed, records, said) if ordinary else Clock(0.0, ())
     start, unread = start_of(parsed), said.unread_in_words()
 
     def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
@@ -123,6 +140,8 @@ SIGNAL_FIELDS = {
 """The fields of an EDF header in their order, and the bytes of each; those of the signals have one value a signal."""
 
 Fields = dict[str, tuple[str, ...]]
+EdfHeader: TypeAlias = "tuple[Edf | Bdf, Fields, Records]"
+"""What edfio makes of a header, the header's own fields, and where the records are."""
 
 
 def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) -> Fields:
@@ -137,7 +156,7 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
 
 
 @reader("a readable EDF file", EXPORT_AGAIN)
-def read_header(path: Path) -> tuple[Edf | Bdf, Fields, Records]:
+def read_header(path: Path) -> EdfHeader:
     """Return what edfio makes of a header, the header's own fields, and where the records are.
 
     What lies behind the header's count of records is left out.

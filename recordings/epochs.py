@@ -150,8 +150,13 @@ class Block:
     skip: int
 
 
-def plan_blocks(signal: RawSignal, part: Stretch, first_second: float) -> Iterator[Block]:
-    """Divide a stretch into blocks whose resampled epochs are those of the whole stretch, resampled at once."""
+def plan_blocks(
+    signal: RawSignal, part: Stretch, first_second: float, epochs_at_a_time: int | None = None
+) -> Iterator[Block]:
+    """Divide a stretch into blocks whose resampled epochs are those of the whole stretch, resampled at once.
+
+    A block has `epochs_at_a_time`, or as many as make SAMPLES_AT_A_TIME.
+    """
     ratio = resampling(signal.rate)
     up, down = ratio.numerator, ratio.denominator
     start, end = (round(second * signal.rate) for second in (part.offset, part.offset + part.seconds))
@@ -160,7 +165,7 @@ def plan_blocks(signal: RawSignal, part: Stretch, first_second: float) -> Iterat
     first = max(0, -(-at // EPOCH_SAMPLES))
     last = (at + -(-(end - start) * up // down)) // EPOCH_SAMPLES
     context = -(-(10 * max(up, down) // up + 1) // down) * down  # SciPy's filter reaches so far to either side
-    step = max(1, int(SAMPLES_AT_A_TIME // (EPOCH_SECONDS * signal.rate)))
+    step = epochs_at_a_time or max(1, int(SAMPLES_AT_A_TIME // (EPOCH_SECONDS * signal.rate)))
     for epoch in range(first, last, step):
         n_epochs = min(step, last - epoch)
         offset = epoch * EPOCH_SAMPLES - at  # of the block's first sample at 100 Hz, in the stretch

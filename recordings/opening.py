@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from files import readable, reader
 from limits import LATEST_ONSET, LONGEST_DAYS, LONGEST_SECONDS, RATES
 from recordings.before_mne import CHECKS
 from recordings.channels import Channel, resolve_channel
-from recordings.edf import EXPORT_AGAIN, open_edf
+from recordings.edf import EXPORT_AGAIN, open_edf, open_edf_again
 from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch, state_of
 from sleepstage import EPOCH_SECONDS
 
@@ -68,6 +68,17 @@ def open_recording(path: Path) -> Recording:
         days = opened.seconds / 86_400
         raise InputError(f"{path}: lasts {days:.0f} days by its own clock; the limit is {LONGEST_DAYS} days")
     return replace(opened, name=as_text(opened.name))
+
+
+def open_again(path: Path, stretches: Sequence[Stretch]) -> Recording:
+    """Open a recording whose parts without gaps are known from an earlier time, if that is faster without its marks.
+
+    Raises:
+        InputError: as `open_recording`.
+    """
+    if opener_of(path) is not open_edf or not stretches:
+        return open_recording(path)
+    return open_edf_again(path, stretches)
 
 
 # ---- formats that MNE reads ----

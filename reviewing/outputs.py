@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from command import InputError
 from recordings.channels import Channel, resolve_channel
 from recordings.epochs import epochs_in_parts
-from recordings.opening import one_channel, open_recording
+from recordings.opening import one_channel, open_again
 from recordings.recording import RawSignal, Recording, fingerprint
 from reviewing.journal import read_review
 from scoring.formats import WRITERS
@@ -51,7 +51,7 @@ def recording_of(staged: KeptRecording, given: Path | None = None) -> Recording:
         raise InputError(f"{staged.name}: was scored from memory; name its file with --recording")
     if not path.is_file():
         raise InputError(f"{path}: {staged.name} was scored from it, and it is not there; name it with --recording")
-    opened = open_recording(path)
+    opened = open_again(path, staged.stretches)
     if staged.fingerprint and fingerprint(opened.files) != staged.fingerprint:
         raise InputError(f"{path}: is not the file that {staged.name} was scored from; name that with --recording")
     return opened

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from command import InputError
 from files import load_json, readable
 from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from recordings.recording import Stretch
 from recordings.tables import text_of
 from scoring.recording_files import ENDINGS
 from scoring.spectrum import SPECTRUM_HZ
@@ -50,6 +51,10 @@ CHANNEL: dict[str, Form] = {
     "reason": or_none(is_text),
     "conditioning": list_of(dict_of(lambda _: True)),
 }
+
+
+def is_stretch(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(is_number, value))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,8 +106,10 @@ def read_kept(folder: Path, name: str) -> KeptRecording:
         check_forms(about, FORMS)
         for one in about["channels"]:
             check_forms(one, CHANNEL)
+        check_forms(about, {"stretches_s": list_of(is_stretch)}, all_needed=False)
         check_forms(about["confidence"], {"low_below": is_number, "calibrated": is_flag})
         start = datetime.fromisoformat(about["start"]) if about["start"] else None
+        stretches = tuple(Stretch(*part) for part in about.get("stretches_s", ()))
     table = folder / f"{name}{TABLE}"
     columns = read_columns(table, about["epochs"])
     with readable(table, "a table of stages", SCORE_AGAIN):
@@ -126,6 +133,7 @@ def read_kept(folder: Path, name: str) -> KeptRecording:
         folds=(),
         limit=float(about["confidence"]["low_below"]),
         fingerprint=about["file_fingerprint"] or "",
+        stretches=stretches,
         simulated=about["simulated"],
         warnings=tuple(about["warnings"]),
         notices=tuple(about["notices"]),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,7 @@ def summarize(staged: StagedRecording) -> dict[str, Any]:
         "simulated": staged.simulated,
         "start": start_of(staged),
         "first_epoch_s": staged.first_second,
+        "stretches_s": [list(astuple(part)) for part in staged.stretches],
         "epochs": len(staged),
         "lights_off_s": staged.lights_off,
         "lights_on_s": staged.lights_on,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from command import counted
 from folds.checkpoint import Fold
 from recordings.epochs import TARGET_RATE, resampling
+from recordings.recording import Stretch
 from scoring import architecture, metrics
 from scoring.metrics import Scores
 from scoring.sleepstats import Statistics, in_bed, runs_of, sleep_statistics
@@ -251,6 +252,7 @@ class StagedRecording(StagedNight):
         expert_file: where the expert's stages are from; None without a hypnogram.
         folds: those that staged it.
         fingerprint: of its file; "" for a recording that was in memory.
+        stretches: the parts of the recording without gaps; none where they are not known.
         kept: the summary that it was read back from; None when it was staged just now. What outputs say of the folds,
             which are not read again, is then from there.
     """
@@ -261,6 +263,7 @@ class StagedRecording(StagedNight):
     folds: tuple[Fold, ...]
     expert_file: Path | None = None
     fingerprint: str = ""
+    stretches: tuple[Stretch, ...] = ()
     kept: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:

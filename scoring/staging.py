@@ -153,6 +153,7 @@ def stage_recording(opened: Recording, folds: Sequence[Fold], request: Request) 
         folds=tuple(unseen),
         limit=limit_of(unseen),
         fingerprint=fingerprint(opened.files),
+        stretches=opened.stretches,
         simulated=opened.simulated,
         warnings=(*seen, *stand_ins, *doubts, *lights.warnings),
         notices=(*opened.notices, *notices, *expert_notices(opened, expert, placed)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -31,12 +33,21 @@ SAID = {5: "W", 91: "N1", 92: "REM", 93: "?", 101: "N2"}
 CODES = {name: code for code, name in enumerate(STAGE_NAMES)} | {"?": UNKNOWN}
 
 
+@pytest.fixture(scope="module")
+def as_scored(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("night")
+    a_scored_night(folder, expert=STAGES.astype(np.int32), expert_file=folder / "expert.csv")
+    say(folder / "scored", SAID)
+    return folder
+
+
 @pytest.fixture
-def scored(tmp_path):
+def scored(as_scored, tmp_path):
     """A folder in which a human reviewed the only night, and nobody wrote its outputs again."""
-    a_scored_night(tmp_path, expert=STAGES.astype(np.int32), expert_file=tmp_path / "expert.csv")
-    folder = tmp_path / "scored"
-    say(folder, SAID)
+    shutil.copy(as_scored / "night.edf", tmp_path / "night.edf")
+    folder = Path(shutil.copytree(as_scored / "scored", tmp_path / "scored"))
+    summary = folder / "night_summary.json"
+    summary.write_text(summary.read_text().replace(str(as_scored.resolve()), str(tmp_path.resolve())))
     return folder
 
 
