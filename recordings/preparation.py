@@ -68,6 +68,7 @@ class RawNight:
         signal_name, hypnogram_name: what the files should be called.
         signals, hypnograms: the files of these names; one of each, if all is well.
         channel: this night's own, in place of the one that is asked for; "" for that.
+        version: of a hypnogram that may be changed again, what tells this one from those before; "" for others.
     """
 
     name: str
@@ -77,6 +78,7 @@ class RawNight:
     signals: tuple[Path, ...]
     hypnograms: tuple[Path, ...]
     channel: str = ""
+    version: str = ""
 
     def pair(self) -> tuple[Path, Path]:
         """Return the signal's and the hypnogram's file.
@@ -88,6 +90,10 @@ class RawNight:
             self.only(self.signals, "signal", self.signal_name, self.hypnograms),
             self.only(self.hypnograms, "hypnogram", self.hypnogram_name, self.signals),
         )
+
+    def versioned(self) -> dict[str, str]:
+        """Return what a prepared night says of the version of its hypnogram, where there can be several."""
+        return {"hypnogram_version": self.version} if self.version else {}
 
     def only(self, found: Sequence[Path], what: str, name: str, partner: Sequence[Path]) -> Path:
         if not found:
@@ -206,6 +212,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "shared_epochs": len(codes),
         "staged_epochs": int((codes != UNKNOWN).sum()),
         "kept_epochs": len(kept),
+        **raw.versioned(),
         "first_kept_second": epochs.first_second + float(epochs.recorded[shared][kept[0]]) * EPOCH_SECONDS,
         **rules.settings(),
     }
