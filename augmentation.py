@@ -202,4 +202,4 @@ def changed_nights(nights: Sequence[Night], settings: Settings, seed: tuple[int,
 def changed(night: Night, change: Change) -> Night:
     """Return a night whose signal is changed when it is read, a slice of epochs at a time."""
     signal: Any = ChangedSignal(night.x, night.fs, change)
-    return replace(night, x=cast("Signal", signal), y=night.y[change.first :], first_epoch=change.first)
+    return replace(night, x=cast("Signal", signal), y=night.y[change.first :], first_epoch=change.first, judged=None)

@@ -35,7 +35,7 @@ from folds.checkpoint import Fold, load_source
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
 from scoring import metrics, plots
 from simulate import SOUNDS, Sound, blink, eye_movement, k_complex, sawtooth, simulate_eeg, simulated_night, spindle
-from sleepstage import RK_TO_AASM
+from sleepstage import RK_TO_AASM, UNKNOWN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,11 +51,11 @@ LABORATORY = SOUNDS | {
 """Older people, an electrode further back: slower and weaker alpha, slow waves of 0.6 of the size, fewer spindles,
 K-complexes, vertex waves, blinks and eye movements."""
 
-REVIEWED = (1, 2, 4)  # nights
+REVIEWED = (1, 2, 4, 8)  # nights
 DOUBTFUL, RANDOM, WHOLE = "doubtful first", "at random", "whole night"
 ONLY = ", only these"  # without the epochs that nobody looked at
 KINDS = (DOUBTFUL, RANDOM, DOUBTFUL + ONLY, RANDOM + ONLY, WHOLE)
-TESTED, VALIDATED = 4, 1  # nights
+TESTED = 4  # nights; one more validates
 
 TRAINING: dict[str, Any] = {
     "freeze": True,
@@ -98,8 +98,9 @@ class Row:
         seed: of the simulation.
         accuracy, macro_f1, kappa: on the test nights, with the true stages.
         right: share of the stages that were learned from that are true.
-        preferred: whether accuracy and macro-F1 of the validation night are both better than the fold's, as
-            trainer.py wants it before it keeps weights.
+        kept: whether accuracy and macro-F1 of the validation night are both better than the fold's, as trainer.py wants
+            it before it keeps weights; over the epochs that were looked at.
+        kept_by_all: the same over all epochs that are learned from, the fold's own stages among them.
     """
 
     kind: str
@@ -109,7 +110,8 @@ class Row:
     macro_f1: float
     kappa: float
     right: float = 1.0
-    preferred: bool = False
+    kept: bool = False
+    kept_by_all: bool = False
 
 
 # ---- networks ----
@@ -201,9 +203,10 @@ def laboratory_night(learner: Learner, hours: float, seed: tuple[int, ...]) -> S
 
 @dataclass(frozen=True, eq=False)
 class Review:
-    """A night as it is learned from, and the share of its stages that are true."""
+    """A night as it is learned from, as it judges weights, and the share of its stages that are true."""
 
     night: Night
+    judging: Night
     right: float
 
 
@@ -216,7 +219,12 @@ def reviewed(night: Scored, kind: str, share: float, rng: np.random.Generator) -
     looked_at[order[: n_epochs if kind == WHOLE else round(share * n_epochs)]] = True
     stages = np.where(looked_at, night.truth, night.model).astype(np.int32)
     used = looked_at if kind.endswith(ONLY) else np.ones(n_epochs, bool)
-    return Review(Night("", night.features[used], stages[used]), float(np.mean((stages == night.truth)[used])))
+    right = float(np.mean((stages == night.truth)[used]))
+    return Review(
+        Night("", night.features[used], stages[used]),
+        Night("", night.features[used], stages[used], judged=looked_at[used]),
+        right,
+    )
 
 
 # ---- the experiment ----
@@ -224,14 +232,22 @@ def reviewed(night: Scored, kind: str, share: float, rng: np.random.Generator) -
 
 def agreement(learner: Learner, nights: Sequence[Night]) -> metrics.Scores:
     """Return the agreement of the network, as it is now, with the stages of nights, all epochs together."""
-    scored = [metrics.scores(night.y, staged(learner.probabilities(night.x))) for night in nights]
-    return metrics.from_confusion(np.sum([one.confusion for one in scored], axis=0))
+    confusions = []
+    for night in nights:
+        counted = night.expert != UNKNOWN
+        model = staged(learner.probabilities(night.x))
+        confusions.append(metrics.scores(night.expert[counted], model[counted]).confusion)
+    return metrics.from_confusion(np.sum(confusions, axis=0))
+
+
+def better(after: metrics.Scores, before: metrics.Scores) -> bool:
+    return after.accuracy > before.accuracy and after.macro_f1 > before.macro_f1
 
 
 def rows_of_seed(learner: Learner, hours: float, share: float, seed: int) -> Iterator[Row]:
     """Yield the rows of one draw of nights; the same nights are reviewed in every way."""
     learner.begin()
-    nights = [laboratory_night(learner, hours, (seed, i)) for i in range(max(REVIEWED) + VALIDATED + TESTED)]
+    nights = [laboratory_night(learner, hours, (seed, i)) for i in range(max(REVIEWED) + 1 + TESTED)]
     tested = [Night("", night.features, night.truth) for night in nights[-TESTED:]]
     box = agreement(learner, tested)
     right = float(np.mean(np.concatenate([night.model == night.truth for night in nights[:-TESTED]])))
@@ -239,18 +255,19 @@ def rows_of_seed(learner: Learner, hours: float, share: float, seed: int) -> Ite
     for kind in KINDS:
         rng = np.random.default_rng((seed, KINDS.index(kind)))
         reviews = [reviewed(night, kind, share, rng) for night in nights[:-TESTED]]
-        valid = [reviews.pop().night for _ in range(VALIDATED)]
+        valid = reviews.pop()
         learner.begin()
-        before = agreement(learner, valid)
+        before = [agreement(learner, [one]) for one in (valid.judging, valid.night)]
         for n in REVIEWED:
             learned = reviews[:n]
             learner.begin()
             mean_epochs = np.mean([len(one.night) for one in learned])
             learner.learn([one.night for one in learned], round(PASSES * len(nights[0].truth) / mean_epochs), seed)
-            after, found = agreement(learner, valid), agreement(learner, tested)
-            preferred = after.accuracy > before.accuracy and after.macro_f1 > before.macro_f1
+            found = agreement(learner, tested)
+            after = [agreement(learner, [one]) for one in (valid.judging, valid.night)]
+            kept = list(map(better, after, before))
             right = float(np.mean([one.right for one in learned]))
-            yield Row(kind, n, seed, found.accuracy, found.macro_f1, found.kappa, right, preferred)
+            yield Row(kind, n, seed, found.accuracy, found.macro_f1, found.kappa, right, *kept)
 
 
 # ---- table and picture ----
@@ -268,17 +285,19 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 def table_lines(rows: Sequence[Row], markdown: bool) -> Iterator[str]:
     """Yield the table: kappa on the test nights, by what was reviewed and by how many nights."""
     box = of_kind(rows, "", 0)
-    head = ["reviewed", *(f"{n} nights" if n > 1 else "1 night" for n in REVIEWED), "stages right", "kept"]
+    counts = [f"{n} nights" if n > 1 else "1 night" for n in REVIEWED]
+    head = ["reviewed", *counts, "stages right", "kept", "kept by all"]
     yield line_of(head, markdown)
     if markdown:
         yield line_of(["---"] * len(head), markdown)
     shown = spread([row.kappa for row in box]), spread([row.right for row in box])
-    yield line_of(["none", shown[0], *[""] * (len(REVIEWED) - 1), shown[1], ""], markdown)
+    yield line_of(["none", shown[0], *[""] * (len(REVIEWED) - 1), shown[1], "", ""], markdown)
     for kind in KINDS:
         of_all = [row for row in rows if row.kind == kind]
         kappas = [spread([row.kappa for row in of_kind(rows, kind, n)]) for n in REVIEWED]
         right = spread([row.right for row in of_all])
-        yield line_of([kind, *kappas, right, f"{sum(row.preferred for row in of_all)} of {len(of_all)}"], markdown)
+        kept = [sum(row.kept for row in of_all), sum(row.kept_by_all for row in of_all)]
+        yield line_of([kind, *kappas, right, *(f"{n} of {len(of_all)}" for n in kept)], markdown)
 
 
 def line_of(cells: Sequence[str], markdown: bool) -> str:
@@ -320,10 +339,9 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 def read_rows(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            figures = {name: float(row[name]) for name in ("accuracy", "macro_f1", "kappa", "right")}
-            yield Row(
-                row["kind"], int(row["nights"]), int(row["seed"]), **figures, preferred=row["preferred"] == "True"
-            )
+            figures = (float(row[name]) for name in ("accuracy", "macro_f1", "kappa", "right"))
+            kept = (row[name] == "True" for name in ("kept", "kept_by_all"))
+            yield Row(row["kind"], int(row["nights"]), int(row["seed"]), *figures, *kept)  # type: ignore[arg-type]
 
 
 # ---- command ----

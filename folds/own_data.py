@@ -26,11 +26,13 @@ from recordings.dataset_file import (
 from recordings.datasets import read_hypnogram
 from recordings.epochs import TARGET_RATE
 from recordings.finding import Found
+from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.options import read_as
 from recordings.hypnograms.scoring import Reading
 from recordings.pairs import trouble
 from recordings.preparation import RawNight, Rules
 from recordings.prepare_command import FAILED, Outcome, exit_status, good, prepare_all
+from sleepstage import UNKNOWN
 
 MAX_MISMATCH = 10  # epochs
 AS_RECORDED = "none: signals in µV as recorded; the settings high_pass and amplitude of training condition them"
@@ -53,7 +55,7 @@ def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading,
     failed = [Outcome(names[one.recording], FAILED, notices=(trouble(one),)) for one in found if trouble(one)]
     nights = [raw_night(one, names[one.recording]) for one in found if not trouble(one)]
     rules = Rules(options.select_ch or "", options.max_mismatch, options.trim_first, read_as=read_as(reading))
-    read = functools.partial(read_hypnogram, recording=None, reading=reading)
+    read = functools.partial(read_judged, reading=reading)
     outcomes = prepare_all(nights, rules, read, options, failed)
     sources = {outcome.name: outcome.source for outcome in good(outcomes)}
     there = [one for one in found if names[one.recording] in sources]
@@ -63,6 +65,14 @@ def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading,
         known = before or new_description(options, {})
         describe(folder, replace(known, prepared=rules.settings()), there, own, options)
     return exit_status(outcomes)
+
+
+def read_judged(path: Path, reading: Reading) -> Hypnogram:
+    """Read a hypnogram with all of its stages; where those of one scorer are asked for, it says which are judged by."""
+    every = read_hypnogram(path, None, replace(reading, only_by=""))
+    if not reading.only_by:
+        return every
+    return replace(every, judged=read_hypnogram(path, None, reading).codes != UNKNOWN)
 
 
 def raw_night(one: Found, name: str) -> RawNight:

@@ -219,7 +219,13 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     if rules.header_microvolts:
         x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
         source |= restored
-    night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
+    judged = None
+    if hypnogram.judged is not None:
+        by_human, _ = on_grid(hypnogram.judged.astype(np.int32), delay, epochs.n_epochs)
+        judged = (by_human == 1)[epochs.recorded[shared]][kept]
+        if not judged.any():
+            raise InputError(f"{hypnogram_path}: no stage in it that a human gave and that has a signal")
+    night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source, judged=judged)
     said = (*signal.notices, *hypnogram.notices, *notices_on(night, epochs.flat[shared][kept]))
     return Prepared(night, (*said, *filter(None, [misfit_of(epochs, placed)]), *changed_files(signal.files)))
 

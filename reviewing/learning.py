@@ -18,7 +18,7 @@ from reviewing.outputs import recording_of
 from scoring.kept import TABLE, KeptRecording, read_kept, scored_in
 from scoring.staged import HUMAN
 
-WHOLE = "you looked at every epoch: where you typed no stage, the model's counts"
+WHOLE = "you looked at every epoch: the model's stages that you left count as yours"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class ReviewedNight:
         said = f"{self.staged.title}: {by_human} of {n_epochs} epochs by a human, {self.staged.n_changed} changed"
         if by_human == n_epochs:
             return said
-        return f"{said}; {'the model staged the others' if whole else 'the others are left out'}"
+        rest = "taken as the human's" if whole else "learned from, and not compared with"
+        return f"{said}; the model's stages of the others are {rest}"
 
 
 def reviewed_nights(folder: Path) -> Iterator[ReviewedNight]:
@@ -77,7 +78,7 @@ def reviewed_nights(folder: Path) -> Iterator[ReviewedNight]:
 
 
 def reading_of_review(whole: bool) -> Reading:
-    """Return how the stages of a reviewed night are read: only the human's, or, of a `whole` night, the model's too."""
+    """Return whose stages weights are judged by: the human's; of a `whole` night the model's too."""
     return Reading(only_by="" if whole else HUMAN)
 
 
@@ -89,7 +90,7 @@ def reviewed_recordings(place: Path, whole: bool = False, subject_pattern: str =
 
     Args:
         place: the folder that predict.py scored into.
-        whole: where nobody typed a stage, the model's counts; this only changes what is said.
+        whole: the human looked at every epoch; this only changes what is said here.
         subject_pattern: as in `finding.find_recordings`.
 
     Raises:

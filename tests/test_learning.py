@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ import prepare
 import review
 import simulate
 import trainer
-from data import Night, load_night
+from command import InputError
+from data import Night, load_night, save_night
 from reviewing.journal import Journal, review_file
+from scoring.calibrating import calibrate
 from scoring.kept import read_kept
-from sleepstage import STAGE_NAMES
+from scoring.test_nights import scores_of
+from sleepstage import STAGE_NAMES, UNKNOWN
 from tests.scored_nights import a_scored_night
 from tests.staged_nights import STAGES
 
@@ -27,7 +31,9 @@ ROOT = Path(__file__).parent.parent
 SAID = {5: "W", 91: "N1", 92: "REM", 93: "?", 101: "N2"}
 """By epoch: the model has W, N3, N3, N3 and nothing."""
 HUMANS = [0, 1, 4, 2]  # W N1 REM N2: the ? is no stage
-OTHERS_OUT = "5 of 200 epochs by a human, 4 changed; the others are left out"
+AFTER = np.delete(STAGES, [93, 100]).astype(np.int32)  # without the ?, and what neither could stage
+AFTER[[5, 91, 92, 99]] = HUMANS
+SAID_OF_IT = "5 of 200 epochs by a human, 5 changed; the model's stages of the others are learned from"
 
 
 @pytest.fixture(scope="module")
@@ -62,25 +68,64 @@ def prepared(*options: str, status: int = 0) -> Night:
     return load_night(Path("data/mine/night.npz"))
 
 
-def test_only_what_a_human_typed_is_learned_from(scored, capsys):
+def test_all_of_a_night_is_learned_from_and_only_what_a_human_typed_is_compared_with(scored, capsys):
     say(scored, SAID)
     finish()
     night = prepared()
+    assert night.judged is not None
     said = capsys.readouterr().out
-    assert OTHERS_OUT in said and "night.edf  night_stages.csv  night" in said
-    assert night.y.tolist() == HUMANS and night.ch_label == "C3-M2" and len(night.x) == len(HUMANS)
+    assert SAID_OF_IT in said and "night.edf  night_stages.csv  night" in said
+    assert night.y.tolist() == AFTER.tolist() and night.ch_label == "C3-M2"
+    assert np.flatnonzero(night.judged).tolist() == [5, 91, 92, 99]
+    assert night.expert[night.judged].tolist() == HUMANS and (night.expert[~night.judged] == UNKNOWN).all()
     assert str(night.source["hypnogram_version"]).startswith("5 edits")
 
 
-def test_of_a_whole_night_the_models_stages_count_too(scored, capsys):
+def test_of_a_night_that_was_looked_at_as_a_whole_all_is_compared_with(scored, capsys):
     say(scored, SAID)
     finish()
     night = prepared("--whole")
-    assert "the model staged the others" in capsys.readouterr().out
-    expected = STAGES.copy()
-    expected[[5, 91, 92, 101]] = HUMANS
-    assert night.y.tolist() == np.delete(expected, [93, 100]).tolist()  # the ?, and what the model could not stage
-    assert len(prepared().y) == len(HUMANS)  # and the other way round it is prepared again
+    assert "are taken as the human's" in capsys.readouterr().out
+    assert night.judged is None and night.y.tolist() == night.expert.tolist() == AFTER.tolist()
+    assert prepared().judged is not None  # and the other way round it is prepared again
+
+
+def test_a_night_where_no_stage_could_be_given_is_nothing_to_learn_from(scored, capsys):
+    say(scored, {7: "?"})
+    finish()
+    assert prepare.main(["--db", "mine", "--reviewed", "scored"]) == 1
+    assert "no stage in it that a human gave" in capsys.readouterr().out
+
+
+class Always:
+    """A stager that is sure of one stage."""
+
+    def __init__(self, stage: int) -> None:
+        self.stage = stage
+
+    def probabilities(self, x: np.ndarray) -> np.ndarray:
+        return np.tile(np.eye(5, dtype=np.float32)[self.stage] * 0.9 + 0.02, (len(x), 1))
+
+
+def test_weights_are_judged_by_what_a_human_typed(tmp_path):
+    """By the model's own stages nothing would ever be better than the model."""
+    x, y = np.ones((6, 3000), np.float32), np.array([2, 2, 2, 2, 0, 0], np.int32)
+    night = Night("night", x, y, judged=np.array([False, False, False, True, True, True]))
+    save_night(tmp_path / "night.npz", night)
+    night = load_night(tmp_path / "night.npz")
+    stager: Any = Always(0)
+    scores = scores_of(stager, [night])
+    assert (scores.n_epochs, scores.accuracy) == (3, pytest.approx(2 / 3))
+    assert calibrate(stager, [night], "").n_epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"), [(np.zeros(6, bool), "none of its stages"), (np.ones(5, bool), "shape (5,)"), (1, "shape ()")]
+)
+def test_a_night_says_of_each_epoch_whose_stage_it_has(tmp_path, judged, said):
+    np.savez(tmp_path / "night.npz", x=np.ones((6, 3000), np.float32), y=np.zeros(6, np.int32), judged=judged)
+    with pytest.raises(InputError, match=re.escape(said)):
+        load_night(tmp_path / "night.npz")
 
 
 def test_the_channel_may_be_another_one(scored):
@@ -99,7 +144,9 @@ def test_a_night_that_was_reviewed_further_is_prepared_again(scored, capsys):
     assert "was reviewed since its stages were written" in (said := capsys.readouterr().out)
     assert "python review.py scored --night night --finish" in said
     finish()
-    assert prepared().y.tolist() == [*HUMANS, 0]
+    again = prepared()
+    assert again.judged is not None
+    assert again.expert[again.judged].tolist() == [*HUMANS, 0]
     assert "preparing it again" in capsys.readouterr().out
 
 
@@ -166,4 +213,4 @@ def test_three_commands_from_a_night_to_weights(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "output" / "mine" / "0"
     run = json.loads((folder / "config.json").read_text())
     assert (folder / "best_model.npz").is_file() and run["init_from"]["folder"].endswith("sleepedf/0")
-    assert sum(sum(nights.values()) for nights in run["epochs"].values()) <= 30  # what the human typed, and no more
+    assert np.sum(json.loads((folder / "test_scores.json").read_text())["confusion"]) <= 10  # what the human typed

@@ -38,6 +38,6 @@ def read_as(reading: Reading) -> str:
     """Return how hypnograms are read in words, to tell nights that were prepared otherwise."""
     parts = [f"{label or 'blank'}={code}" for label, code in sorted(reading.stage_map.items())]
     parts += [f"{what} in {name}" for what, name in sorted(reading.columns.items())]
-    parts += [f"only what was scored by {reading.only_by}"] if reading.only_by else []
+    parts += [f"judged by {reading.only_by}"] if reading.only_by else []
     parts += [f"epochs of {reading.epoch_seconds} s"] if reading.epoch_seconds else []
     return ", ".join(parts) or "by the known labels"
