@@ -78,7 +78,7 @@ def say(night: OpenNight, address: str, browser: bool) -> None:
     if browser:
         import webbrowser
 
-        webbrowser.open(address)
+        webbrowser.open_new_tab(address)
 
 
 def finish(folder: Path, name: str, recording: Path | None) -> int:

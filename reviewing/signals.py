@@ -6,6 +6,7 @@ Only what is looked at is read, so that a week opens as fast as a night.
 from __future__ import annotations
 
 import threading
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ VIEWS = (
 )
 """What the AASM manual recommends to show, by kind of channel."""
 
-ORDER = 2  # of the Butterworth filter
+ORDER = 2  # of the Butterworth filters
 AROUND = 10.0  # seconds read on either side, so that the filter has settled
 
 MOST_POINTS = 6000  # of a channel in an epoch: 200 Hz; of more the lowest and highest of some samples each are sent
@@ -54,9 +55,9 @@ def window(signal: RawSignal, second: float, seconds: float) -> NDArray[np.float
 
 
 def filtered(samples: NDArray[np.float32], rate: float, view: View) -> NDArray[np.float32]:
-    """Return (sample,) µV without a gap, filtered as a Butterworth filter does that goes forth and back.
+    """Return (sample,) µV without a gap, filtered as a Butterworth high-pass and low-pass do that go forth and back.
 
-    Its gain, 1 / (1 + (f / f0)^2n), is applied to the spectrum; SciPy's filters take a second or two to import.
+    Their gain, 1 / (1 + (f / f0)^2n), is applied to the spectrum; SciPy's filters take a second or two to import.
     """
     around = min(round(AROUND * rate), len(samples) - 1)
     padded = np.pad(samples.astype(np.float64), around, "reflect", reflect_type="odd")
@@ -92,6 +93,7 @@ def enveloped(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 # ---- the spectrum of a night ----
 
+BREATH = 0.002  # seconds after each column, in which pages are answered
 MOST_COLUMNS = 1440  # a screen has not many more; of a longer recording some epochs stand for those around them
 
 
@@ -135,6 +137,7 @@ class NightSpectrum:
             if cut is not None and len(cut.x):
                 self.power[column] = spectrum(cut.x)[0]
             self.n_done += 1
+            time.sleep(BREATH)
 
     def shades(self) -> NDArray[np.uint8]:
         """Return (column, frequency) shades from 1 to 255, without 0 Hz; 0 where nothing is known."""

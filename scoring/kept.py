@@ -100,16 +100,7 @@ def read_kept(folder: Path, name: str) -> KeptRecording:
     Raises:
         InputError: a file is missing, cannot be used, or is not of the other one's recording.
     """
-    summary = folder / f"{name}{SUMMARY}"
-    about = load_json(summary, SCORE_AGAIN)
-    with readable(summary, "the summary of a scored recording", SCORE_AGAIN):
-        check_forms(about, FORMS)
-        for one in about["channels"]:
-            check_forms(one, CHANNEL)
-        check_forms(about, {"stretches_s": list_of(is_stretch)}, all_needed=False)
-        check_forms(about["confidence"], {"low_below": is_number, "calibrated": is_flag})
-        start = datetime.fromisoformat(about["start"]) if about["start"] else None
-        stretches = tuple(Stretch(*part) for part in about.get("stretches_s", ()))
+    about = read_summary(folder / f"{name}{SUMMARY}")
     table = folder / f"{name}{TABLE}"
     columns = read_columns(table, about["epochs"])
     with readable(table, "a table of stages", SCORE_AGAIN):
@@ -122,7 +113,7 @@ def read_kept(folder: Path, name: str) -> KeptRecording:
         name=name,
         path=Path(about["file"]) if about["file"] else None,
         format=about["format"],
-        start=start,
+        start=datetime.fromisoformat(about["start"]) if about["start"] else None,
         first_second=float(about["first_epoch_s"]),
         channels=tuple(channel_of(one, whole) for one in about["channels"]),
         probabilities=whole,
@@ -133,7 +124,7 @@ def read_kept(folder: Path, name: str) -> KeptRecording:
         folds=(),
         limit=float(about["confidence"]["low_below"]),
         fingerprint=about["file_fingerprint"] or "",
-        stretches=stretches,
+        stretches=tuple(Stretch(*part) for part in about.get("stretches_s", ())),
         simulated=about["simulated"],
         warnings=tuple(about["warnings"]),
         notices=tuple(about["notices"]),
@@ -142,6 +133,23 @@ def read_kept(folder: Path, name: str) -> KeptRecording:
         codes=codes,
         flag_texts=columns["flags"],
     )
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Return a summary, as JSON has it, whose values are what they must be.
+
+    Raises:
+        InputError: no such file, or not a summary.
+    """
+    about: dict[str, Any] = load_json(path, SCORE_AGAIN)
+    with readable(path, "the summary of a scored recording", SCORE_AGAIN):
+        check_forms(about, FORMS)
+        for one in about["channels"]:
+            check_forms(one, CHANNEL)
+        check_forms(about, {"stretches_s": list_of(is_stretch)}, all_needed=False)
+        check_forms(about["confidence"], {"low_below": is_number, "calibrated": is_flag})
+        datetime.fromisoformat(about["start"] or "2000-01-01")
+    return about
 
 
 NEEDED = ("stage", "flags", *(f"p_{stage}" for stage in STAGE_NAMES))

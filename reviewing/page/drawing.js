@@ -8,10 +8,10 @@ const RIGHT = 10;
 // Shades of the spectrogram: dark to light evenly, for the colour-blind and in grey alike.
 const SHADES = [[0, 34, 78], [53, 69, 108], [102, 105, 112], [148, 142, 119], [200, 184, 102], [254, 232, 56]];
 
-export function shade(value) {
-  const at = ((value - 1) / 254) * (SHADES.length - 1), low = Math.min(Math.floor(at), SHADES.length - 2);
-  return SHADES[low].map((one, i) => Math.round(one + (at - low) * (SHADES[low + 1][i] - one)));
-}
+const PAINTS = Array.from({ length: 256 }, (_, value) => { // of the shades that the server sends; 0 is nothing yet
+  const at = Math.max(0, ((value - 1) / 254) * (SHADES.length - 1)), low = Math.min(Math.floor(at), SHADES.length - 2);
+  return value ? SHADES[low].map((one, i) => Math.round(one + (at - low) * (SHADES[low + 1][i] - one))) : [235, 235, 235];
+});
 
 /** Fit a canvas to its place and the screen's pixels, and return what draws on it in px. */
 export function fitted(canvas) {
@@ -57,11 +57,31 @@ function rowsOf(night, height) {
   });
 }
 
+const layer = { canvas: null, key: "", spectrum: null };
+
+/** Return a picture of what no edit changes, drawn again only when it has to be. */
+function unchanging(canvas, night, rows, x, first, end, spectrum) {
+  const key = [first, end, canvas.width, canvas.height].join();
+  if (layer.key === key && layer.spectrum === spectrum) return layer.canvas;
+  const scale = window.devicePixelRatio || 1;
+  Object.assign(layer, { canvas: new OffscreenCanvas(canvas.width, canvas.height), key, spectrum });
+  const context = layer.canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.font = FONT;
+  context.textBaseline = "middle";
+  for (const row of rows) {
+    if (row.name === "probabilities") stacked(context, row, x, first, end, night);
+    if (row.name === "spectrum") spectrogram(context, row, x, first, end, night, spectrum);
+  }
+  return layer.canvas;
+}
+
 /** Draw the night between two epochs; `stage` and `human` say who staged what. */
 export function drawNight(canvas, night, { first, end, stage, human, spectrum }) {
   const { context, width, height } = fitted(canvas);
   const plot = width - MARGIN - RIGHT, x = (epoch) => MARGIN + ((epoch - first) / (end - first)) * plot;
   const rows = rowsOf(night, height), drawn = { x, rows, first, end };
+  context.drawImage(unchanging(canvas, night, rows, x, first, end, spectrum), 0, 0, width, height);
   for (const row of rows) {
     context.fillStyle = INK;
     if (row.name === "expert") stair(context, row, x, first, end, (epoch) => night.expert[epoch], night, "Expert");
@@ -71,8 +91,6 @@ export function drawNight(canvas, night, { first, end, stage, human, spectrum })
       strip(context, row, x, first, end, (epoch) => night.isUnsure.has(epoch) && !human(epoch), "Doubtful");
       outlined(context, row, x, first, end, (epoch) => night.isUnsure.has(epoch) && human(epoch));
     }
-    if (row.name === "probabilities") stacked(context, row, x, first, end, night);
-    if (row.name === "spectrum") spectrogram(context, row, x, first, end, night, spectrum);
   }
   axis(context, rows, x, first, end, night, width, height);
   return drawn;
@@ -179,10 +197,10 @@ function spectrogram(context, row, x, first, end, night, spectrum) {
     let known = column; // a column that is not there yet looks like the last one before it
     while (known > 0 && known > column - 64 && spectrum[known * frequencies] === 0) known -= 1;
     for (let frequency = 0; frequency < frequencies; frequency += 1) {
-      const value = spectrum[known * frequencies + frequency];
+      const paint = PAINTS[spectrum[known * frequencies + frequency]];
       const at = 4 * ((frequencies - 1 - frequency) * n + column);
-      const [red, green, blue] = value ? shade(value) : [235, 235, 235];
-      image.data.set([red, green, blue, 255], at);
+      for (let i = 0; i < 3; i += 1) image.data[at + i] = paint[i];
+      image.data[at + 3] = 255;
     }
   }
   const whole = new OffscreenCanvas(n, frequencies);

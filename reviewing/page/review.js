@@ -58,11 +58,12 @@ function takeIn(news) {
     paintNight();
     paintEpoch();
   }
-  if (news.spectrum_done !== spectrumDone) fetchSpectrum(news.spectrum_done);
+  const done = news.spectrum_done, all = night.spectrum_epochs.length;
+  if (done !== spectrumDone && (done === all || done > 1.5 * spectrumDone)) fetchSpectrum(done);
 }
 
 async function fetchSpectrum(done) {
-  spectrumDone = done;
+  spectrumDone = Math.max(1, done);
   spectrum = new Uint8Array(await (await asked("spectrum")).arrayBuffer());
   paintNight();
 }
@@ -438,7 +439,10 @@ function listen() {
   at("zoom").addEventListener("change", paintNight);
   at("goto").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.target.value) go(Number(event.target.value) - 1);
-    if (event.key === "Enter" || event.key === "Escape") event.target.blur();
+    if (event.key === "Enter" || event.key === "Escape") {
+      event.target.value = "";
+      event.target.blur();
+    }
   });
   const overview = at("overview");
   const point = (event) => {
@@ -469,7 +473,6 @@ async function begin() {
   takeIn({ ...said, spectrum_done: spectrumDone });
   paintNight();
   paintEpoch();
-  fetchSpectrum(said.spectrum_done);
 }
 
 begin().catch((error) => alertUser(error.message));
