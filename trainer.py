@@ -275,8 +275,8 @@ class FoldTraining:
 
         fold, kept = self.run.fold, source.best.pass_number
         log.info("fold %d: starts from %s, kept at pass %d", fold, source.folder, kept)
-        if source.run.conditioning != self.run.conditioning:
-            theirs, ours = source.run.conditioning.in_words(), self.run.conditioning.in_words()
+        theirs, ours = source.run.conditioning.in_words(), self.run.conditioning.in_words()
+        if theirs != ours:
             log.info("warning: fold %d: these weights want signals with %s; this fold's are %s", fold, theirs, ours)
         if not source.best.weights.keys() >= RECONSTRUCTION:
             log.info("fold %d: the reconstruction branch starts from drawn weights; these are for scoring only", fold)

@@ -195,7 +195,7 @@ def laboratory_night(learner: Learner, hours: float, seed: tuple[int, ...]) -> S
     night = simulated_night(hours, 10, seed, amplifier(()))
     truth = np.array([RK_TO_AASM[stage] for stage in night.stages], np.int32)
     x = simulate_eeg(night.stages, TARGET_RATE, night.rng, LABORATORY).astype(np.float32).reshape(-1, EPOCH_SAMPLES)
-    change = learner.fold.run.conditioning.of_nights()
+    change = replace(learner.fold.run.conditioning, own=None).of_nights()  # no night of the fold's own data set
     assert change, "the fold's signals are conditioned"
     features = learner.features(change.apply(x)[truth >= 0])
     return Scored(features, truth[truth >= 0], learner.probabilities(features))
