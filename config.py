@@ -82,6 +82,7 @@ class Settings(ListsAsTuples):
     warm_up: Annotated[float, Limits(0), "passes over which the step size rises to learning_rate"] = 0.0
     cosine: Annotated[bool, (False, True), "let the step size fall to 0 over the passes, as a cosine"] = False
     weight_average: Annotated[float, Limits(0, 0.99999), "keep a moving average of the weights, with this decay"] = 0.0
+    keep_first: Annotated[float, Limits(0, 1), "share of the first weights in those that are kept (--init_from)"] = 0.0
     freeze: Annotated[bool, (False, True), "train the LSTM and what follows; the convolutions stay"] = False
     random_start: Annotated[bool, (False, True), "cut each night into chunks from another epoch on each pass"] = False
 

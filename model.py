@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -236,6 +236,7 @@ class Training:
         self.pretrain_adam = adam(settings, self.pretrained)
         self.train_adam = adam(settings, self.trained, settings.clip_grad_value)
         self.average = {name: tf.Variable(w) for name, w in named.items()} if settings.weight_average else {}
+        self.first = {name: tf.Variable(w) for name, w in named.items()} if settings.keep_first else {}
         self.compiled_pretrain = compiled(self.pretrain_graph)
         self.compiled_train = compiled(self.train_graph)
         self.compiled_measure = compiled(self.measure_graph)
@@ -250,7 +251,7 @@ class Training:
         self.pretrain(nothing, self.first_state())
         self.train(nothing, self.first_state())
         if settings.normalise:
-            self.measure([nothing])
+            self.compiled_measure(nothing.x, nothing.weight, True)
 
     def restart(self, seed: int) -> None:
         """Begin anew: initial weights and dropout from `seed`, fresh optimisers, global step 0."""
@@ -262,12 +263,13 @@ class Training:
         self.seed.assign(seed)
 
     def start_with(self, values: Arrays) -> None:
-        """Set the weights, and the average of them."""
+        """Set the weights, the average of them, and the first ones."""
         self.network.assign(values)
-        for name, average in self.average.items():
-            average.assign(values[name])
+        for copies in (self.average, self.first):
+            for name, copy in copies.items():
+                copy.assign(values[name])
 
-    def start_from(self, values: Arrays, batches: Sequence[Batch], origin: str) -> Arrays:
+    def start_from(self, values: Arrays, batches: Iterable[Batch], origin: str) -> Arrays:
         """Start from the weights of a plain network, so that what is trained does what that one does.
 
         Args:
@@ -283,11 +285,15 @@ class Training:
         """
         self.network.assign(values, origin)
         plain = self.network.values()
-        normalised = self.settings.normalise
-        self.start_with(normalisation.unfolded(plain, self.measure(batches, False)) if normalised else plain)
+        if not self.settings.normalise:
+            self.start_with(plain)
+            return plain
+        first = normalisation.unfolded(plain, self.measure(batches, False))
+        drawn = {name: plain[name] for name in RECONSTRUCTION - values.keys()}  # for a normalised network as they are
+        self.start_with({**first, **drawn})
         return plain
 
-    def start_normalised(self, values: Arrays, batches: Sequence[Batch], origin: str) -> Arrays:
+    def start_normalised(self, values: Arrays, batches: Iterable[Batch], origin: str) -> Arrays:
         """Start from the weights of a normalised network, which is normalised by these nights from now on.
 
         What is normalised by the nights that it is used for has forgotten how those it was trained on differed from
@@ -309,10 +315,16 @@ class Training:
         return self.plain_weights(batches)
 
     def average_weights(self) -> Arrays:
-        """Return the moving average of the weights, or the weights themselves where there is none."""
-        return {name: weight.numpy() for name, weight in self.average.items()} or self.network.values()
+        """Return the moving average of the weights, or the weights themselves; mixed with the first ones where asked.
 
-    def plain_weights(self, batches: Sequence[Batch]) -> Arrays:
+        Between the weights that a training started from and those that it came to lie some that are as good where it
+        was trained and better elsewhere (Wortsman et al. 2022, "Robust Fine-Tuning of Zero-Shot Models").
+        """
+        last = {name: weight.numpy() for name, weight in self.average.items()} or self.network.values()
+        share = np.float32(self.settings.keep_first)
+        return {**last, **{name: share * w.numpy() + (1 - share) * last[name] for name, w in self.first.items()}}
+
+    def plain_weights(self, batches: Iterable[Batch]) -> Arrays:
         """Return the weights to score with and to keep: the average, with the normalisation folded into them.
 
         Args:
@@ -326,15 +338,19 @@ class Training:
         self.network.assign(trained)
         return normalisation.folded(average, statistics)
 
-    def measure(self, batches: Sequence[Batch], apply: bool = True) -> Arrays:
+    def measure(self, batches: Iterable[Batch], apply: bool = True) -> Arrays:
         """Return the statistics that the network's normalisation has over some batches, without dropout.
 
         Args:
             batches: of training nights.
             apply: False: those of the plain network with these weights.
         """
-        found = [self.compiled_measure(batch.x, batch.weight, apply) for batch in batches]
-        return normalisation.pooled([{name: value.numpy() for name, value in one.items()} for one in found])
+        statistics, n_epochs = [], []
+        for batch in batches:  # one at a time: together they are as large as some nights
+            found = self.compiled_measure(batch.x, batch.weight, apply)
+            statistics.append({name: value.numpy() for name, value in found.items()})
+            n_epochs.append(float(batch.weight.sum()))
+        return normalisation.pooled(statistics, n_epochs)
 
     def pretrain(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Take one pre-training step; return the reconstruction loss before it, and the state as it was."""
@@ -429,8 +445,9 @@ class Training:
     def variables(self) -> dict[str, Any]:
         adams = {"pretrain_adam": self.pretrain_adam, "train_adam": self.train_adam}
         moments = {f"{name}/{i}": v for name, one in adams.items() for i, v in enumerate(one.variables)}
-        averages = {f"average/{name}": weight for name, weight in self.average.items()}
-        return {"global_step": self.step, "seed": self.seed, **self.network.named_weights(), **averages, **moments}
+        copies = {"average": self.average, "first": self.first}
+        kept = {f"{copy}/{name}": weight for copy, weights in copies.items() for name, weight in weights.items()}
+        return {"global_step": self.step, "seed": self.seed, **self.network.named_weights(), **kept, **moments}
 
 
 def adam(settings: Settings, weights: list[Any], clip: float | None = None) -> Any:

@@ -74,10 +74,15 @@ class Normaliser:
         return (features - mean) * tf.math.rsqrt(variance + EPSILON) if self.apply else features
 
 
-def pooled(batches: Sequence[Mapping[str, NDArray[Any]]]) -> Arrays:
-    """Return the statistics of several batches of as many epochs each, taken together."""
-    mean = {name: np.mean([one[name] for one in batches], axis=0) for name in batches[0]}
-    between = np.var([one[MEAN] for one in batches], axis=0)
+def pooled(batches: Sequence[Mapping[str, NDArray[Any]]], n_epochs: Sequence[float]) -> Arrays:
+    """Return the statistics of several batches, taken together.
+
+    Args:
+        batches: the statistics of each.
+        n_epochs: how many real epochs each has.
+    """
+    mean = {name: np.average([one[name] for one in batches], 0, n_epochs) for name in batches[0]}
+    between = np.average([(one[MEAN] - mean[MEAN]) ** 2 for one in batches], 0, n_epochs)
     return {**mean, VARIANCE: mean[VARIANCE] + between}
 
 

@@ -54,6 +54,7 @@ AS_PUBLISHED = {
     "warm_up": 0.0,
     "cosine": False,
     "weight_average": 0.0,
+    "keep_first": 0.0,
     "freeze": False,
     "random_start": False,
     "augment_polarity": 0.0,

@@ -148,7 +148,7 @@ def test_padding_does_not_count():
 def test_batches_taken_together_are_one_large_batch():
     x = np.random.default_rng(1).normal(2, 3, (6, 5, 7)).astype(np.float32)
     x[3:] += 4
-    together = pooled([found(x[:3], np.ones(3)), found(x[3:], np.ones(3))])
+    together = pooled([found(x[:2], np.ones(2)), found(x[2:], np.ones(4))], [2, 4])
     for name, value in found(x, np.ones(6)).items():
         np.testing.assert_allclose(together[name], value, rtol=1e-4, err_msg=name)
 
@@ -185,3 +185,31 @@ def test_decay_leaves_biases_and_peepholes_alone():
     for name, weight in names.items():
         expected = 1 - 0.1 * 0.5 if name.endswith("kernel") else 1
         np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-6, err_msg=name)
+
+
+def test_a_source_without_a_reconstruction_gets_that_of_a_new_normalised_network():
+    training = model.Training(SETTINGS, dropout=False)
+    drawn = {name: training.network.values()[name] for name in model.RECONSTRUCTION}
+    plain = {k: 50 * v for k, v in biased(model.RecSleepNet(SETTINGS, 3).values()).items() if k not in drawn}
+    training.start_from(plain, [batch(4)], "a test")  # of large outputs, as they are where nothing is normalised
+    for name, value in drawn.items():
+        np.testing.assert_array_equal(training.network.values()[name], value)
+
+
+def test_a_share_of_the_first_weights_is_kept():
+    training = model.Training(dataclasses.replace(SETTINGS, keep_first=0.25), dropout=False)
+    one = batch(5)
+    training.start_from(biased(model.RecSleepNet(SETTINGS, 3).values()), [one], "a test")
+    first = training.network.values()
+    for _ in range(2):
+        training.train(one, training.first_state())
+    average = {name: weight.numpy() for name, weight in training.average.items()}
+    assert any((average[name] != first[name]).any() for name in first)
+    mixed = training.average_weights()
+    for name, value in mixed.items():
+        np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * average[name], rtol=1e-6, atol=1e-7)
+    # Where a stopped run goes on, they are still the first ones.
+    again = model.Training(dataclasses.replace(SETTINGS, keep_first=0.25), seed=9, dropout=False)
+    again.assign(training.values())
+    for name, value in again.average_weights().items():
+        np.testing.assert_array_equal(value, mixed[name])

@@ -138,11 +138,11 @@ FOLDS = {path.name: path for path in sorted((BOX / "sleepedf").iterdir())}
 LARGEST_FOLD = 2.5e6  # bytes
 
 STAGES_OF_GENERATED_NIGHT = {
-    "0": "0000000111222222222233333333333211210000",
-    "1": "0000000111222222222233333333333211140000",
-    "2": "0000000112222222222233333333333224441000",
-    "3": "0000000111222222222233333333332211111100",
-    "4": "0000000011222222222233333333333222240000",
+    "0": "0000001114222222222233333333332211210000",
+    "1": "0000001111222222222233333333332212240000",
+    "2": "0000001111222222222233333333332214140000",
+    "3": "0000001114222222222233333333330111110000",
+    "4": "0000001144222222222233333333332211210000",
 }
 """By fold: what the shipped weights made of `generated_night` when they were put here."""
 
@@ -162,7 +162,7 @@ def test_every_file_has_its_sum_and_is_the_one_that_was_shipped():
 
 @pytest.mark.parametrize("fold", FOLDS)
 def test_a_fold_is_small_and_only_for_scoring(fold):
-    assert {path.name for path in FOLDS[fold].iterdir()} == {"best_model.npz", "config.json"}
+    assert {path.name for path in FOLDS[fold].iterdir()} == {"best_model.npz", "calibration.json", "config.json"}
     assert sum(path.stat().st_size for path in FOLDS[fold].iterdir()) < LARGEST_FOLD
     weights = load_best(FOLDS[fold]).weights
     assert not RECONSTRUCTION & weights.keys() and all(np.isfinite(value).all() for value in weights.values())
@@ -174,9 +174,10 @@ def test_a_fold_is_of_the_published_split_and_never_saw_its_test_subject(fold):
     split = asdict(split_subjects(DATASETS["sleepedf"], int(fold)))
     assert {part: tuple(subjects) for part, subjects in run.subjects.items()} == split
     assert run.epochs["test"] and not any(run.has_seen(night) for night in run.epochs["test"])
-    assert [one.settings.input_size for one in run.lineage()] == [3000, 3000, 500]
+    assert [one.settings.input_size for one in run.lineage()] == [3000, 3000, 3000, 3000, 500]
     origins = [one.init_from.folder for one in run.lineage() if one.init_from]
-    assert origins == [f"output/sleepedf_{training}/{fold}" for training in ("30s", "5s")]
+    first = [f"output/sleepedf_{training}/{fold}" for training in ("30s", "5s")]
+    assert origins == [f"output/sleepedf_robust/{fold}", f"pretrained_model/sleepedf/{fold}", *first]
 
 
 def generated_night():

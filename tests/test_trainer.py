@@ -550,6 +550,7 @@ def test_a_fold_never_starts_from_the_folder_that_it_is_written_to(train, traine
     ("source", "more", "message"),
     [
         (None, ["--allow_seen"], "--allow_seen is an option of it"),
+        (None, ["--keep_first", "0.5"], "--keep_first is the share of weights that the training starts from: give"),
         ("", [], "--init_from needs a FOLDER"),
         ("in_training", [], "in_training is still in training; let trainer.py finish it"),
         ("no_config", [], "config.json: no such file; a fold needs it"),
