@@ -50,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
     except KeyboardInterrupt:  # how a review ends
         pass
-    log.info("\nstopped; what was said of the night is kept in %s", night.journal.path)
+    path = night.journal.path
+    log.info("\nstopped; %s", f"your stages are kept in {path}" if path.exists() else "no stage was given")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,6 @@ class OpenNight:
         if not (self.journal.catch_up().stages != NOT_REVIEWED).any() and not self.journal.path.exists():
             raise InputError("no epoch has a stage of yours yet: there is nothing to write")
         staged, paths = write_outputs(self.folder, self.name, self.recording)
-        self.staged = replace(self.staged, kept=staged.kept)
         return {
             "files": [str(path) for path in paths],
             "by_human": int(staged.by_human.sum()),

@@ -53,6 +53,12 @@ CHANNEL: dict[str, Form] = {
 }
 
 
+CHECKPOINT: dict[str, Form] = {
+    **dict.fromkeys(("fold", "pass_number", "global_step"), is_count),
+    **dict.fromkeys(("folder", "format"), is_text),
+}
+
+
 def is_stretch(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(is_number, value))
 
@@ -144,8 +150,11 @@ def read_summary(path: Path) -> dict[str, Any]:
     about: dict[str, Any] = load_json(path, SCORE_AGAIN)
     with readable(path, "the summary of a scored recording", SCORE_AGAIN):
         check_forms(about, FORMS)
-        for one in about["channels"]:
-            check_forms(one, CHANNEL)
+        for forms, values in ((CHANNEL, about["channels"]), (CHECKPOINT, about["checkpoints"])):
+            for one in values:
+                check_forms(one, forms)
+        if not about["channels"]:
+            raise ValueError("no channel in it")
         check_forms(about, {"stretches_s": list_of(is_stretch)}, all_needed=False)
         check_forms(about["confidence"], {"low_below": is_number, "calibrated": is_flag})
         datetime.fromisoformat(about["start"] or "2000-01-01")

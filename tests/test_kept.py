@@ -98,6 +98,16 @@ def test_files_that_do_not_fit_are_the_users_error(night, tmp_path):
         summary.write_text(json.dumps({key: value for key, value in about.items() if key != name}))
         with pytest.raises(InputError, match=rf"no {name} in it\); score the recording again"):
             read_kept(tmp_path, "night")
+    for changes, said in (
+        ({"channels": []}, "no channel in it"),
+        ({"channels": [{"label": "C3"}]}, "no unit_in_file in it"),
+        ({"checkpoints": [{"fold": "0"}]}, "fold is 0"),
+        ({"stretches_s": [[0, 1]]}, "stretches_s is"),
+        ({"start": "yesterday"}, "yesterday"),
+    ):
+        summary.write_text(json.dumps(about | changes))
+        with pytest.raises(InputError, match=said):
+            read_kept(tmp_path, "night")
     summary.unlink()
     with pytest.raises(InputError, match="no such file; score the recording again"):
         read_kept(tmp_path, "night")

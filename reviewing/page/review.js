@@ -19,8 +19,8 @@ let drawn = null, still = document.createElement("canvas"), queue = Promise.reso
 
 // ---- the server ----
 
-async function asked(path, body) {
-  const request = body === undefined ? {} : {
+async function asked(path, body, priority = "high") {
+  const request = body === undefined ? { priority } : {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
   };
   let answer;
@@ -86,10 +86,10 @@ function saidElsewhere() {
   at("kept").textContent = `changed elsewhere: now ${counted()}`;
 }
 
-function signal(channel, which) {
+function signal(channel, which, priority = "high") {
   const key = `${channel}/${which + 1}/${at("view").selectedIndex}`;
   if (!signals.has(key)) {
-    signals.set(key, asked(`signal/${key}`).then((answer) => answer.arrayBuffer()).then((content) => {
+    signals.set(key, asked(`signal/${key}`, undefined, priority).then((answer) => answer.arrayBuffer()).then((content) => {
       signals.set(key, new Float32Array(content));
       return signals.get(key);
     }).catch((error) => {
@@ -202,7 +202,7 @@ function prefetch() {
   if (next !== null) soon.push(next, next - 1, next + 1);
   for (const which of soon) {
     if (which < -1 || which > night.n_epochs) continue;
-    for (const channel of channels) Promise.resolve(signal(channel, which)).catch(() => {});
+    for (const channel of channels) Promise.resolve(signal(channel, which, "low")).catch(() => {});
   }
 }
 
