@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ import simulate
 import trainer
 from command import InputError
 from data import Night, load_night, save_night
+from folds.checks import content_of
 from folds.history import load_test_scores
+from folds.run import signal_of
 from reviewing.journal import Journal, review_file
 from scoring.calibrating import calibrate
 from scoring.kept import read_kept
@@ -114,6 +117,10 @@ def test_weights_are_judged_by_what_a_human_typed(tmp_path):
     night = Night("night", x, y, judged=np.array([False, False, False, True, True, True]))
     save_night(tmp_path / "night.npz", night)
     night = load_night(tmp_path / "night.npz")
+    contents = [content_of(tmp_path / "night.npz")]
+    save_night(tmp_path / "more.npz", replace(night, judged=np.ones(6, bool)))
+    contents.append(content_of(tmp_path / "more.npz"))
+    assert contents[0] != contents[1] and signal_of(contents[0]) == signal_of(contents[1])
     stager: Any = Always(0)
     scores = scores_of(stager, [night])
     assert (scores.n_epochs, scores.accuracy) == (3, pytest.approx(2 / 3))
