@@ -219,15 +219,34 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     if rules.header_microvolts:
         x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
         source |= restored
-    judged = None
-    if hypnogram.judged is not None:
-        by_human, _ = on_grid(hypnogram.judged.astype(np.int32), delay, epochs.n_epochs)
-        judged = (by_human == 1)[epochs.recorded[shared]][kept]
-        if not judged.any():
-            raise InputError(f"{hypnogram_path}: no stage in it that a human gave and that has a signal")
+    judged = judged_epochs(hypnogram_path, hypnogram, delay, epochs.n_epochs, epochs.recorded[shared][kept])
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source, judged=judged)
     said = (*signal.notices, *hypnogram.notices, *notices_on(night, epochs.flat[shared][kept]))
     return Prepared(night, (*said, *filter(None, [misfit_of(epochs, placed)]), *changed_files(signal.files)))
+
+
+def judged_epochs(
+    path: Path, hypnogram: Hypnogram, delay: float, n_epochs: int, kept: NDArray[np.intp]
+) -> NDArray[np.bool_] | None:
+    """Return which of the epochs that are kept have a human's stage; None where all have.
+
+    Args:
+        path: the hypnogram's file.
+        hypnogram: what it says.
+        delay: seconds from the signal's start to the hypnogram's.
+        n_epochs: of the signal, on the grid.
+        kept: (epoch,) which epochs of the grid are kept.
+
+    Raises:
+        InputError: none has.
+    """
+    if hypnogram.judged is None:
+        return None
+    by_human, _ = on_grid(hypnogram.judged.astype(np.int32), delay, n_epochs)
+    judged: NDArray[np.bool_] = by_human[kept] == 1
+    if not judged.any():
+        raise InputError(f"{path}: no stage in it that a human gave and that has a signal")
+    return judged
 
 
 def in_microvolts(
