@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from amplifiers import amplifier
 from command import command, log, log_to_terminal, new_parser
-from config import settings_of
+from config import FINETUNE, settings_of
 from data import Night, batch_nights, plan_steps
 from device import start_tensorflow
 from files import PROGRAM_FOLDER, existing_folder, written_whole
@@ -57,15 +57,7 @@ ONLY = ", only these"  # without the epochs that nobody looked at
 KINDS = (DOUBTFUL, RANDOM, DOUBTFUL + ONLY, RANDOM + ONLY, WHOLE)
 TESTED = 4  # nights; one more validates
 
-TRAINING: dict[str, Any] = {
-    "freeze": True,
-    "pack_nights": True,
-    "batch_size": 2,
-    "learning_rate": 3e-4,
-    "high_pass": 0.2,
-    "amplitude": (9.0,),
-}
-PASSES = 6  # over whole nights; with fewer epochs to a night, as many more as give the same number of steps
+PASSES = FINETUNE["n_epochs"]  # over whole nights; of parts of nights as many as make the same number of steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +117,7 @@ class Learner:
 
         from model import CONVOLUTIONS, RecSleepNet, Seeds, adam, classification_loss, compiled
 
-        self.tf, self.fold, self.settings = tf, fold, settings_of(TRAINING)
+        self.tf, self.fold, self.settings = tf, fold, settings_of({"recipe": "finetune"})
         self.network = RecSleepNet(self.settings)
         self.network.assign(fold.best.weights)
         named = self.network.named_weights()
