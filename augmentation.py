@@ -202,10 +202,10 @@ def changed_nights(nights: Sequence[Night], settings: Settings, seed: tuple[int,
 def changed(night: Night, change: Change) -> Night:
     """Return a night whose signal is changed when it is read, a slice of epochs at a time."""
     signal: Any = ChangedSignal(night.x, night.fs, change)
-    return replace(night, x=cast("Signal", signal), y=night.y[change.first :], first_epoch=change.first)
+    return replace(night, x=cast("Signal", signal), y=night.y[change.first :], first_epoch=change.first, judged=None)
 
 
 def upside_down(night: Night) -> Night:
     """Return a night with the other polarity, turned when it is read."""
     turn = Change((), 0, 0, factor=-1.0, tilt=0.0, high_pass=None, low_pass=None, noise=None, drop=0.0)
-    return changed(night, turn)
+    return replace(changed(night, turn), judged=night.judged)

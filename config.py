@@ -53,7 +53,7 @@ class Settings(ListsAsTuples):
     """
 
     # Training
-    recipe: Annotated[str, ("published", "robust"), "how to train; robust: with the values of ROBUST below"] = (
+    recipe: Annotated[str, ("published", "robust", "finetune"), "how to train; the others' values are in RECIPES"] = (
         "published"
     )
     pretrain_epochs: Annotated[int, Limits(0), "passes of reconstruction pre-training"] = 10
@@ -159,6 +159,20 @@ ROBUST: dict[str, Any] = {
     "amplitude": (9.0,),
 }
 
+# Few nights and weights that are good already (--init_from pretrained_model): a few careful passes.
+FINETUNE: dict[str, Any] = {
+    "pretrain_epochs": 0,
+    "n_epochs": 6,
+    "learning_rate": 3e-4,
+    "batch_size": 2,
+    "pack_nights": True,
+    "freeze": True,
+    "high_pass": 0.2,
+    "amplitude": (9.0,),
+}
+
+RECIPES: dict[str, dict[str, Any]] = {"published": {}, "robust": ROBUST, "finetune": FINETUNE}
+
 # ---- nothing to edit below: how the values above are checked and become options ----
 
 AUGMENTATIONS = tuple(field.name for field in fields(Settings) if field.name.startswith("augment_"))
@@ -243,7 +257,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
         InputError: a value is not allowed.
         TypeError: there is no such setting.
     """
-    recipe = ROBUST if values.get("recipe", Settings.recipe) == "robust" else {}
+    recipe = RECIPES.get(values.get("recipe", Settings.recipe), {})  # Settings refuses another name
     given = {**recipe, **values}
     known: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return Settings(**known)

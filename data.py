@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from command import InputError
 from files import ArrayFile, npy_form, opened_arrays, readable, writable_folder, written_whole
 from limits import LONGEST_SIGNAL, LONGEST_SMALL
-from sleepstage import STAGES
+from sleepstage import STAGES, UNKNOWN
+
+AGAIN = "prepare the night again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,8 @@ class Night:
         ch_label: the channel, by the name that was used.
         source: plain numbers and strings that say where the night came from.
         first_epoch: the number of its first epoch; above 0 where only the rest of the night is used.
+        judged: (epoch,) bool, True where the stage is a human's; the others, of a model, are learned from, and never
+            compared with. None: all are a human's.
     """
 
     name: str
@@ -43,6 +47,12 @@ class Night:
     ch_label: str = ""
     source: Mapping[str, str | int | float] = field(default_factory=dict)
     first_epoch: int = 0
+    judged: NDArray[np.bool_] | None = None
+
+    @property
+    def expert(self) -> NDArray[np.int32]:
+        """(epoch,) the stages that a human gave, UNKNOWN elsewhere."""
+        return self.y if self.judged is None else np.where(self.judged, self.y, UNKNOWN).astype(np.int32)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -55,7 +65,7 @@ class Night:
 
 # ---- one night on disk ----
 
-NOT_SOURCE = ("x", "y", "fs", "ch_label")
+NOT_SOURCE = ("x", "y", "fs", "ch_label", "judged")
 
 
 def save_night(path: Path, night: Night) -> None:
@@ -69,6 +79,7 @@ def save_night(path: Path, night: Night) -> None:
         "y": night.y.astype(np.int32, copy=False),
         "fs": np.float64(night.fs),
         "ch_label": night.ch_label,
+        **({} if night.judged is None else {"judged": night.judged}),
         **night.source,
     }
     # NumPy's own savez_compressed has one level, 6: four times the time of level 1, and no smaller a file for an EEG.
@@ -115,12 +126,12 @@ def load_night(
         source = {name: value for name in archive if name not in NOT_SOURCE for value in plain_value(archive, name)}
         x = on_disk_as_array(stored) if stored and there else checked_signal(path, archive)
         y = checked_stages(path, archive["y"])
-        fs, ch_label = rate_of(archive), channel_of(archive)
+        fs, ch_label, judged = rate_of(archive), channel_of(archive), judged_in(path, archive, len(y))
     check_fits(path, x.shape, len(y), fs, input_size, sampling_rate)
     if not there:
         x = change.apply(x) if change else x
         x = left_on_disk(stored, path, x) if stored else x
-    return Night(path.stem, x, y, fs, ch_label, source)
+    return Night(path.stem, x, y, fs, ch_label, source, judged=judged)
 
 
 REMOVE_COPY = "remove it, and it is made again"
@@ -199,7 +210,7 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
 @contextmanager
 def opened_night(path: Path) -> Iterator[ArrayFile]:
     """Open a night's npz, which must hold `x` and `y`; whatever is wrong with the file becomes an InputError."""
-    with opened_arrays(path, "prepare the night again") as archive:
+    with opened_arrays(path, AGAIN) as archive:
         missing = [name for name in ("x", "y") if name not in archive]
         if missing:
             raise InputError(
@@ -219,6 +230,23 @@ def rate_of(archive: ArrayFile) -> float:
 
 def channel_of(archive: ArrayFile) -> str:
     return str(archive["ch_label"].item()) if "ch_label" in archive else ""
+
+
+def judged_in(path: Path, archive: ArrayFile, n_epochs: int) -> NDArray[np.bool_] | None:
+    """Return which stages of a night are a human's; None where it says nothing of that, and all are.
+
+    Raises:
+        InputError: it is not one truth value for each epoch.
+    """
+    if "judged" not in archive:
+        return None
+    shape, dtype = archive.form("judged")
+    if shape != (n_epochs,) or dtype != np.bool_:
+        raise InputError(f"{path}: judged is {dtype} of shape {shape}; it must be bool, ({n_epochs},): {AGAIN}")
+    judged: NDArray[np.bool_] = archive["judged"]
+    if not judged.any():
+        raise InputError(f"{path}: a human gave none of its stages; {AGAIN}")
+    return judged
 
 
 def plain_value(archive: ArrayFile, name: str) -> Iterable[str | int | float]:

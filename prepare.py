@@ -3,6 +3,7 @@
     python prepare.py --db own --data_dir ./my_recordings --select_ch C4-M1 --dry_run
     python prepare.py --db own --data_dir ./my_recordings --select_ch C4-M1
     python prepare.py --db own --table ./my_recordings/pairs.csv --select_ch C4-M1 --stratify group
+    python prepare.py --db own --reviewed ./scored
 
 It finds the recordings below the folder, pairs each with its hypnogram, tells subjects and nights from names, and shows
 what it found. docs/own-data.md has the rules. The data set is described in ./data/own/dataset.json.
@@ -11,40 +12,25 @@ what it found. docs/own-data.md has the rules. The data set is described in ./da
 from __future__ import annotations
 
 import argparse
-import functools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, new_parser
-from data import load_night, summarize_night
-from files import existing_folder, writable_folder
-from folds.dealing import dealt
-from recordings.dataset_file import (
-    FEWEST,
-    FILE,
-    Description,
-    OwnNight,
-    check_name,
-    load_description,
-    save_description,
-    with_nights,
-)
-from recordings.datasets import read_hypnogram
-from recordings.epochs import TARGET_RATE
+from data import load_night
+from files import existing_folder
+from folds.own_data import MAX_MISMATCH, describe, new_description, own_night, prepare
+from recordings.dataset_file import check_name, load_description
 from recordings.finding import Found, find_recordings
-from recordings.hypnograms.options import add_reading_options, read_as, reading_of
-from recordings.hypnograms.scoring import Reading
+from recordings.hypnograms.options import READING, add_reading_options, reading_of
 from recordings.opening import OPENERS, open_recording
 from recordings.pairing_table import read_pairing_table
 from recordings.pairs import names_of, show, trouble, with_own_annotations
-from recordings.preparation import RawNight, Rules
-from recordings.prepare_command import FAILED, Outcome, add_options_of_all, exit_status, good, prepare_all
+from recordings.prepare_command import add_options_of_all
+from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 
 PREPARED = ".npz"
 RAW = tuple(suffix for suffix in OPENERS if suffix != PREPARED)
-AS_RECORDED = "none: signals in µV as recorded; the settings high_pass and amplitude of training condition them"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,6 +41,8 @@ def parser() -> argparse.ArgumentParser:
     add("--output_dir", help="folder for the prepared nights (default ./data/NAME)")
     add("--select_ch", metavar="CHANNEL", help="channel, as C4-M1; aliases and differences are found")
     add("--table", metavar="CSV", help="pairing table: recording, hypnogram, subject, night, channel, …")
+    add("--reviewed", metavar="FOLDER", help="nights that predict.py scored into this folder and a human reviewed")
+    add("--whole", action="store_true", help=f"of --reviewed: {WHOLE}")
     add("--hypnograms", metavar="PATTERN", default="", help='only hypnograms called so, as in "*-nsrr.xml"')
     add("--subject_pattern", metavar="PATTERN", default="", help='what names say, as in "{subject}_night{night}"')
     add("--subjects", nargs="+", metavar="NAME", help="only these subjects (default all there are)")
@@ -62,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add("--n_folds", type=int, metavar="N", help="folds (default: as many as subjects, 10 at most)")
     add("--stratify", metavar="COLUMN", help="spread the values of this column over all folds, as group or site")
     add_reading_options(parser)
-    add_options_of_all(parser, max_mismatch=10)
+    add_options_of_all(parser, MAX_MISMATCH)
     return parser
 
 
@@ -71,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
     check_name(options.db)
-    reading = reading_of(options)
+    if options.whole and not options.reviewed:
+        raise InputError(f"--whole is an option of --reviewed: {WHOLE}")
+    reading = reading_of_review(options.whole) if options.reviewed else reading_of(options)
     found = chosen(found_recordings(options), options.subjects)
     if all(one.recording.suffix.casefold() == PREPARED for one in found):
         return describe_prepared(found, options)
@@ -96,6 +86,8 @@ def found_recordings(options: argparse.Namespace) -> list[Found]:
     Raises:
         InputError: there are none, or a name or the table is not understood.
     """
+    if options.reviewed:
+        return reviewed_of(options)
     if options.table and options.data_dir:
         raise InputError("--table says which recordings there are, from its own folder; leave out --data_dir")
     if options.table:
@@ -107,6 +99,19 @@ def found_recordings(options: argparse.Namespace) -> list[Found]:
         if not any(folder.glob(f"*{PREPARED}")):
             raise
         return find_recordings(sorted(folder.glob(f"*{PREPARED}")), "", options.subject_pattern)
+
+
+def reviewed_of(options: argparse.Namespace) -> list[Found]:
+    """Return the reviewed nights of a scored folder, with the channel that was scored unless another is asked for.
+
+    Raises:
+        InputError: there are none, or another option says which recordings or stages there are, too.
+    """
+    given = [name for name in ("table", "data_dir", "hypnograms", *READING) if getattr(options, name)]
+    if given:
+        raise InputError(f"--reviewed says which recordings there are, and their stages; leave out --{given[0]}")
+    found = reviewed_recordings(Path(options.reviewed), options.whole, options.subject_pattern)
+    return [replace(one, channel="") for one in found] if options.select_ch else found
 
 
 def chosen(found: Sequence[Found], subjects: Sequence[str] | None) -> list[Found]:
@@ -133,54 +138,7 @@ def channels_in(found: Sequence[Found]) -> str:
     return "no recording can be opened"
 
 
-# ---- prepare ----
-
-
-def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading, options: argparse.Namespace) -> int:
-    """Prepare every night, describe the data set, and return 1 when a night failed."""
-    options.output_dir = options.output_dir or f"./data/{options.db}"
-    before = load_description(writable_folder(options.output_dir))
-    failed = [Outcome(names[one.recording], FAILED, notices=(trouble(one),)) for one in found if trouble(one)]
-    nights = [raw_night(one, names[one.recording]) for one in found if not trouble(one)]
-    rules = Rules(options.select_ch or "", options.max_mismatch, options.trim_first, read_as=read_as(reading))
-    read = functools.partial(read_hypnogram, recording=None, reading=reading)
-    outcomes = prepare_all(nights, rules, read, options, failed)
-    sources = {outcome.name: outcome.source for outcome in good(outcomes)}
-    there = [one for one in found if names[one.recording] in sources]
-    if there:
-        folder = Path(options.output_dir)
-        own = [own_night(folder, one, names[one.recording], sources[names[one.recording]]) for one in there]
-        known = before or new_description(options, {})
-        describe(folder, replace(known, prepared=rules.settings()), there, own, options)
-    return exit_status(outcomes)
-
-
-def raw_night(one: Found, name: str) -> RawNight:
-    hypnograms = (one.hypnogram,) if one.hypnogram else ()
-    hypnogram_name = one.hypnogram.name if one.hypnogram else ""
-    return RawNight(name, 0, one.recording.name, hypnogram_name, (one.recording,), hypnograms, one.channel)
-
-
-# ---- describe ----
-
-
-def own_night(folder: Path, one: Found, name: str, source: Mapping[str, str | int | float]) -> OwnNight:
-    """Return what dataset.json says of a prepared night."""
-    summary = summarize_night(folder / f"{name}.npz")
-    return OwnNight(
-        name,
-        one.night,
-        summary.n_epochs,
-        summary.ch_label,
-        float(source.get("signal_rate", 0)),
-        str(one.recording),
-        str(one.hypnogram or ""),
-        bool(source.get("simulated", 0)),
-    )
-
-
-def new_description(options: argparse.Namespace, prepared: Mapping[str, str | int | float]) -> Description:
-    return Description(options.db, prepared, float(TARGET_RATE), AS_RECORDED)
+# ---- nights that are prepared already ----
 
 
 def describe_prepared(found: Sequence[Found], options: argparse.Namespace) -> int:
@@ -207,39 +165,6 @@ def describe_prepared(found: Sequence[Found], options: argparse.Namespace) -> in
     before = load_description(folder) or replace(new_description(options, {}), sampling_rate=float(night.fs))
     describe(folder, before, found, own, options)
     return 0
-
-
-def describe(
-    folder: Path, before: Description, found: Sequence[Found], nights: Sequence[OwnNight], options: argparse.Namespace
-) -> None:
-    """Write dataset.json with the nights added, and say who is tested by which fold."""
-    added: dict[str, tuple[dict[str, str], list[OwnNight]]] = defaultdict(lambda: ({}, []))
-    for one, night in zip(found, nights, strict=True):
-        added[one.subject][0].update(one.columns)
-        added[one.subject][1].append(night)
-    description = dealt(with_nights(before, added), options.n_folds, options.stratify)
-    save_description(folder, description)
-    log.info("")
-    for line in folds_in_words(before, description):
-        log.info("%s", line)
-    log.info("the data set is described in %s", folder / FILE)
-    if description.n_folds:
-        where = f" --data_dir {folder.parent}" if folder.parent != Path("data") else ""
-        folds = f"--from_fold 0 --to_fold {description.n_folds - 1} --init_from pretrained_model"
-        log.info("\ntrain on it: python trainer.py --db %s%s %s", options.db, where, folds)
-
-
-def folds_in_words(before: Description, description: Description) -> Iterator[str]:
-    """Yield which subjects each fold tests, and what is new in that."""
-    if not description.n_folds:
-        yield f"{len(description.subjects)} subjects: folds need {FEWEST}, to train, to validate and to test with"
-        return
-    old = {one.name: one.fold for one in before.subjects}
-    if before.n_folds and any(old.get(one.name, one.fold) != one.fold for one in description.subjects):
-        yield "warning: the folds are dealt anew: folds that were trained before have seen other subjects"
-    for fold in range(description.n_folds):
-        tested = ", ".join(one.name for one in description.subjects if one.fold == fold)
-        yield f"fold {fold} tests {tested}; it validates with whom fold {(fold + 1) % description.n_folds} tests"
 
 
 if __name__ == "__main__":

@@ -167,18 +167,21 @@ SOUNDS = {
 }
 
 
-def simulate_eeg(stages: Sequence[str], rate: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def simulate_eeg(
+    stages: Sequence[str], rate: int, rng: np.random.Generator, sounds: Mapping[str, Sound] = SOUNDS
+) -> NDArray[np.float64]:
     """Return one EEG channel of a night, (sample,) in µV, whose every epoch has the features of its stage.
 
     Args:
-        stages: keys of SOUNDS, one an epoch.
+        stages: keys of `sounds`, one an epoch.
         rate: sampling rate in Hz.
         rng: where chance comes from; it also draws this subject's amplitude.
+        sounds: what each stage's EEG is made of.
     """
     length, fade = EPOCH_SECONDS * rate, FADE_SECONDS * rate
     longer = np.empty((len(stages), length + fade))  # (epoch, sample): each reaches into the next
     labels = np.array(stages)
-    for stage, sound in SOUNDS.items():
+    for stage, sound in sounds.items():
         own = labels == stage
         longer[own] = shaped_noise(int(own.sum()), length + fade, rate, sound, rng)
     rising = np.linspace(0, 1, fade)
@@ -186,7 +189,7 @@ def simulate_eeg(stages: Sequence[str], rate: int, rng: np.random.Generator) -> 
     tails = longer[:-1, length:] * rising[::-1]
     x[1:, :fade] = x[1:, :fade] * rising + tails
     eeg = x.reshape(-1)  # (epoch, sample) -> (sample,)
-    add_events(eeg, stages, rate, rng)
+    add_events(eeg, stages, rate, rng, sounds)
     return eeg * rng.uniform(0.85, 1.2)
 
 
@@ -211,12 +214,18 @@ def unit_power(power: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled
 
 
-def add_events(eeg: NDArray[np.float64], stages: Sequence[str], rate: int, rng: np.random.Generator) -> None:
+def add_events(
+    eeg: NDArray[np.float64],
+    stages: Sequence[str],
+    rate: int,
+    rng: np.random.Generator,
+    sounds: Mapping[str, Sound],
+) -> None:
     """Add each stage's events to (sample,) µV in place, none across the end of its epoch."""
     t = np.arange(EVENT_SECONDS * rate) / rate
     latest = (EPOCH_SECONDS - EVENT_SECONDS) * rate
     for epoch, stage in enumerate(stages):
-        for waveform, a_minute in SOUNDS[stage].events.items():
+        for waveform, a_minute in sounds[stage].events.items():
             n_events = max(1, rng.poisson(a_minute * EPOCH_SECONDS / 60))
             for start in epoch * EPOCH_SECONDS * rate + rng.integers(0, latest, n_events):
                 eeg[start : start + len(t)] += waveform(t, rng)

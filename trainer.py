@@ -50,6 +50,7 @@ from folds.history import (
     save_history,
     save_test_scores,
 )
+from folds.own_data import DEFAULTS, prepare
 from folds.planning import (
     check_folder,
     check_source,
@@ -65,8 +66,10 @@ from folds.planning import (
 from folds.run import Run, save_run
 from folds.side_by_side import train_side_by_side
 from folds.split import PARTS, prepared_nights
-from recordings.dataset_file import find_dataset
+from recordings.dataset_file import check_name, find_dataset
 from recordings.datasets import DATASETS, Dataset
+from recordings.pairs import names_of, show
+from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 from scoring import metrics
 from scoring.calibrating import calibrate
 from scoring.test_nights import NotFiniteError, scores_of
@@ -280,8 +283,8 @@ class FoldTraining:
 
         fold, kept = self.run.fold, source.best.pass_number
         log.info("fold %d: starts from %s, kept at pass %d", fold, source.folder, kept)
-        if source.run.conditioning != self.run.conditioning:
-            theirs, ours = source.run.conditioning.in_words(), self.run.conditioning.in_words()
+        theirs, ours = source.run.conditioning.in_words(), self.run.conditioning.in_words()
+        if theirs != ours:
             log.info("warning: fold %d: these weights want signals with %s; this fold's are %s", fold, theirs, ours)
         if not source.best.weights.keys() >= RECONSTRUCTION:
             log.info("fold %d: the reconstruction branch starts from drawn weights; these are for scoring only", fold)
@@ -353,6 +356,8 @@ def parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="only say what is suspicious about the nights; no training"
     )
     parser.add_argument("--restart", action="store_true", help="start the folds over, whatever is in their folders")
+    parser.add_argument("--reviewed", metavar="FOLDER", help="first prepare the nights of it that a human reviewed")
+    parser.add_argument("--whole", action="store_true", help=f"of --reviewed: {WHOLE}")
     parser.add_argument("--init_from", metavar="FOLDER", help="start from a fold's weights; or a folder of folds")
     parser.add_argument("--allow_seen", action="store_true", help="let those weights have seen test subjects")
     parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
@@ -371,6 +376,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_options(options)
     engine.workers_of(options, options.gpu)
     choose_device(options.gpu[0])
+    if options.reviewed and prepare_reviewed(options):
+        return 1
     settings, dataset = chosen_settings(options), find_dataset(options.db, options.data_dir)
     numbers = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
@@ -398,6 +405,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for reason in failed.values():
         log.info("    %s", reason)
     return int(bool(failed))
+
+
+def prepare_reviewed(options: argparse.Namespace) -> int:
+    """Prepare the reviewed nights of a scored folder, as prepare.py does without options; return 1 when one failed."""
+    check_name(options.db)
+    found = reviewed_recordings(Path(options.reviewed), options.whole)
+    names = names_of(found)
+    show(found, names)
+    wanted = argparse.Namespace(**DEFAULTS, db=options.db, output_dir=str(Path(options.data_dir) / options.db))
+    return prepare(found, names, reading_of_review(options.whole), wanted)
 
 
 def check_nights(
@@ -447,6 +464,8 @@ def check_options(options: argparse.Namespace) -> None:
     """Raise InputError for options that make no sense, whatever the data."""
     if options.suffix and Path(options.suffix).name != options.suffix:
         raise InputError(f"--suffix {options.suffix}: goes into a folder's name; give it no / or \\")
+    if options.whole and not options.reviewed:
+        raise InputError(f"--whole is an option of --reviewed: {WHOLE}")
     if options.init_from == "" or (options.allow_seen and options.init_from is None):
         raise InputError("--init_from needs a FOLDER, and --allow_seen is an option of it")
     if getattr(options, "keep_first", 0) and options.init_from is None:

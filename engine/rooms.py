@@ -22,7 +22,8 @@ from typing import Any, Protocol
 
 from command import InputError, in_main_thread, interruptions_wait, log, reason_of
 from engine import watched
-from engine.watched import CPU, PROGRAM, STOP_SECONDS, Place, cores, cpus
+from engine.watched import CPU, STOP_SECONDS, Place, cores, cpus
+from files import PROGRAM_FOLDER
 
 LOCAL, RAY, DASK = "local", "ray", "dask"
 TRIES = 3
@@ -218,7 +219,7 @@ class RayRoom:
         remote = self.ray.remote(
             num_cpus=max(1, min(smallest, n_cpus // n_jobs)), num_gpus=int(use_gpus), max_retries=0
         )
-        self.call = remote(by_value(PROGRAM))
+        self.call = remote(by_value(str(PROGRAM_FOLDER)))
         self.running: dict[int, Any] = {}
 
     def begin(self, number: int, task: Callable[[], Any]) -> Future[Any]:
@@ -276,7 +277,7 @@ class DaskRoom:
         n_jobs = min(workers.n_jobs or room, workers.n_tasks)
         self.places = [Place(workers.gpus[0])] * n_jobs
         self.executor = self.client.get_executor(pure=False, resources={"GPU": 1} if use_gpus else None)
-        self.call = by_value(PROGRAM)
+        self.call = by_value(str(PROGRAM_FOLDER))
 
     def begin(self, number: int, task: Callable[[], Any]) -> Future[Any]:
         with lost("Dask"):

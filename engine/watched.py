@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from command import InputError
+from files import PROGRAM_FOLDER
 
 CPU = -1  # instead of the number of a GPU
 THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own switch
@@ -24,8 +25,10 @@ LOOK_SECONDS = 1.0  # between two looks, at whether to stop
 STOP_SECONDS = 30.0  # for a command to stop by itself
 GRACE_SECONDS = 5.0  # the same, when its worker has died
 OUTPUT_BYTES = 1 << 16  # of what a command prints, its end
-PROGRAM = str(Path(__file__).resolve().parent.parent)
-BEGIN = f"import sys; sys.path[0] = {PROGRAM!r}; from engine.watched import run_watched; run_watched(sys.argv[1:])"
+BEGIN = f"""import sys
+sys.path[0] = {str(PROGRAM_FOLDER)!r}
+from engine.watched import run_watched
+run_watched(sys.argv[1:])"""
 """What a new Python is told; the program comes before the folder that it is called in, whatever that holds."""
 
 STOP: Any = None

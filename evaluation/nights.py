@@ -240,7 +240,7 @@ def read_hypnograms(folder: Path) -> list[EvaluatedNight]:
     for path in paths:
         if path.suffix == ".npz":
             night = load_night(path)
-            nights.append(hypnogram_night(path.stem, night.y, None, on_clock=False))
+            nights.append(hypnogram_night(path.stem, night.expert, None, on_clock=False))
         else:
             read = read_hypnogram(path, None)
             start = read.start + timedelta(seconds=read.offset) if read.start else None

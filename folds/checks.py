@@ -36,7 +36,7 @@ PREPARE_AGAIN = "prepare the night again"
 
 
 def content_of(path: Path) -> str:
-    """Return what tells a night's content from another's: the checksums of its signal and of its stages.
+    """Return what tells a night's content from another's: the checksums of its signal, its stages, and whose they are.
 
     The zip file has them in its directory: CRC-32 and length, of which two different nights are the same once in some
     10^12 pairs. Packing the file again changes nothing.
@@ -46,7 +46,8 @@ def content_of(path: Path) -> str:
     """
     with readable(path, "a readable npz file", PREPARE_AGAIN), zipfile.ZipFile(path) as archive:
         x, y = archive.getinfo("x.npy"), archive.getinfo("y.npy")
-        return f"{x.CRC:08x}{x.file_size:x}-{y.CRC:08x}"
+        judged = [f"{archive.getinfo(name).CRC:08x}" for name in archive.namelist() if name == "judged.npy"]
+        return f"{x.CRC:08x}{x.file_size:x}-{y.CRC:08x}{''.join(judged)}"
 
 
 def first_epochs(path: Path) -> NDArray[np.float32]:

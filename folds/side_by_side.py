@@ -23,7 +23,19 @@ from folds import folders as places
 from folds.pass_view import View, shown
 from folds.run import Run
 
-OF_THE_WHOLE = ("from_fold", "to_fold", "gpu", "n_jobs", "engine", "address", "restart", "check", "wait")
+OF_THE_WHOLE = (
+    "from_fold",
+    "to_fold",
+    "gpu",
+    "n_jobs",
+    "engine",
+    "address",
+    "restart",
+    "check",
+    "wait",
+    "reviewed",
+    "whole",
+)
 WAIT_SECONDS = 120  # on clusters: as long as a file server may keep the lock of a machine that died
 WAIT_HERE_SECONDS = 2 * GRACE_SECONDS  # on one machine: as long as a trainer may live on whose worker died
 BEFORE_TRAINING = "computing on "  # how the line begins up to which every trainer prints the same

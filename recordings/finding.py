@@ -55,6 +55,7 @@ class Found:
         told: what told the subject: `table`, `pattern`, `BIDS`, `data set`, `name`, `folder`, or `` (each recording is
             taken as a subject of its own).
         problem: why it is not clear what belongs to it.
+        version: of a hypnogram that may be changed again, what tells this one from those before.
     """
 
     recording: Path
@@ -68,6 +69,7 @@ class Found:
     below: Path = Path()
     told: str = ""
     problem: str = ""
+    version: str = ""
 
 
 def find_recordings(

@@ -30,6 +30,7 @@ class Hypnogram:
         offset: seconds from then to its first epoch.
         clock: the time of day of its start, where the date is not sure; `start` is None then.
         notices: what the user should know of it, and of how it was read.
+        judged: (epoch,) bool, True where the stage is a human's, the others being a model's; None: all are.
     """
 
     codes: NDArray[np.int32]
@@ -37,6 +38,7 @@ class Hypnogram:
     offset: float = 0.0
     clock: time | None = None
     notices: tuple[str, ...] = ()
+    judged: NDArray[np.bool_] | None = None
 
     @property
     def has_clock(self) -> bool:

@@ -68,6 +68,7 @@ class RawNight:
         signal_name, hypnogram_name: what the files should be called.
         signals, hypnograms: the files of these names; one of each, if all is well.
         channel: this night's own, in place of the one that is asked for; "" for that.
+        version: of a hypnogram that may be changed again, what tells this one from those before; "" for others.
     """
 
     name: str
@@ -77,6 +78,7 @@ class RawNight:
     signals: tuple[Path, ...]
     hypnograms: tuple[Path, ...]
     channel: str = ""
+    version: str = ""
 
     def pair(self) -> tuple[Path, Path]:
         """Return the signal's and the hypnogram's file.
@@ -88,6 +90,10 @@ class RawNight:
             self.only(self.signals, "signal", self.signal_name, self.hypnograms),
             self.only(self.hypnograms, "hypnogram", self.hypnogram_name, self.signals),
         )
+
+    def versioned(self) -> dict[str, str]:
+        """Return what a prepared night says of the version of its hypnogram, where there can be several."""
+        return {"hypnogram_version": self.version} if self.version else {}
 
     def only(self, found: Sequence[Path], what: str, name: str, partner: Sequence[Path]) -> Path:
         if not found:
@@ -206,15 +212,41 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "shared_epochs": len(codes),
         "staged_epochs": int((codes != UNKNOWN).sum()),
         "kept_epochs": len(kept),
+        **raw.versioned(),
         "first_kept_second": epochs.first_second + float(epochs.recorded[shared][kept[0]]) * EPOCH_SECONDS,
         **rules.settings(),
     }
     if rules.header_microvolts:
         x, restored = in_microvolts(x, signal.unit, rules.header_microvolts)
         source |= restored
-    night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source)
+    judged = judged_epochs(hypnogram_path, hypnogram, delay, epochs.n_epochs, epochs.recorded[shared][kept])
+    night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source, judged=judged)
     said = (*signal.notices, *hypnogram.notices, *notices_on(night, epochs.flat[shared][kept]))
     return Prepared(night, (*said, *filter(None, [misfit_of(epochs, placed)]), *changed_files(signal.files)))
+
+
+def judged_epochs(
+    path: Path, hypnogram: Hypnogram, delay: float, n_epochs: int, kept: NDArray[np.intp]
+) -> NDArray[np.bool_] | None:
+    """Return which of the epochs that are kept have a human's stage; None where all have.
+
+    Args:
+        path: the hypnogram's file.
+        hypnogram: what it says.
+        delay: seconds from the signal's start to the hypnogram's.
+        n_epochs: of the signal, on the grid.
+        kept: (epoch,) which epochs of the grid are kept.
+
+    Raises:
+        InputError: none has.
+    """
+    if hypnogram.judged is None:
+        return None
+    by_human, _ = on_grid(hypnogram.judged.astype(np.int32), delay, n_epochs)
+    judged: NDArray[np.bool_] = by_human[kept] == 1
+    if not judged.any():
+        raise InputError(f"{path}: no stage in it that a human gave and that has a signal")
+    return judged
 
 
 def in_microvolts(

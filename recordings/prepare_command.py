@@ -83,7 +83,8 @@ def differing_settings(before: Night | None, raw: RawNight, rules: Rules) -> str
     if before is None:
         return "by something else or cut short"
     signal_path, hypnogram_path = raw.pair()
-    wanted = {"signal_file": signal_path.name, "hypnogram_file": hypnogram_path.name, **rules.settings()}
+    wanted: dict[str, str | int | float] = {"signal_file": signal_path.name, "hypnogram_file": hypnogram_path.name}
+    wanted |= {**raw.versioned(), **rules.settings()}
     return ", ".join(
         f"with {name} {before.source.get(name, 'unknown')} instead of {value}"
         for name, value in wanted.items()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from data import Night
 from folds.calibration import Calibration, tempered
 from scoring.confidence import Judged, above_limit, judged, reliability
+from sleepstage import UNKNOWN
 
 if TYPE_CHECKING:
     from model import Stager
@@ -40,11 +41,12 @@ def calibrate(stager: Stager, nights: Iterable[Night], sha256: str) -> Calibrati
     Raises:
         ValueError: there are no nights.
     """
-    staged = [(night.name, stager.probabilities(night.x), night.y) for night in nights]
+    staged = [(night.name, stager.probabilities(night.x), night.expert) for night in nights]
     if not staged:
         raise ValueError("no validation nights to calibrate on")
     probabilities = np.concatenate([one for _, one, _ in staged])
     expert = np.concatenate([one for _, _, one in staged])
+    probabilities, expert = probabilities[expert != UNKNOWN], expert[expert != UNKNOWN]
     temperature = round(fitted_temperature(probabilities, expert), DIGITS)
     before, after = judged(probabilities, expert), judged(tempered(probabilities, temperature), expert)
     limit = chosen_limit(after)

@@ -384,7 +384,7 @@ def expert_of(opened: Recording, request: Request) -> tuple[Hypnogram | None, Pa
             raise InputError(f"{request.hypnogram}: no such file; check the name")
         return read_hypnogram(request.hypnogram, opened.path, request.reading), request.hypnogram
     if opened.night:
-        return Hypnogram(opened.night.y), opened.path
+        return Hypnogram(opened.night.expert), opened.path
     beside = hypnogram_beside(opened.path) if opened.path else None
     return (read_hypnogram(beside, opened.path, request.reading), beside) if beside else (None, None)
 

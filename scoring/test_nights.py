@@ -68,7 +68,7 @@ def stage_night(stager: Stager, night: Night) -> StagedNight:
             f"{night.name}: what the network makes of it is not finite from epoch {lost[0]} on, whose largest sample "
             f"is {largest:.3g} µV; leave out this night or prepare it again"
         )
-    return StagedNight(name=night.name, probabilities=probabilities, expert=night.y, simulated=night.simulated)
+    return StagedNight(name=night.name, probabilities=probabilities, expert=night.expert, simulated=night.simulated)
 
 
 def scores_of(stager: Stager, nights: Iterable[Night]) -> Scores:
@@ -81,7 +81,7 @@ def scores_of(stager: Stager, nights: Iterable[Night]) -> Scores:
 
 
 def agreement_of(staged: StagedNight) -> Scores:
-    assert staged.agreement is not None, "every epoch of a prepared night has a stage"
+    assert staged.agreement is not None, "a prepared night has a stage that a human gave"
     return staged.agreement
 
 

@@ -153,7 +153,7 @@ class FalseStager:
 
 class FalseNight:
     def __init__(self, name, first, end):
-        self.name, self.x, self.y = name, LOGITS[first:end], EXPERT[first:end]
+        self.name, self.x, self.expert = name, LOGITS[first:end], EXPERT[first:end]
 
 
 def test_a_fold_is_calibrated_on_all_its_validation_nights():

@@ -194,10 +194,15 @@ def test_every_option_reaches_its_setting_and_no_other(name):
     assert value != getattr(Settings(), name)
 
 
-def test_a_recipe_brings_its_values_and_what_is_typed_wins():
-    assert config.ROBUST.keys() <= set(NAMES)
+@pytest.mark.parametrize("name", ["robust", "finetune"])
+def test_a_recipe_brings_its_values(name):
+    values = config.RECIPES[name]
+    assert values.keys() <= set(NAMES)
+    assert parsed("--recipe", name) == Settings(recipe=name, **values) != Settings(recipe=name)
+
+
+def test_what_is_typed_wins_over_a_recipe():
     robust = parsed("--recipe", "robust")
-    assert robust == Settings(recipe="robust", **config.ROBUST) != Settings()
     typed = parsed("--recipe", "robust", "--learning_rate", "0.5", "--no-normalise")
     assert typed == dataclasses.replace(robust, learning_rate=0.5, normalise=False)
 

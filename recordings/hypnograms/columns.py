@@ -13,7 +13,7 @@ from recordings.hypnograms import lines
 from recordings.hypnograms.labels import code_of
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, clocked, seconds_of_day
 from recordings.tables import plain_name, rows_of, text_of
-from sleepstage import EPOCH_SECONDS
+from sleepstage import EPOCH_SECONDS, NOT_SCORED
 
 STAGE = ("stage", "stages", "sleep_stage", "sleepstage", "sleep_stages", "hypnogram", "hypno", "stage_hum")
 EVENT = (
@@ -29,6 +29,7 @@ EVENT = (
 ONSET = ("onset", "onset_s", "onset_sec", "onset_seconds", "start", "start_s", "start_sec", "begin", "time_s")
 DURATION = ("duration", "duration_s", "duration_sec", "duration_seconds")
 CLOCK = ("clock", "time", "start_time", "clock_time", "timestamp", "datetime", "date_time")
+SCORED_BY = ("scored_by",)
 EPOCH = ("epoch", "epoch_number", "epoch_no", "epoch_id")
 
 Row = tuple[int, list[str]]
@@ -53,7 +54,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
 
 
 def named_columns(path: Path, head: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
-    """Return where the columns `stage`, `onset`, `duration`, `clock` and `epoch` are, those that there are.
+    """Return where the columns `stage`, `onset`, `duration`, `clock`, `epoch`, `scored_by` are, those that there are.
 
     Raises:
         InputError: there is no column of a name that was given.
@@ -64,6 +65,7 @@ def named_columns(path: Path, head: Sequence[str], given: Mapping[str, str]) -> 
             raise InputError(f"{path}: no column {name}, which --columns names; there are {', '.join(head)}")
         columns[what] = head.index(plain_name(name))
     kinds = {"stage": (*STAGE, *EVENT), "onset": ONSET, "duration": DURATION, "clock": CLOCK, "epoch": EPOCH}
+    kinds["scored_by"] = SCORED_BY
     for what, names in kinds.items():
         found = [name for name in names if name in head]
         if found and what not in columns:
@@ -91,6 +93,9 @@ def scoring_of(path: Path, columns: Mapping[str, int], rows: Sequence[Row], read
     """Return the labels of the rows of a table, with their times from the columns that it has."""
     cells = {what: [row[column] if column < len(row) else "" for _, row in rows] for what, column in columns.items()}
     numbers = [number for number, _ in rows]
+    if reading.only_by and "scored_by" in cells:
+        stages = zip(cells["stage"], cells["scored_by"], strict=True)
+        cells["stage"] = [text if who == reading.only_by else NOT_SCORED for text, who in stages]
     labels = [Label(text, f"line {number}") for text, number in zip(cells["stage"], numbers, strict=True)]
     clock = [seconds_of_day(cell) for cell in cells.get("clock", ())]
     of_day = [time for time in clock if time is not None]

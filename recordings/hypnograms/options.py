@@ -8,6 +8,7 @@ from command import InputError
 from recordings.hypnograms.labels import stage_map
 from recordings.hypnograms.scoring import Reading
 
+READING = ("stage_map", "epoch_seconds", "columns")  # the options below
 COLUMNS = ("stage", "onset", "duration")  # those that --columns may name
 
 
@@ -37,5 +38,6 @@ def read_as(reading: Reading) -> str:
     """Return how hypnograms are read in words, to tell nights that were prepared otherwise."""
     parts = [f"{label or 'blank'}={code}" for label, code in sorted(reading.stage_map.items())]
     parts += [f"{what} in {name}" for what, name in sorted(reading.columns.items())]
+    parts += [f"judged by {reading.only_by}"] if reading.only_by else []
     parts += [f"epochs of {reading.epoch_seconds} s"] if reading.epoch_seconds else []
     return ", ".join(parts) or "by the known labels"

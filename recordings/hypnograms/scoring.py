@@ -33,11 +33,13 @@ class Reading:
         stage_map: label → code, as `labels.stage_map` returns it.
         epoch_seconds: what an epoch of a hypnogram lasts, to be resampled to 30 s; None: 30, and others are refused.
         columns: what the columns `stage`, `onset`, `duration` of a table are called in it.
+        only_by: where a table says who scored each epoch, whose stages count; the others are not scored. "": all.
     """
 
     stage_map: Mapping[str, int] = field(default_factory=dict)
     epoch_seconds: int | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    only_by: str = ""
 
     def __post_init__(self) -> None:
         low, high = EPOCH_LIMITS
