@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 
 import pytest
 
@@ -10,6 +11,8 @@ import trainer
 from device import give_back_memory
 from tests.generated import DISTANCES
 from tests.short_nights import short_nights, train_arguments
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore Ctrl-C
 
 
 @pytest.fixture(scope="module", autouse=True)
