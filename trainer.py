@@ -413,7 +413,8 @@ def prepare_reviewed(options: argparse.Namespace) -> int:
     found = reviewed_recordings(Path(options.reviewed), options.whole)
     names = names_of(found)
     show(found, names)
-    wanted = argparse.Namespace(**DEFAULTS, db=options.db, output_dir=str(Path(options.data_dir) / options.db))
+    ours = {name: getattr(options, name) for name in ("db", "n_jobs", "engine", "address")}
+    wanted = argparse.Namespace(**DEFAULTS, **ours, output_dir=str(Path(options.data_dir) / options.db))
     return prepare(found, names, reading_of_review(options.whole), wanted)
 
 

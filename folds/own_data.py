@@ -42,10 +42,9 @@ AS_RECORDED = "none: signals in µV as recorded; the settings high_pass and ampl
 DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("select_ch", "n_folds", "stratify")),
     **dict.fromkeys(("trim_first", "overwrite"), False),
-    "n_jobs": 1,
     "max_mismatch": MAX_MISMATCH,
 }
-"""The options of prepare.py that `prepare` knows, as they are when nobody gives them."""
+"""The options of prepare.py that `prepare` knows, as they are when nobody gives them; where tasks run is not among them."""
 
 
 def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading, options: argparse.Namespace) -> int:
