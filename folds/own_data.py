@@ -44,7 +44,7 @@ DEFAULTS: Mapping[str, Any] = {
     **dict.fromkeys(("trim_first", "overwrite"), False),
     "max_mismatch": MAX_MISMATCH,
 }
-"""The options of prepare.py that `prepare` knows, as they are when nobody gives them; where tasks run is not among them."""
+"""The options of prepare.py as they are when nobody gives them, but for the name and where tasks run."""
 
 
 def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading, options: argparse.Namespace) -> int:
