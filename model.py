@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import keras
@@ -538,7 +539,12 @@ def compiled_stager(settings: Settings, n_epochs: int = BLOCK_EPOCHS) -> Stager:
     names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "mixed_precision")
     not_conditioned: dict[str, Any] = {"high_pass": 0.0, "amplitude": (0.0,)}  # no network knows of it
     network = Settings(**not_conditioned, **{name: getattr(settings, name) for name in names})
-    return stager_of_network(network, n_epochs)
+    with BUILDING:
+        return stager_of_network(network, n_epochs)
+
+
+BUILDING = Lock()
+"""Held while a network is built, so that two threads do not build the same one; who compiles it, TensorFlow knows."""
 
 
 @lru_cache(maxsize=4)

@@ -401,10 +401,8 @@ def window_amplitudes(windows: Signal) -> NDArray[np.float64]:
 
 def amplitudes_of(windows: Signal) -> NDArray[np.float64]:
     """Return (window,) µV: the geometric mean of the root mean squares of the rhythms in (window, sample) µV."""
-    from scipy.fft import rfft
-
     hann = np.hanning(WINDOW + 2)[1:-1].astype(np.float32)
-    spectrum = rfft(windows * hann, axis=1)
+    spectrum = np.fft.rfft(windows * hann, axis=1)  # SciPy's is as fast, and takes 0.2 s to import
     power = spectrum.real**2 + spectrum.imag**2  # (window, frequency)
     seconds = WINDOW // RATE
     bands = [power[:, low * seconds : high * seconds].sum(axis=1, dtype=np.float64) for low, high in RHYTHMS]

@@ -122,6 +122,12 @@ def recording_figure(staged: StagedRecording, title: str = "") -> Figure:
     return figure
 
 
+def import_matplotlib() -> None:
+    """Import what figures are drawn with: a quarter of a second, which may pass beside other work."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+
 @contextmanager
 def drawing(width: float, height: float) -> Iterator[Figure]:
     """Yield an empty figure to draw on in our style; sizes in inches: 3.5 is one column of a journal, 7.2 two."""

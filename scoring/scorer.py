@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
@@ -23,7 +24,7 @@ from scoring import plots
 from scoring.lights import parse_lights
 from scoring.recording_files import picture_title, write_recording
 from scoring.staged import StagedRecording
-from scoring.staging import Request, check_fits_recordings, stage_recording
+from scoring.staging import Request, check_fits_recordings, compile_networks, stage_recording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,6 +93,19 @@ class Scorer:
         """What is computed on, in words."""
         return start_tensorflow(self.gpu)
 
+    @cached_property
+    def preparing(self) -> Thread:
+        """The thread in which `prepare` runs while a first recording is read."""
+        assert self.device
+        thread = Thread(target=self.prepare)
+        thread.start()
+        return thread
+
+    def prepare(self) -> None:
+        """Compile the networks, and import what draws."""
+        compile_networks(self.folds)
+        plots.import_matplotlib()
+
     def stage(
         self,
         recording: str | Path | BaseRaw | ArrayLike,
@@ -130,7 +144,7 @@ class Scorer:
 
     def stage_opened(self, opened: Recording, request: Request) -> ScoredNight:
         """Stage an open recording, as `stage` does."""
-        assert self.device
+        assert self.preparing
         staged = stage_recording(opened, self.folds, request)
         return ScoredNight(**{field.name: getattr(staged, field.name) for field in fields(staged)})
 

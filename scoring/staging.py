@@ -74,6 +74,14 @@ def stager_of(fold: Fold, one_by_one: bool = False) -> Stager:
     return stager
 
 
+def compile_networks(folds: Sequence[Fold]) -> None:
+    """Compile the networks of the folds; whoever needs one meanwhile waits for it."""
+    from model import compiled_stager
+
+    for stager in {compiled_stager(fold.run.settings) for fold in folds}:
+        stager.compile()
+
+
 def calibrated(fold: Fold, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return a fold's (epoch, stage) probabilities at its temperature; as they are where it has none."""
     return tempered(probabilities, fold.calibration.temperature) if fold.calibration else probabilities

@@ -7,11 +7,13 @@ import sys
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import edfio
 import numpy as np
 import pytest
 
+import model
 from command import InputError
 from config import Settings
 from folds.checkpoint import load_folds
@@ -22,7 +24,14 @@ from recordings.datasets import DATASETS
 from recordings.opening import open_array, open_raw, open_recording
 from recordings.recording import Stretch
 from scoring import staging
-from scoring.staging import Request, check_fits_recordings, stage_recording, stager_of, unseen_folds
+from scoring.staging import (
+    Request,
+    check_fits_recordings,
+    compile_networks,
+    stage_recording,
+    stager_of,
+    unseen_folds,
+)
 from sleepstage import UNKNOWN
 from tests import edf_files
 
@@ -101,6 +110,19 @@ def test_networks_are_compiled_once_for_each_settings(folds):
     np.testing.assert_array_equal(first.network.values()["dense/kernel"], folds[1].best.weights["dense/kernel"])
     settings = replace(folds[0].run.settings, mixed_precision=True)
     assert stager_of(replace(folds[0], run=replace(folds[0].run, settings=settings))) is not first
+
+
+def test_a_network_that_two_threads_want_is_compiled_once(folds):
+    run = replace(folds[0].run, settings=replace(folds[0].run.settings, n_rnn_units=24))
+    threads = [Thread(target=compile_networks, args=([replace(folds[0], run=run)],)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    stager = model.compiled_stager(run.settings)
+    stager.logits(np.zeros((3, 3000), np.float32))
+    for thread in threads:
+        thread.join()
+    assert model.compiled_stager(run.settings) is stager
+    assert stager.compiled.experimental_get_tracing_count() == 1
 
 
 @pytest.mark.parametrize(
