@@ -7,9 +7,11 @@ RUN := $(ENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --requirement
 DEMO := demo
 
-# What is compiled stays in a process until it ends: three processes need less memory than one.
-STEPS := tests/test_model.py tests/test_nn.py
+# What is compiled stays in a process until it ends: five processes need less memory than one, each less than 2 GB.
+STEPS := tests/test_model.py
+LAYERS := tests/test_nn.py tests/test_normalisation.py
 TRAINING := tests/test_trainer.py tests/test_cluster.py
+EARLY := $(filter-out $(STEPS) $(LAYERS) $(TRAINING),$(wildcard tests/test_[a-o]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -23,8 +25,10 @@ test: $(ENV)/ready-to-test  ## check style and types, run all tests
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 	$(RUN) -m pytest $(STEPS)
+	$(RUN) -m pytest $(LAYERS)
 	$(RUN) -m pytest $(TRAINING)
-	$(RUN) -m pytest tests $(addprefix --ignore=,$(STEPS) $(TRAINING))
+	$(RUN) -m pytest $(EARLY)
+	$(RUN) -m pytest tests $(addprefix --ignore=,$(STEPS) $(LAYERS) $(TRAINING) $(EARLY))
 
 kill: $(ENV)/ready-to-test  ## kill every command at seeded moments, and see that nothing is lost: half an hour
 	$(RUN) -m tests.hostile.kills

@@ -327,6 +327,7 @@ def lap(cause):
 path, folds, folder = sys.argv[1:]
 import predict
 from recordings.opening import open_recording
+from scoring import plots
 from scoring.scorer import Scorer
 from scoring.staging import Request, stager_of
 opened = open_recording(Path(path))
@@ -337,10 +338,10 @@ import model
 lap("importing TensorFlow")
 stager_of(scorer.folds[0]).compile()
 lap("building and compiling the network")
+plots.import_matplotlib()
+lap("importing matplotlib")
 night = scorer.stage_opened(opened, Request())
 lap("reading, conditioning, spectrum, five folds")
-import matplotlib.figure, matplotlib.backends.backend_agg
-lap("importing matplotlib")
 night.save(folder)
 lap("picture and files")
 print(json.dumps(laps))

@@ -40,6 +40,21 @@ def write_edf(
     return path
 
 
+def repeated(path: Path, longer: Path, times: int) -> Path:
+    """Write an EDF file that holds the records of another one several times, without ever holding it; return its path.
+
+    It has to be plain: the records of an EDF+ file say when they begin.
+    """
+    content = path.read_bytes()
+    first = int(content[184:192])  # byte of the first record
+    n_records = int(content[236:244]) * times
+    with longer.open("wb") as file:
+        file.write(content[:236] + f"{n_records:<8}".encode() + content[244:first])
+        for _ in range(times):
+            file.write(content[first:])
+    return longer
+
+
 def with_gap(path: Path, seconds: int, onset: int, gap: int) -> Path:
     """Turn an EDF+ file with records of 1 s, and with WIDE in it, into one that pauses for `gap` s after `onset` s."""
     content = path.read_bytes()

@@ -197,9 +197,9 @@ print(int(lines["VmHWM"].split()[0]) // 1024)  # getrusage would count the proce
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux' /proc")
 def test_a_week_needs_hardly_more_memory_than_a_night(tmp_path, folds_dir):
-    night, peaks = eeg(960).astype(np.float32), []
-    for name, samples in (("night", night), ("week", np.tile(night, 21))):
-        path = edf_files.write_edf(tmp_path / f"{name}.edf", [("EEG Fpz-Cz", 100, "uV", samples)], record_seconds=30)
+    signals = [("EEG Fpz-Cz", 100, "uV", eeg(960))]
+    night, peaks = edf_files.write_edf(tmp_path / "night.edf", signals, record_seconds=30), []
+    for path in (night, edf_files.repeated(night, tmp_path / "week.edf", 21)):
         where = ["--dir", str(folds_dir), "--fold", "0", "--gpu", "-1", "--output_dir", str(tmp_path / "scored")]
         done = subprocess.run(
             [sys.executable, "-c", PEAK, str(path), *where], cwd=ROOT, capture_output=True, text=True, check=True

@@ -20,7 +20,7 @@ from recordings.recording import fingerprint
 from scoring.recording_files import write_recording
 from scoring.spectrum import SPECTRUM_HZ
 from tests.browser import browser, why_there_is_none
-from tests.edf_files import write_edf
+from tests.edf_files import repeated, write_edf
 from tests.served_nights import Served
 from tests.staged_nights import staged_night
 
@@ -49,14 +49,9 @@ def a_week(folder: Path) -> Path:
     """Write a recording of a week and its outputs, staged by chance; return the folder of the outputs."""
     rng = np.random.default_rng(0)
     day = np.clip(rng.normal(0, 15, 30 * EPOCHS_A_DAY * RATE), -300, 300)
-    path = write_edf(folder / "week.edf", [(name, RATE, "uV", day) for name in ("C3-M2", "C4-M1", "EOG", "EMG")])
-    with path.open("r+b") as file:  # the same day seven times
-        whole = file.read()
-        first = int(whole[184:192])
-        for _ in range(DAYS - 1):
-            file.write(whole[first:])
-        file.seek(236)
-        file.write(f"{DAYS * int(whole[236:244])}".ljust(8).encode())
+    one_day = write_edf(folder / "day.edf", [(name, RATE, "uV", day) for name in ("C3-M2", "C4-M1", "EOG", "EMG")])
+    path = repeated(one_day, folder / "week.edf", DAYS)
+    one_day.unlink()
     opened = open_recording(path)
     n_epochs = DAYS * EPOCHS_A_DAY
     probabilities = rng.dirichlet(np.full(5, 0.4), n_epochs).astype(np.float32)
