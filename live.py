@@ -13,30 +13,25 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import config
-from command import InputError, command, counted, log, log_to_terminal, new_parser, numbered
+from command import InputError, command, log, log_to_terminal, new_parser, numbered
 from files import writable_folder
 from limits import RATES
-from recordings.channels import Channel
 from scoring.scorer import DEFAULT_DB, Scorer
 from scoring.staged import time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
-from streaming.cutting import Cut, Cutter
-from streaming.feed import Feed, channel_pieces, chosen_channels, rate_of, watched
+from streaming.feed import Feed
 from streaming.growing import follow
 from streaming.lsl import Send, marker_stream, open_lsl, pylsl
-from streaming.staging import LiveEpoch, LiveStager
+from streaming.session import Session, begin
+from streaming.staging import LiveEpoch
 from streaming.standard_input import DECODERS, open_standard_input
-from streaming.table import About, LiveTable
 
 OUTPUT_DIR = "./scored"
-LONGEST_PAUSE = 6 * 3600  # seconds between two runs of one session; after more it is another night
 
 
 def parser() -> argparse.ArgumentParser:
@@ -76,7 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = writable_folder(options.output_dir)
     send = marker_stream(options.lsl_out) if options.lsl_out else None
     feed = open_feed(options)
-    session = begin(feed, scorer, folder, options)
+    place = str(Path(options.follow).resolve()) if options.follow else feed.place
+    session = begin(feed, scorer.folds, folder, place, options.channel or (), options.amplitude)
+    log.info("%s", session.opening_words())
+    for warning in session.warnings:
+        log.info("warning: %s", warning)
     numbers = numbered("fold", (fold.run.fold for fold in scorer.folds))
     log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
     session.stager.compile()
@@ -118,112 +117,6 @@ def open_feed(options: argparse.Namespace) -> Feed:
     else:
         feed = open_lsl(options.lsl or None, options.give_up)
     return replace(feed, name=options.name) if options.name else feed
-
-
-# ---- a session ----
-
-
-@dataclass(eq=False)
-class Session:
-    """A stream that is being staged.
-
-    Attributes:
-        feed: the stream.
-        channels: those that are staged.
-        rate: their sampling rate, Hz.
-        about: what its memory is of.
-        offset: the number, in the session, of the first sample that this process gets.
-        stager, table: what stages it, and what the stages are written to.
-        cutter: what cuts it into epochs.
-    """
-
-    feed: Feed
-    channels: Sequence[Channel]
-    rate: float
-    about: About
-    offset: int
-    stager: LiveStager
-    table: LiveTable
-    cutter: Cutter
-
-    def __post_init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.reasons = ("",) * len(self.channels)
-
-    @property
-    def start(self) -> datetime | None:
-        """When the session's first sample was recorded."""
-        return datetime.fromisoformat(self.about.start) if self.about.start else None
-
-    def cuts(self, give_up: float | None) -> Iterator[Cut]:
-        """Yield the epochs of the stream, each as soon as it is there."""
-        pieces = channel_pieces(self.feed, self.channels, self.offset)
-        for piece in watched(pieces, self.feed.quiet_seconds, give_up):
-            yield from self.cutter.add(piece)
-        yield from self.cutter.end()
-
-    def lsl_time(self, epoch: LiveEpoch) -> float | None:
-        """Return when an epoch started by the clock of LSL; None where the stream has no such clock."""
-        if self.feed.lsl_time is None:
-            return None
-        return self.feed.lsl_time + epoch.number * EPOCH_SECONDS - self.offset / self.rate
-
-    def closing_words(self) -> str:
-        """Return what was done."""
-        staged = ", ".join(f"{name} {count}" for name, count in sorted(self.counts.items()))
-        n_new = counted(sum(self.counts.values()), "epoch")
-        more = f" ({staged})" if staged else ""
-        return f"{n_new} staged{more}; {counted(self.table.next_epoch, 'epoch')} in {self.table.path}"
-
-
-def begin(feed: Feed, scorer: Scorer, folder: Path, options: argparse.Namespace) -> Session:
-    """Choose the channels, and go on where an earlier process of the same session has stopped.
-
-    Raises:
-        InputError: a channel is not there, or the files are of another session.
-    """
-    channels, warnings = chosen_channels(feed, scorer.folds, options.channel or ())
-    rate = rate_of(feed, channels)
-    about = About(
-        place=str(Path(options.follow).resolve()) if options.follow else feed.place,
-        channels=[channel.label for channel in channels],
-        rate=rate,
-        weights=[fold.sha256 for fold in scorer.folds],
-        amplitude=options.amplitude,
-        start=feed.start.isoformat() if feed.start else None,
-        began=feed.began,
-    )
-    stager = LiveStager(scorer.folds, len(channels), options.amplitude)
-    table = LiveTable(folder, feed.name)
-    offset = 0
-    if earlier := table.earlier():
-        before, kept = earlier
-        if said := before.difference(about):
-            raise InputError(f"{table.path}: cannot go on, {said}; remove it, or choose another --name")
-        stager.go_on(kept)
-        offset = offset_of(before, about, table)
-        about = before
-    next_epoch = about.next_epoch if feed.repeats else table.next_epoch
-    words = " + ".join(f"{one.label} ({rate:g} Hz)" for one in channels)
-    log.info("%s: %s, from epoch %d on, into %s", feed.title, words, table.next_epoch, table.path)
-    for warning in warnings:
-        log.info("warning: %s", warning)
-    return Session(feed, channels, rate, about, offset, stager, table, Cutter(rate, len(channels), next_epoch))
-
-
-def offset_of(before: About, now: About, table: LiveTable) -> int:
-    """Return the number in the session of the first sample that comes now, by the time that has passed.
-
-    Raises:
-        InputError: so long that it is another night.
-    """
-    if before.began is None or now.began is None:
-        return 0  # it repeats
-    staged, passed = table.next_epoch * EPOCH_SECONDS, now.began - before.began
-    if passed - staged > LONGEST_PAUSE:
-        hours = (passed - staged) / 3600
-        raise InputError(f"{table.path} ended {hours:.1f} h ago: another night; choose another --name or --output_dir")
-    return round(max(passed, staged) * before.rate)
 
 
 def run(session: Session, give_up: float | None, send: Send | None) -> None:

@@ -39,16 +39,18 @@ class ReviewedNight:
         try:
             return recording_of(self.staged).path or Path()
         except InputError as error:
-            moved = f"python review.py {self.folder} --night {self.name} --recording FILE --finish"
-            raise InputError(f"{error}: {moved}") from error
+            raise InputError(f"{error}: {self.finish('--recording FILE')}") from error
 
     def unfinished(self) -> str:
         """Return why its table of stages is not what the human said last; "" where it is."""
         said, written = read_review(self.folder, self.name, self.staged), self.staged.reviewed
         if said is None or (written is not None and np.array_equal(said.stages, written.stages)):
             return ""
-        finish = f"python review.py {self.folder} --night {self.name} --finish"
-        return f"was reviewed since its stages were written; write them again: {finish}"
+        return f"was reviewed since its stages were written; write them again: {self.finish()}"
+
+    def finish(self, *options: str) -> str:
+        """Return the command that writes its outputs again."""
+        return " ".join(["python review.py", str(self.folder), "--night", self.name, *options, "--finish"])
 
     def version(self) -> str:
         """Return what tells this state of the review from others."""

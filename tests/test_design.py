@@ -27,6 +27,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("reviewing.outputs",),
     ("reviewing.journal", "reviewing.signals"),
     ("reviewing",),
+    ("streaming.session",),
     ("streaming.table",),
     ("streaming.staging",),
     ("streaming.growing", "streaming.lsl", "streaming.standard_input", "streaming.cutting", "streaming.so_far"),

@@ -29,6 +29,7 @@ from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_recording
 from recordings.recording import Header
 from scoring.staging import stager_of
+from streaming import session
 from streaming.lsl import headers_of, scale_of
 from streaming.so_far import ConditioningSoFar
 from streaming.standard_input import open_standard_input
@@ -345,10 +346,10 @@ def test_what_came_in_between_is_counted_by_the_time_that_has_passed(tmp_path):
     rows = LiveTable(tmp_path, "amplifier")
     rows.next_epoch = 4
     before = About("amplifier", ["C3"], 100.0, [], None, None, began=1000.0)
-    assert live.offset_of(before, replace(before, began=1200.5), rows) == 20_050
-    assert live.offset_of(before, replace(before, began=1050.0), rows) == 12_000, "never what has been staged"
+    assert session.offset_of(before, replace(before, began=1200.5), rows) == 20_050
+    assert session.offset_of(before, replace(before, began=1050.0), rows) == 12_000, "never what has been staged"
     with pytest.raises(InputError, match=r"ended 7\.0 h ago: another night"):
-        live.offset_of(before, replace(before, began=1120.0 + 7 * 3600), rows)
+        session.offset_of(before, replace(before, began=1120.0 + 7 * 3600), rows)
 
 
 # ---- what is refused ----
