@@ -255,13 +255,15 @@ class FoldTraining:
         plain = self.training.start_from(source.best.weights, self.some_batches(1, nights), origin)
         if not (source.normalised and self.settings.normalise):
             return plain
+        begun = self.training.values()
         again = self.training.start_normalised(source.normalised.weights, self.some_batches(1, nights), origin)
         as_they_are, normalised = (self.scored(weights, valid_nights).macro_f1 for weights in (plain, again))
         figures = f"validation macro-F1 {100 * normalised:.1f} %, as they were {100 * as_they_are:.1f} %"
         log.info("fold %d: first weights normalised by the nights of this fold: %s", self.run.fold, figures)
         if normalised > as_they_are:
             return again
-        return self.training.start_from(source.best.weights, self.some_batches(1, nights), origin)
+        self.training.assign(begun)
+        return plain
 
     def validation_nights(self) -> list[Night]:
         """Return the nights that choose the weights; turned upside down too, where the training nights are.
@@ -376,9 +378,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_options(options)
     engine.workers_of(options, options.gpu)
     choose_device(options.gpu[0])
+    settings = chosen_settings(options)
     if options.reviewed and prepare_reviewed(options):
         return 1
-    settings, dataset = chosen_settings(options), find_dataset(options.db, options.data_dir)
+    dataset = find_dataset(options.db, options.data_dir)
     numbers = chosen_folds(dataset, options.from_fold, options.to_fold)
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
     data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights", remedy)
