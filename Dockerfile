@@ -21,6 +21,7 @@ COPY engine/ engine/
 COPY recordings/ recordings/
 COPY folds/ folds/
 COPY scoring/ scoring/
+COPY training/ training/
 COPY streaming/ streaming/
 COPY reviewing/ reviewing/
 COPY evaluation/ evaluation/

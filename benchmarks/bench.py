@@ -35,7 +35,6 @@ sys.path.insert(0, str(PROGRAM))
 import numpy as np
 
 import config
-import trainer
 from config import Settings
 from data import Batch, Night, batch_nights, load_night, plan_steps, prefetched, save_night
 from device import import_tensorflow
@@ -44,6 +43,7 @@ from folds.history import TRAIN, load_history
 from folds.run import Run
 from folds.split import split_subjects
 from recordings.datasets import DATASETS
+from training.fold import FoldTraining
 
 SETTINGS = Settings()
 STEP_EPOCHS = SETTINGS.batch_size * SETTINGS.seq_length
@@ -173,7 +173,7 @@ def pass_overhead(training: Any, stager: Any, step: float) -> float:
     nights = [noise(str(i), 180 + i) for i in range(30)]
     with tempfile.TemporaryDirectory() as folder:
         run = Run("sleepedf", 0, SETTINGS, {}, {}, [], {})
-        fold = trainer.FoldTraining(training, stager, run, Path(folder), {})
+        fold = FoldTraining(training, stager, run, Path(folder), {})
         before = int(training.step)
         taken = seconds(lambda: fold.one_pass(TRAIN, 1, nights, training.train), repeats=3)
     return taken / ((int(training.step) - before) / 3 * step)

@@ -30,7 +30,6 @@ sys.path.insert(0, str(PROGRAM))
 import numpy as np
 from numpy.typing import NDArray
 
-import trainer
 from command import log
 from config import Settings, settings_of
 from data import Night, batch_nights, copy_on_disk, load_night, plan_steps, prefetched, save_night
@@ -43,6 +42,7 @@ from folds.run import Run, save_run
 from folds.split import prepared_nights
 from recordings.dataset_file import FILE, Description, OwnNight, Subject, find_dataset, save_description
 from recordings.datasets import Dataset
+from training.fold import FoldTraining
 
 DB = "many"
 N_EPOCHS, N_SAMPLES = 1000, 3000
@@ -143,9 +143,9 @@ class NoTraining:
         return {"loss": np.float32(0)}, state
 
 
-def fold_of(run: Run, folder: Path, nights: Mapping[int, Sequence[Path]]) -> trainer.FoldTraining:
+def fold_of(run: Run, folder: Path, nights: Mapping[int, Sequence[Path]]) -> FoldTraining:
     training = cast("Any", NoTraining())
-    return trainer.FoldTraining(training, cast("Any", None), run, folder, nights, on_disk=True)
+    return FoldTraining(training, cast("Any", None), run, folder, nights, on_disk=True)
 
 
 def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, list[Path]]]:
@@ -205,7 +205,7 @@ class PartOfFile:
         return np.frombuffer(read, np.float32).reshape(-1, N_SAMPLES)
 
 
-def compare_with_shard(fold: trainer.FoldTraining, paths: Sequence[Path], shard: Path) -> None:
+def compare_with_shard(fold: FoldTraining, paths: Sequence[Path], shard: Path) -> None:
     """Take the batches of some nights from a file a night, and from one file, both not in the system's cache."""
     settings = RECIPES["published"]
     nights = fold.load("train")[: len(paths)]

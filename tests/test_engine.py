@@ -19,7 +19,7 @@ from command import InputError
 from engine import Done
 from engine.rooms import LOCAL, Workers, shares_of
 from engine.watched import CPU, Command, DiedError, Place, cores, cpus, run_command
-from folds.side_by_side import as_arguments
+from training.side_by_side import as_arguments
 
 # ---- options ----
 

@@ -7,7 +7,7 @@ import logging
 from command import log
 from config import Settings
 from folds.history import Pass, save_history
-from folds.pass_view import FoldView, shown
+from training.pass_view import FoldView, shown
 
 SETTINGS = Settings(pretrain_epochs=1, n_epochs=2)
 PRETRAINED = Pass("pretrain", 1, 10, loss_rec=3.0, seconds=60.0)

@@ -23,14 +23,16 @@ import trainer
 from convert import without_reconstruction
 from folds import checkpoint, folders, published
 from folds.checkpoint import load_fold
+from folds.failure import FoldError
 from folds.folders import LOCK
-from folds.history import load_history
+from folds.history import History, load_history, save_history
 from folds.published import CELL
 from folds.run import load_run, save_run
 from recordings.datasets import DATASETS
 from scoring import metrics
 from tests.generated import published_weights
 from tests.short_nights import short_nights, train_arguments
+from training.fold import FoldTraining
 
 TRAINER = Path(trainer.__file__)
 ROBUST = ["--recipe", "robust", "--batch_size", "2", "--n_epochs", "2"]
@@ -329,15 +331,15 @@ def test_of_several_folds_those_that_another_trainer_has_are_left_to_it(train, t
 
 def test_without_locks_two_trainers_of_one_fold_do_not_write_over_each_other(train, trained, tmp_path, monkeypatch):
     """The other one ends a pass while this one is in its second: this one stops, and leaves what is there."""
-    end_pass, passes = trainer.FoldTraining.end_pass, iter(range(10))
+    end_pass, passes = FoldTraining.end_pass, iter(range(10))
     theirs = load_history(trained / "sleepedf" / "0")[:2]
 
     def other_ends_a_pass_too(self, *args):
         if next(passes) == 1:
-            trainer.save_history(self.folder, theirs)
+            save_history(self.folder, theirs)
         end_pass(self, *args)
 
-    monkeypatch.setattr(trainer.FoldTraining, "end_pass", other_ends_a_pass_too)
+    monkeypatch.setattr(FoldTraining, "end_pass", other_ends_a_pass_too)
     status, printed = train()
     assert status == 2 and "another trainer has written its passes there meanwhile" in printed.splitlines()[-1]
     assert load_history(fold_of(tmp_path)) == theirs
@@ -345,14 +347,14 @@ def test_without_locks_two_trainers_of_one_fold_do_not_write_over_each_other(tra
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_folder_that_is_removed_during_a_pass_ends_with_one_line(train, tmp_path, monkeypatch, kept):
-    end_pass, passes = trainer.FoldTraining.end_pass, iter(range(10))
+    end_pass, passes = FoldTraining.end_pass, iter(range(10))
 
     def removing(self, *args):
         if next(passes) == kept:
             shutil.rmtree(self.folder)
         end_pass(self, *args)
 
-    monkeypatch.setattr(trainer.FoldTraining, "end_pass", removing)
+    monkeypatch.setattr(FoldTraining, "end_pass", removing)
     status, printed = train()
     assert status == 2 and "trainer.py: error: cannot write" in printed.splitlines()[-1]
     assert "history.csv: No such file or directory" in printed.splitlines()[-1]
@@ -369,7 +371,7 @@ def test_a_fold_that_another_trainer_finished_meanwhile_is_left_alone(train, tra
     shutil.copytree(trained, tmp_path / "output")
     answers = iter([False, True])  # when the list of folds is made, and when this fold's turn comes
     monkeypatch.setattr(folders, "is_finished", lambda _: next(answers))
-    monkeypatch.setattr(trainer.FoldTraining, "complete", lambda _: pytest.fail("trained a finished fold"))
+    monkeypatch.setattr(FoldTraining, "complete", lambda _: pytest.fail("trained a finished fold"))
     status, printed = train()
     assert status == 0 and "fold 0: finished by another trainer meanwhile" in printed
 
@@ -378,7 +380,7 @@ def test_only_folds_that_were_begun_have_a_folder(train, tmp_path, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer.FoldTraining, "complete", stop)
+    monkeypatch.setattr(FoldTraining, "complete", stop)
     status, printed = train("--restart", last=4)
     assert status == 130 and "the same command without --restart goes on" in printed
     assert [path.name for path in (tmp_path / "output" / "sleepedf").iterdir()] == ["0"]
@@ -440,7 +442,7 @@ def test_pretraining_may_be_asked_for(train, trained, tmp_path):
 def test_first_weights_are_kept_unless_a_pass_finds_better_ones(tune, trained, tmp_path, monkeypatch, recipe):
     """Validation that is perfect before the first pass and by chance after it: the first weights stay, to the bit."""
     confusions = iter([np.eye(5, dtype=int), np.ones((5, 5), int), np.ones((5, 5), int), np.eye(5, dtype=int)])
-    monkeypatch.setattr(trainer, "scores_of", lambda *_: metrics.from_confusion(next(confusions)))
+    monkeypatch.setattr("training.fold.scores_of", lambda *_: metrics.from_confusion(next(confusions)))
     status, printed = tune(trained, *recipe)
     source, fold = trained / "sleepedf" / "0", tmp_path / "output" / "sleepedf_tuned" / "0"
     assert status == 0 and [one.kept for one in load_history(fold)] == [True, False, False]
@@ -468,7 +470,7 @@ def test_a_robust_fold_goes_on_from_what_was_normalised(tune, train, tmp_path):
 
 
 def test_frozen_convolutions_stay_and_the_rest_learns(tune, trained, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer.History, "is_better", lambda *_: True)
+    monkeypatch.setattr(History, "is_better", lambda *_: True)
     assert tune(trained, "--freeze")[0] == 0
     before, after = (weights(folder) for folder in (trained / "sleepedf" / "0", tmp_path / "output/sleepedf_tuned/0"))
     for name, value in before.items():
@@ -734,14 +736,14 @@ def test_a_test_night_that_gives_no_numbers_is_not_scored_as_wake(train, tmp_pat
 
 
 def test_a_fold_that_cannot_be_trained_does_not_stop_the_next(train, trained, tmp_path, monkeypatch):
-    complete = trainer.FoldTraining.complete
+    complete = FoldTraining.complete
 
     def failing(self):
         if self.run.fold == 0:
-            raise trainer.FoldError("fold 0: of no use")
+            raise FoldError("fold 0: of no use")
         complete(self)
 
-    monkeypatch.setattr(trainer.FoldTraining, "complete", failing)
+    monkeypatch.setattr(FoldTraining, "complete", failing)
     status, printed = train(last=4)
     assert status == 1 and "1 of 2 folds failed:\n    fold 0: of no use" in printed
     rows = {line.split()[0]: line.split() for line in printed.splitlines() if line.strip()}

@@ -20,8 +20,8 @@ from engine.rooms import LOCAL, Workers
 from engine.watched import GRACE_SECONDS, Command, Ran, run_command
 from files import PROGRAM_FOLDER
 from folds import folders as places
-from folds.pass_view import View, shown
 from folds.run import Run
+from training.pass_view import View, shown
 
 OF_THE_WHOLE = (
     "from_fold",

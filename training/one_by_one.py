@@ -1,0 +1,108 @@
+"""Folds one after the other in this process, with one compilation."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from command import log
+from config import Settings
+from device import give_back_memory, start_tensorflow
+from folds import folders as places
+from folds.checkpoint import Fold
+from folds.failure import FoldError
+from folds.run import Run
+from scoring.test_nights import NotFiniteError
+from training.fold import FoldTraining
+
+if TYPE_CHECKING:
+    from model import Stager, Training
+
+
+def train_folds(
+    runs: Sequence[Run],
+    folders: Mapping[int, Path],
+    nights: Mapping[int, Sequence[Path]],
+    sources: Mapping[int, Fold],
+    options: argparse.Namespace,
+) -> dict[int, str]:
+    """Train the folds that are not finished, one after the other, with one compilation.
+
+    Returns:
+        Why folds failed, by their numbers.
+    """
+    failed = {}
+    device = start_tensorflow(options.gpu[0])
+    started = time.perf_counter()
+    training, stager = compiled(runs[0].settings, sources)
+    log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
+    for run in runs:
+        fold = FoldTraining(training, stager, run, folders[run.fold], nights, sources.get(run.fold), options.memory_map)
+        try:
+            train_alone(fold, options.restart, options.wait)
+        except (FoldError, NotFiniteError) as error:
+            failed[run.fold] = str(error)
+        except places.BusyError as error:
+            if len(runs) == 1:
+                raise
+            log.info("fold %d is left to the other trainer", run.fold)  # of several machines, each takes what is free
+            failed[run.fold] = str(error)
+    return failed
+
+
+def train_alone(fold: FoldTraining, restart: bool, wait: float) -> None:
+    """Train one fold, unless it is finished by now, while no other trainer may; wait so many seconds for another."""
+    with places.alone_in(fold.folder, wait):
+        if restart:
+            places.clear(fold.folder)
+        elif places.is_finished(fold.folder):
+            log.info("fold %d: finished by another trainer meanwhile", fold.run.fold)
+            return
+        train_fold(fold, "the same command without --restart" if restart else "the same command")
+
+
+def compiled(settings: Settings, sources: Mapping[int, Fold]) -> tuple[Training, Stager]:
+    """Return the compiled steps and the stager of the network that they train.
+
+    Raises:
+        InputError: the weights of a source do not fit the network.
+    """
+    from model import RecSleepNet, compiled_training
+
+    for source in dict.fromkeys(sources.values()):
+        RecSleepNet(settings).assign(source.best.weights, str(source.folder))
+    training, stager = compiled_training(settings)
+    give_back_memory()  # before the nights come
+    return training, stager
+
+
+def train_fold(fold: FoldTraining, command: str) -> None:
+    """Train one fold to its end; if that is interrupted, say how it goes on."""
+    with log_file(fold.folder):
+        try:
+            fold.complete()
+        except KeyboardInterrupt as stop:
+            stopped = f"stopped in fold {fold.run.fold} {fold.history.last()}"
+            log.info("%s", stopped)
+            raise type(stop)(f"{stopped}; {command} goes on with the pass it was in") from None
+        except (FoldError, NotFiniteError) as error:
+            log.info("error: %s", error)
+            raise
+
+
+@contextmanager
+def log_file(folder: Path) -> Iterator[None]:
+    """Write what is logged to the fold's train.log too, with the time."""
+    handler = logging.FileHandler(folder / places.LOG, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()
