@@ -7,11 +7,13 @@ RUN := $(ENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --requirement
 DEMO := demo
 
-# What is compiled stays in a process until it ends: five processes need less memory than one, each less than 2 GB.
+# What is compiled stays in a process until it ends: several processes, each of less than 2 GB.
 STEPS := tests/test_model.py
-LAYERS := tests/test_nn.py tests/test_normalisation.py tests/test_own_data_walk.py
+LAYERS := tests/test_nn.py tests/test_normalisation.py
 TRAINING := tests/test_trainer.py tests/test_cluster.py
-EARLY := $(filter-out $(STEPS) $(LAYERS) $(TRAINING),$(wildcard tests/test_[a-p]*.py))
+TUNING := tests/test_first_weights.py tests/test_own_data_walk.py
+COMPILING := $(STEPS) $(LAYERS) $(TRAINING) $(TUNING)
+EARLY := $(filter-out $(COMPILING),$(wildcard tests/test_[a-p]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -27,8 +29,9 @@ test: $(ENV)/ready-to-test  ## check style and types, run all tests
 	$(RUN) -m pytest $(STEPS)
 	$(RUN) -m pytest $(LAYERS)
 	$(RUN) -m pytest $(TRAINING)
+	$(RUN) -m pytest $(TUNING)
 	$(RUN) -m pytest $(EARLY)
-	$(RUN) -m pytest tests $(addprefix --ignore=,$(STEPS) $(LAYERS) $(TRAINING) $(EARLY))
+	$(RUN) -m pytest tests $(addprefix --ignore=,$(COMPILING) $(EARLY))
 
 kill: $(ENV)/ready-to-test  ## kill every command at seeded moments, and see that nothing is lost: half an hour
 	$(RUN) -m tests.hostile.kills
