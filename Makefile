@@ -9,9 +9,9 @@ DEMO := demo
 
 # What is compiled stays in a process until it ends: several processes, each of less than 2 GB.
 STEPS := tests/test_model.py
-LAYERS := tests/test_nn.py tests/test_normalisation.py
+LAYERS := tests/test_nn.py tests/test_normalisation.py tests/test_own_data_walk.py
 TRAINING := tests/test_trainer.py tests/test_cluster.py
-TUNING := tests/test_first_weights.py tests/test_own_data_walk.py
+TUNING := tests/test_first_weights.py
 COMPILING := $(STEPS) $(LAYERS) $(TRAINING) $(TUNING)
 EARLY := $(filter-out $(COMPILING),$(wildcard tests/test_[a-p]*.py))
 

@@ -15,7 +15,6 @@ import os
 import platform
 import resource
 import shutil
-import shutil
 import statistics
 import subprocess
 import sys
