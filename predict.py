@@ -13,8 +13,7 @@ python predict.py --dir ./pretrained_model --weights sleepedf --db isruc --outpu
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from command import (
     InputError,
     as_text,
     command,
-    counted,
     duration_in_words,
     log,
     log_to_terminal,
@@ -42,21 +40,19 @@ from folds.folders import dataset_of_folds, datasets_in, find_folds
 from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
-from recordings.epochs import same_signals
 from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording
-from scoring import metrics
 from scoring.formats import WRITERS, parse_formats
 from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
 from scoring.many import Checkpoints, Outcome, Output, score_one, score_several
-from scoring.night_table import FILE, Row, earlier_rows, failed_row, night_row, write_nights
+from scoring.night_table import Row, earlier_rows, failed_row, night_row, write_nights
 from scoring.other_nights import differences, stage_other_nights, with_experts
+from scoring.printed import print_left_out, print_outcomes, print_scores, print_written, recording_lines
 from scoring.progress import shown
-from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
+from scoring.scorer import DEFAULT_DB, Scorer
 from scoring.staging import Request, check_fits_recordings
-from scoring.test_nights import TestNight, confidence_of, coverage, intervals, pooled, stage_folds
-from sleepstage import EPOCH_SECONDS
+from scoring.test_nights import coverage, stage_folds
 
 FOR_RECORDINGS = (
     *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "n_jobs", "engine", "address"),
@@ -65,7 +61,6 @@ FOR_RECORDINGS = (
 FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
 SCORED_DIR = "./scored"
-SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
 
 
 def parser() -> argparse.ArgumentParser:
@@ -207,20 +202,6 @@ def score_other_nights(options: argparse.Namespace) -> int:
     return int(bool(left_out))
 
 
-def print_left_out(n_tested: int, left_out: Mapping[str, str]) -> None:
-    """Print which nights had to be left out, and why."""
-    if left_out:
-        log.info("\n%d of %d nights left out:", len(left_out), len(left_out) + n_tested)
-    for name, reason in left_out.items():
-        log.info("    %s: %s", name, reason)
-
-
-def print_written(output_dir: Path, n_nights: int) -> None:
-    log.info("\nwritten to %s: metrics.json, nights.csv, epochs.csv", output_dir)
-    log.info("pictures: %s and %d in %s", output_dir / "confusion.png", n_nights, output_dir / "hypnograms")
-    log.info("tables and figures for a paper: python evaluate.py %s", output_dir)
-
-
 def dataset_to_test(root: Path, options: argparse.Namespace) -> Dataset:
     """Return the data set asked for, or the default; without checkpoints of it, the one that has them and nights.
 
@@ -248,15 +229,6 @@ def has_nights(folder: Path) -> bool:
     """Tell whether a folder, in the working directory or else beside the program, holds prepared nights."""
     place = folder if folder.is_dir() else PROGRAM_FOLDER / folder
     return next(place.glob("*.npz"), None) is not None
-
-
-def print_scores(tested: Sequence[TestNight], covered: str) -> None:
-    """Print the scores over all nights, under what they cover."""
-    limits = intervals(tested)
-    log.info("\n%s\n\n%s", covered, metrics.as_text(pooled(tested), limits))
-    log.info("\nconfidence: %s", confidence_of(tested).in_words())
-    if limits is None:
-        log.info("\nno intervals: the bootstrap draws subjects, and there is only one")
 
 
 # ---- recordings ----
@@ -402,68 +374,6 @@ def write_the_report(folder: Path, outcomes: Sequence[Outcome]) -> Path | None:
     path = folder / "report.html"
     write_report(path, scored, {outcome.job.shown: outcome.error for outcome in outcomes if outcome.error})
     return path
-
-
-def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
-    """Yield what is printed of a scored recording."""
-    counts = ", ".join(f"{name} {count}" for name, count in night.stage_counts().items())
-    channels = " + ".join(f"{channel.label} ({channel.rate:g} Hz)" for channel in night.channels)
-    numbers = numbered("fold", (fold.run.fold for fold in night.folds))
-    left_out = "" if len(night.folds) == n_folds else f", {numbers} (others saw it)"
-    yield f"{night.title}: {channels}, {counted(len(night), 'epoch')} ({counts}){left_out}"
-    yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
-    if night.agreement and night.expert_file:
-        words = metrics.in_words(night.agreement)
-        n_compared = night.agreement.n_epochs
-        yield f"    expert {night.expert_file.name}: {n_compared} of {counted(len(night), 'epoch')}, {words}"
-    yield from (f"    warning: {warning}" for warning in night.warnings)
-    yield from (f"    note: {notice}" for notice in night.notices)
-    if runs := night.doubtful_runs:
-        shown = ", ".join(f"{night.clock(run.first)} ({run.n_epochs} epochs)" for run in runs[:SHOWN_DOUBTS])
-        more = f" and {len(runs) - SHOWN_DOUBTS} more in the summary" if len(runs) > SHOWN_DOUBTS else ""
-        yield f"    worth a look, low confidence: {shown}{more}"
-
-
-def print_outcomes(outcomes: Sequence[Outcome], output: Output, report: Path | None) -> None:
-    """Print the closing table, and what failed and why."""
-    log.info("")
-    width = max([28, *(len(outcome.night.title) for outcome in outcomes if outcome.night)])
-    heads = ("hours", "TST min", "SE %", "REM min", "unsure")
-    log.info("%s %s  warnings", "recording".ljust(width), " ".join(f"{head:>7}" for head in heads))
-    for outcome in outcomes:
-        log.info("%s", outcome_line(outcome, width))
-    simulated = sum(outcome.night is not None and outcome.night.simulated for outcome in outcomes)
-    if simulated:
-        log.info("%d SIMULATED: good for trying things out, not for results", simulated)
-    nights = [outcome.night for outcome in outcomes if outcome.night]
-    compared = with_experts(nights)
-    if len(compared) > 1:
-        n_subjects = len({night.subject for night in compared})
-        n_seen = sum(night.seen for night in compared)
-        seen = f", {n_seen} of subjects SEEN IN TRAINING" if n_seen else ""
-        print_scores(compared, f"with an expert: {len(compared)} recordings, {n_subjects} subjects{seen}")
-        log.info("tables and figures for a paper: python evaluate.py %s\n", output.folder)
-    for said in same_signals((night.name, night.channels[0].content) for night in nights):
-        log.info("%s", said)
-    pictures = "_hypnogram.png and .svg" if output.svg else "_hypnogram.png"
-    more = "".join(f", {name}" for name in output.formats)
-    log.info("written to %s: _stages.csv, _stages.edf, _summary.json, %s%s of each", output.folder, pictures, more)
-    log.info("all figures, a row for each: %s", output.folder / FILE)
-    if report:
-        log.info("report over all: %s", report)
-
-
-def outcome_line(outcome: Outcome, width: int) -> str:
-    """Return a row of the closing table: figures, or why there are none; names have `width` letters."""
-    night = outcome.night
-    if night is None:
-        return f"{outcome.job.shown:<{width}} failed: {outcome.error}"
-    if night.reason:
-        return f"{night.title:<{width}} {len(night) * EPOCH_SECONDS / 3600:7.1f} not scored: {night.reason}"
-    values = (night.statistics.get(name) for name in ("TST_min", "SE_percent", "REM_min"))
-    cells = " ".join(metrics.number(math.nan if value is None else value, 7) for value in values)
-    hours, unsure = len(night) * EPOCH_SECONDS / 3600, 100 * night.unsure.mean()
-    return f"{night.title:<{width}} {hours:7.1f} {cells} {unsure:5.1f} %  {len(night.warnings)}"
 
 
 if __name__ == "__main__":

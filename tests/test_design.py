@@ -36,6 +36,7 @@ FLOORS = (  # from the commands down to the ground: a file imports only what sta
     ("training.one_by_one", "training.side_by_side"),
     ("training.fold", "training.pass_view"),
     ("training",),
+    ("scoring.printed",),
     ("scoring", "scoring.many"),
     ("scoring.scorer",),
     ("scoring.report", "scoring.kept"),
