@@ -100,6 +100,7 @@ class Settings(ListsAsTuples):
     input_size: Annotated[int, Limits(50), "samples of an epoch"] = 3000
     n_rnn_layers: Annotated[int, Limits(1), "LSTM layers"] = 1
     n_rnn_units: Annotated[int, Limits(1), "units of an LSTM layer"] = 128
+    bidirectional: Annotated[bool, (False, True), "another LSTM reads each night backwards; never for streams"] = False
 
     # Conditioning: what is done to every signal before the network sees it
     high_pass: Annotated[float, Limits(0, 0.5), "high-pass in Hz, zero-phase; 0: none"] = 0.0

@@ -28,7 +28,7 @@ from streaming.feed import Feed
 from streaming.growing import follow
 from streaming.lsl import Send, marker_stream, open_lsl, pylsl
 from streaming.session import Session, begin
-from streaming.staging import LiveEpoch
+from streaming.staging import LiveEpoch, check_fits_streams
 from streaming.standard_input import DECODERS, open_standard_input
 
 OUTPUT_DIR = "./scored"
@@ -68,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
+    check_fits_streams(scorer.folds)
     folder = writable_folder(options.output_dir)
     send = marker_stream(options.lsl_out) if options.lsl_out else None
     feed = open_feed(options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
@@ -38,7 +38,8 @@ class RecSleepNet(keras.Model):
 
     Conv 1 → max-pool 8 → dropout → CRB a, b, c → max-pool 4 → GMAPB → dropout → peephole LSTM, dropout on its output →
     dense. CRB d, e are only computed for the reconstruction loss. The recurrent state is one array,
-    (layer, 2, night, unit), with c before h.
+    (layer, 2, night, unit), with c before h. A bidirectional network is none of the published ones: it has another
+    LSTM that reads the features of a night backwards, and whose outputs, with dropout, the dense layer sees too.
 
     Args:
         settings: sizes of the network.
@@ -57,17 +58,21 @@ class RecSleepNet(keras.Model):
             nn.recurrent(nn.PeepholeLSTMCell(settings.n_rnn_units, draw), f"lstm_{layer}")
             for layer in range(settings.n_rnn_layers)
         ]
+        self.backward = None
+        if settings.bidirectional:
+            self.backward = nn.recurrent(nn.PeepholeLSTMCell(settings.n_rnn_units, draw), "lstm_back")
         self.dense = keras.layers.Dense(len(STAGES), kernel_initializer=nn.fan_in_normal(draw), name="dense")
         self.build_layers()
 
     def build_layers(self) -> None:
         self.conv_1.build((None, self.settings.input_size, 1))
         self.crb.build((None, None, FILTERS))
-        n_features = 2 * FILTERS
-        for layer in self.lstm:
-            layer.build((None, None, n_features))
-            n_features = self.settings.n_rnn_units
-        self.dense.build((None, None, n_features))
+        n_features, n_units = 2 * FILTERS, self.settings.n_rnn_units
+        for number, layer in enumerate(self.lstm):
+            layer.build((None, None, n_units if number else n_features))
+        if self.backward:
+            self.backward.build((None, None, n_features))
+        self.dense.build((None, None, 2 * n_units if self.backward else n_units))
         self.built = True
 
     def encode(
@@ -96,7 +101,12 @@ class RecSleepNet(keras.Model):
         return normaliser.standardise(features) if normaliser else features, middle, output
 
     def decide(
-        self, features: tf.Tensor, mask: tf.Tensor, state: tf.Tensor, seeds: Seeds | None = None
+        self,
+        features: tf.Tensor,
+        mask: tf.Tensor,
+        state: tf.Tensor,
+        seeds: Seeds | None = None,
+        later: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the logits of every epoch and the state after the last one.
 
@@ -105,17 +115,42 @@ class RecSleepNet(keras.Model):
             mask: (night, epoch), False past a night's end.
             state: (layer, 2, night, unit), before the first epoch.
             seeds: of the dropout; None for none.
+            later: of a bidirectional network: what `read_backwards` makes of these epochs and later ones, (night,
+                epoch, unit); None: of these epochs alone, as if the night ended with them.
 
         Returns:
             logits (night, epoch, stage) and state (layer, 2, night, unit).
         """
-        x = nn.dropout(features, self.settings.dropout[1], seeds and seeds.layer(1))
+        x = features = nn.dropout(features, self.settings.dropout[1], seeds and seeds.layer(1))
         states = []
         for number, layer in enumerate(self.lstm):
             x, *last = layer(x, initial_state=tf.unstack(state[number]), mask=mask)
             x = nn.dropout(x, self.settings.dropout[2], seeds and seeds.layer(2 + number))
             states.append(tf.stack(last))
+        if self.backward:
+            if later is None:
+                later, _ = self.read_backwards(features, mask, tf.zeros_like(state[0]))
+            later = nn.dropout(later, self.settings.dropout[2], seeds and seeds.layer(2 + len(self.lstm)))
+            x = tf.concat([x, later], axis=-1)
         return self.dense(x), tf.stack(states)
+
+    def read_backwards(self, features: tf.Tensor, mask: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return what the backward LSTM makes of every epoch, and its state before the first one.
+
+        Source: Schuster & Paliwal 1997, "Bidirectional recurrent neural networks".
+
+        Args:
+            features: (night, epoch, feature).
+            mask: (night, epoch), False past a night's end.
+            state: (2, night, unit), after the last epoch: 0 where the night ends.
+
+        Returns:
+            (night, epoch, unit), and the state, (2, night, unit).
+        """
+        assert self.backward, "the network is not bidirectional"
+        from_the_end, flipped = tf.reverse(features, [1]), tf.reverse(mask, [1])
+        outputs, *last = self.backward(from_the_end, initial_state=tf.unstack(state), mask=flipped)
+        return tf.reverse(outputs, [1]), tf.stack(last)
 
     def call(self, x: tf.Tensor, mask: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return logits (night, epoch, stage) and the new state, without dropout; `x` is (night, epoch, sample)."""
@@ -129,7 +164,8 @@ class RecSleepNet(keras.Model):
     def named_weights(self) -> dict[str, tf.Variable]:
         """Return every weight by its name in checkpoints: `conv_1/kernel`, `crb/conv_a/kernel`, `lstm_0/w_i`, …"""
         crb = {f"crb/{conv.name}/kernel": conv.kernel for conv in (getattr(self.crb, letter) for letter in "abcde")}
-        lstm = {f"{layer.name}/{weight.name}": weight for layer in self.lstm for weight in layer.cell.weights}
+        layers = [*self.lstm, *([self.backward] if self.backward else [])]
+        lstm = {f"{layer.name}/{weight.name}": weight for layer in layers for weight in layer.cell.weights}
         dense = {"dense/kernel": self.dense.kernel, "dense/bias": self.dense.bias}
         return {"conv_1/kernel": self.conv_1.kernel, **crb, **lstm, **dense}
 
@@ -229,7 +265,7 @@ class Training:
         self.class_weights = tf.constant(settings.class_weights, tf.float32)
         self.step = tf.Variable(0, dtype=tf.int64, name="global_step")
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed")
-        self.n_dropouts = 2 + settings.n_rnn_layers if dropout else 0
+        self.n_dropouts = 2 + settings.n_rnn_layers + settings.bidirectional if dropout else 0
         named = self.network.named_weights()
         self.pretrained = [weight for name, weight in named.items() if name.startswith(CONVOLUTIONS)]
         frozen = CONVOLUTIONS if settings.freeze else ()
@@ -500,15 +536,19 @@ class Stager:
             x: (epoch, sample) in µV.
             state: after the epoch before; (layer, 2, night, unit), of one night.
         """
-        blocks = []
+        found = []
+        for padded, mask in self.blocks(x):
+            logits, state = self.compiled(padded, mask, state)
+            found.append(logits[0])
+        return np.concatenate(found)[: len(x)], state
+
+    def blocks(self, x: NDArray[np.float32]) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+        """Yield (night, epoch, sample) of `n_epochs` each, filled up with zeros, and the (night, epoch) mask."""
         for start in range(0, len(x), self.n_epochs):
             block = x[start : start + self.n_epochs]
             missing = self.n_epochs - len(block)
             padded = np.pad(block, ((0, missing), (0, 0)))[np.newaxis]  # (epoch, sample) -> (night, epoch, sample)
-            mask = np.arange(self.n_epochs)[np.newaxis] < len(block)
-            logits, state = self.compiled(padded, mask, state)
-            blocks.append(logits[0, : len(block)])
-        return np.concatenate(blocks), state
+            yield padded, np.arange(self.n_epochs)[np.newaxis] < len(block)
 
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each stage: `x` (epoch, sample) in µV → (epoch, stage)."""
@@ -520,6 +560,38 @@ class Stager:
         """Return the probabilities of a part of a night, and the state after it, as `go_on`; None: a night begins."""
         logits, state = self.go_on(x, self.network.first_state(1) if state is None else state)
         return tf.nn.softmax(logits).numpy(), state
+
+
+class WholeNightStager(Stager):
+    """Stages nights with a bidirectional network, which has to see a night's end before it can stage its begin."""
+
+    def __init__(self, network: RecSleepNet, n_epochs: int = BLOCK_EPOCHS) -> None:
+        super().__init__(network, n_epochs)
+        self.compiled_features = compiled(lambda x: unflat(network.encode(flat(x))[0], x.shape[:2]))
+        self.compiled_backwards = compiled(network.read_backwards)
+        self.compiled_forwards = compiled(
+            lambda features, mask, state, later: network.decide(features, mask, state, later=later)
+        )
+
+    def go_on(self, x: NDArray[np.float32], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
+        """Return the logits of a whole night, as `Stager` does; the state after it serves nobody."""
+        blocks = [(self.compiled_features(padded), mask) for padded, mask in self.blocks(x)]
+        later, behind = [], tf.zeros_like(state[0])
+        for features, mask in reversed(blocks):
+            outputs, behind = self.compiled_backwards(features, mask, behind)
+            later.append(outputs)
+        found = []
+        for (features, mask), outputs in zip(blocks, reversed(later), strict=True):
+            logits, state = self.compiled_forwards(features, mask, state, outputs)
+            found.append(logits[0])
+        return np.concatenate(found)[: len(x)], state
+
+    def probabilities_on(
+        self, x: NDArray[np.float32], state: tf.Tensor | None = None
+    ) -> tuple[NDArray[np.float32], tf.Tensor]:
+        """Return the probabilities of a whole night, and the state after it."""
+        assert state is None, "a bidirectional network stages whole nights"
+        return super().probabilities_on(x)
 
 
 # ---- compiled once a process ----
@@ -536,7 +608,7 @@ def compiled(steps: Callable[..., Any]) -> Any:
 def compiled_stager(settings: Settings, n_epochs: int = BLOCK_EPOCHS) -> Stager:
     """Return a stager for networks of these settings, `n_epochs` at a time; settings that give the same network share
     one."""
-    names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "mixed_precision")
+    names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "bidirectional", "mixed_precision")
     not_conditioned: dict[str, Any] = {"high_pass": 0.0, "amplitude": (0.0,)}  # no network knows of it
     network = Settings(**not_conditioned, **{name: getattr(settings, name) for name in names})
     with BUILDING:
@@ -549,7 +621,8 @@ BUILDING = Lock()
 
 @lru_cache(maxsize=4)
 def stager_of_network(settings: Settings, n_epochs: int) -> Stager:
-    return Stager(RecSleepNet(settings), n_epochs)
+    network = RecSleepNet(settings)
+    return WholeNightStager(network, n_epochs) if settings.bidirectional else Stager(network, n_epochs)
 
 
 NOT_COMPILED = (

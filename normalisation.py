@@ -14,7 +14,7 @@ Weights Leads to Wider Optima", for measuring them anew once the weights that ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ CONVOLUTIONS = ("conv_1", "crb/conv_a", "crb/conv_b", "crb/conv_c")
 """In the order in which a signal passes them; each sees what the one before made of it."""
 
 MIDDLE = "crb/conv_a"  # whose output CRB d and e rebuild
-LSTM = "lstm_0"
+READ_FEATURES = ("lstm_0", "lstm_back")  # the LSTMs that read the features; the second only of some networks
 MEAN, VARIANCE = "features/mean", "features/variance"
 
 Statistics = dict[str, Any]
@@ -101,9 +101,10 @@ def folded(weights: Mapping[str, NDArray[Any]], statistics: Mapping[str, NDArray
     values = {name: value.astype(np.float64) for name, value in weights.items()}
     for name in CONVOLUTIONS:
         values[f"{name}/kernel"] /= root(statistics[name])  # (tap, filter, new filter): by its new filter
-    kernel, n_features = values[f"{LSTM}/kernel"], len(statistics[MEAN])
-    kernel[:n_features] /= root(statistics[VARIANCE])[:, np.newaxis]  # (feature and unit, gate)
-    values[f"{LSTM}/bias"] -= statistics[MEAN] @ kernel[:n_features]
+    for kernel, bias in features_read(values):
+        of_features = kernel[: len(statistics[MEAN])]  # (feature and unit, gate): a view
+        of_features /= root(statistics[VARIANCE])[:, np.newaxis]
+        bias -= statistics[MEAN] @ of_features
     return as_float32(values)
 
 
@@ -127,11 +128,21 @@ def unfolded(weights: Mapping[str, NDArray[Any]], statistics: Mapping[str, NDArr
         if name == MIDDLE:
             values["crb/conv_e/kernel"] /= divided_by[:, 0]  # its output is compared with that of CRB a
     values["crb/conv_d/kernel"] *= divided_by
-    kernel, n_features = values[f"{LSTM}/kernel"], len(statistics[MEAN])
-    values[f"{LSTM}/bias"] += statistics[MEAN] @ kernel[:n_features]
     scale = np.tile(divided_by[:, 0], 2)  # of the mean and of the maximum of each filter
-    kernel[:n_features] *= (scale * root(statistics[VARIANCE] / scale**2))[:, np.newaxis]
+    for kernel, bias in features_read(values):
+        of_features = kernel[: len(statistics[MEAN])]
+        bias += statistics[MEAN] @ of_features
+        of_features *= (scale * root(statistics[VARIANCE] / scale**2))[:, np.newaxis]
     return as_float32(values)
+
+
+def features_read(
+    values: Mapping[str, NDArray[np.float64]],
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield the kernel and the bias of each LSTM that reads the features, to be changed in place."""
+    for name in READ_FEATURES:
+        if f"{name}/kernel" in values:
+            yield values[f"{name}/kernel"], values[f"{name}/bias"]
 
 
 def as_float32(values: Mapping[str, NDArray[np.float64]]) -> Arrays:

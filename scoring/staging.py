@@ -5,6 +5,7 @@ Every fold stages every channel; the probability of a stage is the mean over the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,12 +222,14 @@ def stage_channel(
 def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan]]) -> NDArray[np.float32]:
     """Return the mean probability of each stage over the folds, (recorded epoch, stage).
 
-    It goes through the channel once, with the LSTM of every fold at the same place, and only a part in memory.
+    It goes through the channel once, with the LSTM of every fold at the same place, and only a part in memory; or all
+    of it, for networks that are bidirectional.
     """
     means = [np.zeros((0, len(STAGES)), np.float32)]
     states: list[Any] = [None] * len(folds)
     first = 0
-    for x in regrouped(parts, EPOCHS_AT_A_TIME) if folds else ():
+    whole = any(fold.run.settings.bidirectional for fold, _ in folds)
+    for x in regrouped(parts, sys.maxsize if whole else EPOCHS_AT_A_TIME) if folds else ():
         total = np.zeros((len(x), len(STAGES)), np.float32)
         for number, (fold, plan) in enumerate(folds):
             probabilities, states[number] = stager_of(fold).probabilities_on(plan.condition(x, first), states[number])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from command import InputError
 from files import Arrays
 from folds.checkpoint import Fold
 from scoring.staged import NAMES, limit_of
@@ -60,6 +61,16 @@ class LiveEpoch:
     def flags(self) -> str:
         """What is wrong with it, in words, as predict.py writes it."""
         return "; ".join(("low confidence", *self.faults) if self.unsure else self.faults)
+
+
+def check_fits_streams(folds: Sequence[Fold]) -> None:
+    """Raise InputError for a fold that needs whole nights."""
+    for fold in folds:
+        if fold.run.settings.bidirectional:
+            raise InputError(
+                f"{fold.folder}: a bidirectional network stages an epoch when it has seen the rest of the night; "
+                "choose other weights for a stream"
+            )
 
 
 class LiveStager:

@@ -36,6 +36,18 @@ def trained(tmp_path_factory, data_dir):
     return output
 
 
+@pytest.fixture
+def train(data_dir, tmp_path, capsys):
+    """Call trainer.py on the short nights; return its status and what it printed."""
+
+    def call(*more, data=data_dir, output=tmp_path / "output", **folds):
+        status = trainer.main(train_arguments(data, output, *more, **folds))
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return call
+
+
 def pytest_addoption(parser):
     parser.addoption("--fidelity", action="store_true", help="print the distances to the published program's values")
 

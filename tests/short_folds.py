@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
-import trainer
 from folds import checkpoint
 from folds.history import load_history
-from tests.short_nights import train_arguments
 
 ROBUST = ["--recipe", "robust", "--batch_size", "2", "--n_epochs", "2"]
 ROBUST += ["--high_pass", "0", "--amplitude", "0"]
 """The robust recipe, for epochs of one second."""
-
-
-@pytest.fixture
-def train(data_dir, tmp_path, capsys):
-    """Call trainer.py on the short nights; return its status and what it printed."""
-
-    def call(*more, data=data_dir, output=tmp_path / "output", **folds):
-        status = trainer.main(train_arguments(data, output, *more, **folds))
-        printed = capsys.readouterr()
-        return status, printed.out + printed.err
-
-    return call
 
 
 def fold_of(tmp_path, fold=0):

@@ -44,6 +44,7 @@ OURS = {
     "weight_average": 0.0,
     "keep_first": 0.0,
     "freeze": False,
+    "bidirectional": False,
     "random_start": False,
     "augment_polarity": 0.0,
     "augment_gain": 0.0,
@@ -96,6 +97,7 @@ ANOTHER = {  # a valid value of each setting that is not its default
     "input_size": 500,
     "n_rnn_layers": 2,
     "n_rnn_units": 64,
+    "bidirectional": True,
     "high_pass": 0.2,
     "amplitude": (7.0, 9.0),
 }

@@ -22,8 +22,6 @@ from tests.generated import published_weights
 from tests.short_folds import ROBUST, figures, fold_of, weights
 from tests.short_nights import short_nights, train_arguments
 
-pytest_plugins = ["tests.short_folds"]
-
 
 def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()

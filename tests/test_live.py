@@ -355,6 +355,12 @@ def test_what_came_in_between_is_counted_by_the_time_that_has_passed(tmp_path):
 # ---- what is refused ----
 
 
+def test_a_bidirectional_network_is_for_no_stream(stage, night, make_fold, tmp_path):
+    make_fold(tmp_path / "folds", 0, bidirectional=True)
+    status, printed = stage("--follow", night, "--no_wait", directory=tmp_path / "folds")
+    assert status == 2 and "a bidirectional network stages an epoch when it has seen the rest" in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -184,6 +184,7 @@ def test_class_weight_is_that_of_the_true_stage():
     np.testing.assert_allclose(loss, (1.5 * entropy[0] + entropy[1]) / 2, rtol=1e-6)
 
 
+LSTM_WEIGHTS = ("kernel", "bias", "w_i", "w_f", "w_o")
 TINY = Settings(input_size=100, batch_size=2, seq_length=3, n_rnn_units=8)
 
 
@@ -265,6 +266,42 @@ def test_two_recurrent_layers():
     after = steps(training, 1)
     assert {"lstm_0/kernel", "lstm_1/kernel"} <= after.keys()
     assert not np.array_equal(before["lstm_1/kernel"], after["lstm_1/kernel"])
+
+
+def test_the_backward_lstm_is_an_lstm_that_reads_the_night_from_its_end():
+    network = model.RecSleepNet(dataclasses.replace(TINY, bidirectional=True), 3)
+    weights = network.values()
+    network.assign({**weights, **{f"lstm_back/{name}": weights[f"lstm_0/{name}"] for name in LSTM_WEIGHTS}})
+    draw = np.random.default_rng(0)
+    features = tf.constant(draw.normal(0, 1, (1, 9, 2 * model.FILTERS)).astype(np.float32))
+    mask, state = tf.ones((1, 9), tf.bool), network.first_state(1)
+    backwards, _ = network.read_backwards(features, mask, state[0])
+    forwards, *_ = network.lstm[0](tf.reverse(features, [1]), initial_state=tf.unstack(state[0]), mask=mask)
+    np.testing.assert_allclose(backwards, tf.reverse(forwards, [1]), atol=1e-6)
+
+
+def test_a_bidirectional_network_learns_in_both_directions():
+    training = model.Training(dataclasses.replace(TINY, bidirectional=True))
+    before = training.values()
+    after = steps(training, 1)
+    for name in ("lstm_0/kernel", "lstm_back/kernel", "lstm_back/w_f"):
+        assert not np.array_equal(before[name], after[name]), name
+    assert after["dense/kernel"].shape == (2 * TINY.n_rnn_units, 5)
+
+
+@pytest.mark.parametrize("length", [1, 7, 23])
+def test_a_night_is_staged_backwards_and_forwards_as_a_whole(length):
+    network = model.RecSleepNet(dataclasses.replace(TINY, bidirectional=True), 3)
+    (night,) = tiny_nights(length)
+    whole, _ = network.call(tf.constant(night.x[np.newaxis]), tf.ones((1, length), tf.bool), network.first_state(1))
+    stager = model.WholeNightStager(network, n_epochs=7)
+    np.testing.assert_allclose(stager.logits(night.x), whole[0], atol=1e-5)
+    if length > 1:
+        x = night.x.copy()
+        x[-1] += 10
+        assert np.abs(stager.logits(x)[0] - whole[0, 0]).max() > 1e-6, "the first epoch sees the last one"
+    with pytest.raises(AssertionError, match="whole nights"):
+        stager.probabilities_on(night.x, network.first_state(1))
 
 
 def batched_logits(network, nights, settings):

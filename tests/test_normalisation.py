@@ -41,8 +41,8 @@ def normalised_logits(training, one):
     return logits.numpy(), {name: value.numpy() for name, value in normaliser.found.items()}
 
 
-def plain_logits(weights, one):
-    network = model.RecSleepNet(SETTINGS)
+def plain_logits(weights, one, settings=SETTINGS):
+    network = model.RecSleepNet(settings)
     network.assign(weights)
     return network(tf.constant(one.x), one.weight > 0, network.first_state(2))[0].numpy()
 
@@ -66,6 +66,17 @@ def test_folded_weights_give_the_logits_of_the_normalised_network(training, n_re
     real = one.weight > 0
     np.testing.assert_allclose(again[real], logits[real], atol=1e-5)
     assert np.ptp(logits[real]) > 0.1  # they do differ between epochs
+
+
+def test_both_directions_of_a_bidirectional_network_are_folded_and_unfolded():
+    settings = dataclasses.replace(SETTINGS, bidirectional=True)
+    training, one = model.Training(settings, seed=2, dropout=False), batch(0)
+    training.network.assign(biased(training.network.values()))
+    logits, statistics = normalised_logits(training, one)
+    plain = folded(training.network.values(), statistics)
+    np.testing.assert_allclose(plain_logits(plain, one, settings), logits, atol=1e-5)
+    training.start_from(plain, [one], "a test")
+    np.testing.assert_allclose(normalised_logits(training, one)[0], logits, atol=1e-4)
 
 
 def test_training_goes_on_from_what_a_plain_network_does(training):

@@ -185,6 +185,19 @@ def test_a_recording_that_is_read_in_parts_has_the_same_stages(monkeypatch, adap
     assert (parts.stages == UNKNOWN).any() and (parts.stages != UNKNOWN).any()
 
 
+def test_a_bidirectional_fold_stages_a_recording_as_a_whole(monkeypatch, make_fold, tmp_path, folds):
+    make_fold(tmp_path, 0, bidirectional=True)
+    opened, both = open_array(eeg(30), 100), load_folds(find_folds(tmp_path, SLEEPEDF), SLEEPEDF)
+    whole = stage_recording(opened, [*both, folds[1]], Request())
+    monkeypatch.setattr(epochs, "EPOCHS_KEPT", 0)
+    monkeypatch.setattr(epochs, "SAMPLES_AT_A_TIME", 7 * 30 * 100)
+    monkeypatch.setattr(staging, "EPOCHS_AT_A_TIME", 5)
+    parts = stage_recording(opened, [*both, folds[1]], Request())
+    np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)
+    alone = [stage_recording(opened, [fold], Request()).probabilities for fold in (*both, folds[1])]
+    np.testing.assert_allclose(whole.probabilities, np.mean(alone, axis=0), atol=1e-6)
+
+
 PEAK = """
 import sys
 from pathlib import Path

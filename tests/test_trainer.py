@@ -29,8 +29,6 @@ from tests.short_folds import ROBUST, figures, fold_of, weights
 from tests.short_nights import short_nights, train_arguments
 from training.fold import FoldTraining
 
-pytest_plugins = ["tests.short_folds"]
-
 TRAINER = Path(trainer.__file__)
 
 
@@ -256,6 +254,15 @@ def test_signals_left_on_disk_give_the_same_weights(train, trained, tmp_path):
     assert (
         len(list((data / "sleepedf" / "memory_map").iterdir())) == 5
     )  # training, validation, and at last the test night
+
+
+def test_a_bidirectional_fold_is_trained_and_scored(train, data_dir, tmp_path, capsys):
+    status, printed = train(*ROBUST, "--bidirectional")
+    assert status == 0 and {"lstm_0/kernel", "lstm_back/kernel"} <= weights(fold_of(tmp_path)).keys()
+    where = ["--db", "sleepedf", "--data_dir", str(data_dir), "--gpu", "-1", "--skip_missing"]
+    assert predict.main(["--dir", str(tmp_path / "output"), "--output_dir", str(tmp_path / "scores"), *where]) == 0
+    pooled = next(line for line in printed.splitlines() if line.startswith("pooled"))
+    assert f"Accuracy   {float(pooled.split()[2]):.1f} %" in " ".join(capsys.readouterr().out.split("\n"))
 
 
 def test_nights_are_conditioned_as_the_settings_say(train, tmp_path):
