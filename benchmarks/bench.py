@@ -248,19 +248,26 @@ class Command:
     peak_mb: float
 
 
+STARTED_BY_A_SMALL_ONE = """
+import json, resource, subprocess, sys, time
+started = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+taken = time.perf_counter() - started
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+if done.returncode:
+    sys.exit(done.stdout.decode())
+print(json.dumps([taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6]))
+"""
+"""Linux counts the memory of the process that started a command as its own: that must not be this one."""
+
+
 def run(script: str, *arguments: str | Path) -> Command:
     """Run a script of the program as a user does, in a process of its own."""
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as output:
-        command = [sys.executable, str(PROGRAM / script), *map(str, arguments)]
-        process = subprocess.Popen(command, stdout=output, stderr=output)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        taken = time.perf_counter() - started
-        if process.returncode:
-            output.seek(0)
-            raise SystemExit(f"{' '.join(command)} failed:\n{output.read().decode()}")
-    return Command(taken, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+    command = [sys.executable, str(PROGRAM / script), *map(str, arguments)]
+    done = subprocess.run([sys.executable, "-c", STARTED_BY_A_SMALL_ONE, *command], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return Command(*json.loads(done.stdout))
 
 
 def write_nights(folder: Path, n_epochs: int) -> None:
