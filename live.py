@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_terminal()
     check_options(options)
     scorer = Scorer(options.dir, options.db, suffix=options.suffix, fold=options.fold, gpu=options.gpu)
-    check_fits_streams(scorer.folds)
+    for fold in scorer.folds:
+        check_fits_streams(fold)
     folder = writable_folder(options.output_dir)
     send = marker_stream(options.lsl_out) if options.lsl_out else None
     feed = open_feed(options)

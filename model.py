@@ -157,6 +157,11 @@ class RecSleepNet(keras.Model):
         features, _, _ = self.encode(flat(x))
         return self.decide(unflat(features, x.shape[:2]), mask, state)
 
+    @property
+    def n_dropouts(self) -> int:
+        """In how many places values are dropped: of conv 1, of the features, of each LSTM."""
+        return 2 + len(self.lstm) + (self.backward is not None)
+
     def first_state(self, n_nights: int) -> tf.Tensor:
         """Return the state before a night's first epoch: zeros, (layer, 2, night, unit)."""
         return tf.zeros([self.settings.n_rnn_layers, 2, n_nights, self.settings.n_rnn_units])
@@ -265,7 +270,7 @@ class Training:
         self.class_weights = tf.constant(settings.class_weights, tf.float32)
         self.step = tf.Variable(0, dtype=tf.int64, name="global_step")
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed")
-        self.n_dropouts = 2 + settings.n_rnn_layers + settings.bidirectional if dropout else 0
+        self.n_dropouts = self.network.n_dropouts if dropout else 0
         named = self.network.named_weights()
         self.pretrained = [weight for name, weight in named.items() if name.startswith(CONVOLUTIONS)]
         frozen = CONVOLUTIONS if settings.freeze else ()
@@ -569,8 +574,8 @@ class WholeNightStager(Stager):
         super().__init__(network, n_epochs)
         self.compiled_features = compiled(lambda x: unflat(network.encode(flat(x))[0], x.shape[:2]))
         self.compiled_backwards = compiled(network.read_backwards)
-        self.compiled_forwards = compiled(
-            lambda features, mask, state, later: network.decide(features, mask, state, later=later)
+        self.compiled = compiled(
+            lambda features, mask, state, later: network.decide(features, mask, state, None, later)
         )
 
     def go_on(self, x: NDArray[np.float32], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
@@ -582,7 +587,7 @@ class WholeNightStager(Stager):
             later.append(outputs)
         found = []
         for (features, mask), outputs in zip(blocks, reversed(later), strict=True):
-            logits, state = self.compiled_forwards(features, mask, state, outputs)
+            logits, state = self.compiled(features, mask, state, outputs)
             found.append(logits[0])
         return np.concatenate(found)[: len(x)], state
 

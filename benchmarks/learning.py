@@ -128,9 +128,8 @@ class Learner:
         def step(x: Any, y: Any, weight: Any, first: Any, state: Any, seed: Any, number: Any) -> Any:
             state = tf.where(first[:, tf.newaxis], 0.0, state)
             with tf.GradientTape() as tape:
-                logits, state = self.network.decide(
-                    x, weight > 0, state, Seeds(seed, number, 2 + self.settings.n_rnn_layers)
-                )
+                seeds = Seeds(seed, number, self.network.n_dropouts)
+                logits, state = self.network.decide(x, weight > 0, state, seeds)
                 class_weights = tf.constant(self.settings.class_weights, tf.float32)
                 loss = classification_loss(logits, y, weight, class_weights)
             self.adam.apply(tape.gradient(loss, list(self.learned.values())))

@@ -63,14 +63,13 @@ class LiveEpoch:
         return "; ".join(("low confidence", *self.faults) if self.unsure else self.faults)
 
 
-def check_fits_streams(folds: Sequence[Fold]) -> None:
+def check_fits_streams(fold: Fold) -> None:
     """Raise InputError for a fold that needs whole nights."""
-    for fold in folds:
-        if fold.run.settings.bidirectional:
-            raise InputError(
-                f"{fold.folder}: a bidirectional network stages an epoch when it has seen the rest of the night; "
-                "choose other weights for a stream"
-            )
+    if fold.run.settings.bidirectional:
+        raise InputError(
+            f"{fold.folder}: a bidirectional network stages an epoch when it has seen the rest of the night; "
+            "choose other weights for a stream"
+        )
 
 
 class LiveStager:

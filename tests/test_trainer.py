@@ -262,7 +262,7 @@ def test_a_bidirectional_fold_is_trained_and_scored(train, data_dir, tmp_path, c
     where = ["--db", "sleepedf", "--data_dir", str(data_dir), "--gpu", "-1", "--skip_missing"]
     assert predict.main(["--dir", str(tmp_path / "output"), "--output_dir", str(tmp_path / "scores"), *where]) == 0
     pooled = next(line for line in printed.splitlines() if line.startswith("pooled"))
-    assert f"Accuracy   {float(pooled.split()[2]):.1f} %" in " ".join(capsys.readouterr().out.split("\n"))
+    assert f"Accuracy   {float(pooled.split()[2]):.1f} %" in capsys.readouterr().out
 
 
 def test_nights_are_conditioned_as_the_settings_say(train, tmp_path):
