@@ -17,8 +17,9 @@ import numpy as np
 
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import load_night
-from device import choose_device, import_tensorflow, start_tensorflow
-from files import PARTIAL, existing_folder, writable_folder
+from engine.device import choose_device, import_tensorflow, start_tensorflow
+from files.folders import existing_folder, writable_folder
+from files.writing import PARTIAL
 from folds.calibration import Calibration, save_calibration
 from folds.checkpoint import Best, Fold, load_best, load_fold, save_best, sha256_of
 from folds.folders import BEST, CALIBRATION, RUN, check_not_in_training, dataset_of_folds, find_folds, fold_folder

@@ -17,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import ArrayFile, npy_form, opened_arrays, readable, writable_folder, written_whole
-from limits import LONGEST_SIGNAL, LONGEST_SMALL
+from files.arrays import ArrayFile, npy_form, opened_arrays
+from files.folders import writable_folder
+from files.limits import LONGEST_SIGNAL, LONGEST_SMALL
+from files.reading import readable
+from files.writing import written_whole
 from sleepstage import STAGES, UNKNOWN
 
 AGAIN = "prepare the night again"

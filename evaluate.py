@@ -19,7 +19,7 @@ from evaluation.curves import read_curves
 from evaluation.nights import Scored, read_scored, read_subjects
 from evaluation.page import METHODS, PAGE
 from evaluation.table import Table
-from files import writable_folder
+from files.folders import writable_folder
 
 OUTPUT_DIR = "./evaluated"
 

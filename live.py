@@ -19,8 +19,8 @@ from pathlib import Path
 
 import config
 from command import InputError, command, log, log_to_terminal, new_parser, numbered
-from files import writable_folder
-from limits import RATES
+from files.folders import writable_folder
+from files.limits import RATES
 from scoring.scorer import DEFAULT_DB, Scorer
 from scoring.staged import time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES

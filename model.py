@@ -18,7 +18,7 @@ import normalisation
 from command import InputError
 from config import AUGMENTATIONS, Settings
 from data import Batch
-from files import Arrays, shape_differences
+from files.arrays import Arrays, shape_differences
 from normalisation import Normaliser
 from sleepstage import STAGES
 

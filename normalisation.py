@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from files import Arrays
+from files.arrays import Arrays
 
 EPSILON = 1e-4
 """Added to every mean square and variance, so that a filter that is never active is not divided by 0."""

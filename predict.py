@@ -32,9 +32,9 @@ from command import (
     new_parser,
     numbered,
 )
-from device import choose_device, start_tensorflow
+from engine.device import choose_device, start_tensorflow
 from engine.rooms import Workers
-from files import PROGRAM_FOLDER, existing_folder, writable_folder
+from files.folders import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import Fold, load_folds
 from folds.folders import dataset_of_folds, datasets_in, find_folds
 from folds.split import prepared_nights

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import load_night
-from files import existing_folder
+from files.folders import existing_folder
 from folds.own_data import MAX_MISMATCH, describe, new_description, own_night, prepare
 from recordings.dataset_file import check_name, load_description
 from recordings.finding import Found, find_recordings

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal
-from files import existing_folder
+from files.folders import existing_folder
 from recordings.datasets import DATASETS, ISRUC, ISRUC_EXPERTS, isruc_night
 from recordings.datasets import ISRUC_UNREFERENCED as UNREFERENCED
 from recordings.hypnogram import LARGEST_MISMATCH

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, reason_of
-from files import existing_folder, writable_folder
+from files.folders import existing_folder, writable_folder
 from recordings.datasets import DATASETS, SLEEPEDF
 from recordings.hypnogram import LARGEST_MISMATCH
 from recordings.preparation import RawNight, Rules, raw_nights

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, reason_of
-from files import check_text, existing_folder, reader, writable_folder
+from files.folders import existing_folder, writable_folder
+from files.reading import check_text, reader
 from recordings.datasets import DATASETS, UCDDB, UCDDB_HEADER_MICROVOLTS
 from recordings.preparation import RawNight, Rules, raw_nights
 from recordings.prepare_command import (

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from command import InputError, TerminationError, command, log, log_to_terminal, new_parser
-from files import PROGRAM_FOLDER, existing_folder
+from files.folders import PROGRAM_FOLDER, existing_folder
 from reviewing.night import OpenNight
 from reviewing.outputs import write_outputs
 from scoring.kept import scored_in

@@ -23,8 +23,8 @@ import config
 import engine
 from command import InputError, command, counted, log, log_to_terminal, new_parser
 from config import Settings
-from device import choose_device
-from files import existing_folder, writable_folder
+from engine.device import choose_device
+from files.folders import existing_folder, writable_folder
 from folds import folders as places
 from folds.checkpoint import Fold
 from folds.checks import file_findings, first_findings, thorough_findings

@@ -37,7 +37,7 @@ import numpy as np
 import config
 from config import Settings
 from data import Batch, Night, batch_nights, load_night, plan_steps, prefetched, save_night
-from device import import_tensorflow
+from engine.device import import_tensorflow
 from folds.folders import fold_folder
 from folds.history import TRAIN, load_history
 from folds.run import Run

@@ -25,16 +25,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from numpy.typing import NDArray
 
-from amplifiers import amplifier
 from command import command, log, log_to_terminal, new_parser
 from config import FINETUNE, settings_of
 from data import Night, batch_nights, plan_steps
-from device import start_tensorflow
-from files import PROGRAM_FOLDER, existing_folder, written_whole
+from engine.device import start_tensorflow
+from files.folders import PROGRAM_FOLDER, existing_folder
+from files.writing import written_whole
 from folds.checkpoint import Fold, load_source
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
 from scoring import metrics, plots
-from simulate import SOUNDS, Sound, blink, eye_movement, k_complex, sawtooth, simulate_eeg, simulated_night, spindle
+from simulating.amplifiers import amplifier
+from simulating.eeg import SOUNDS, Sound, blink, eye_movement, k_complex, sawtooth, simulate_eeg, spindle
+from simulating.layouts import simulated_night
 from sleepstage import RK_TO_AASM, UNKNOWN
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import command, log, log_to_terminal, new_parser
-from device import start_tensorflow
-from files import existing_folder
+from engine.device import start_tensorflow
+from files.folders import existing_folder
 from folds.checkpoint import Fold, load_folds
 from folds.folders import find_folds
 from recordings.channels import Channel

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from command import InputError, in_main_thread, interruptions_wait, log, reason_of
 from engine import watched
 from engine.watched import CPU, STOP_SECONDS, Place, cores, cpus
-from files import PROGRAM_FOLDER
+from files.folders import PROGRAM_FOLDER
 
 LOCAL, RAY, DASK = "local", "ray", "dask"
 TRIES = 3

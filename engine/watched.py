@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from command import InputError
-from files import PROGRAM_FOLDER
+from files.folders import PROGRAM_FOLDER
 
 CPU = -1  # instead of the number of a GPU
 THREADS = "TF_NUM_INTRAOP_THREADS"  # TensorFlow's own switch

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from command import InputError, log
 from data import load_night
-from files import load_json, readable
-from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from files.forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from files.reading import load_json, readable
 from recordings import tables
 from recordings.datasets import STUDIES, known_subject, read_hypnogram
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluation.table import Table
-from files import writable_folder, written_whole
+from files.folders import writable_folder
+from files.writing import written_whole
 from scoring import plots
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from files import written_whole
+from files.writing import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import load_json, readable, save_json
+from files.forms import Form, check_forms, is_count, is_number, is_text, list_of, or_none
+from files.reading import load_json, readable
+from files.writing import save_json
 from folds.folders import CALIBRATION
-from forms import Form, check_forms, is_count, is_number, is_text, list_of, or_none
 
 SMALLEST = np.finfo(np.float32).tiny  # a probability of 0 has no logarithm
 FORMS: dict[str, Form] = {

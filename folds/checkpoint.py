@@ -15,7 +15,10 @@ import numpy as np
 
 from command import InputError, log
 from config import settings_of
-from files import Arrays, opened_arrays, reader, written_whole
+from files.arrays import Arrays, opened_arrays
+from files.limits import LONGEST_WEIGHTS
+from files.reading import reader
+from files.writing import written_whole
 from folds import published
 from folds.calibration import Calibration, load_calibration
 from folds.folders import (
@@ -33,7 +36,6 @@ from folds.folders import (
 )
 from folds.run import Origin, Run, load_run
 from folds.split import split_subjects
-from limits import LONGEST_WEIGHTS
 from recordings.datasets import DATASETS, Dataset
 
 NPZ, TF1 = "npz", "TensorFlow 1"  # formats of a checkpoint: ours, and the published program's

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data import Night, load_night
-from files import npy_form, readable
+from files.arrays import npy_form
+from files.reading import readable
 from folds.failure import IMPLAUSIBLE
 from folds.run import Run, signal_of
 from recordings.datasets import Dataset

@@ -10,7 +10,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from command import InputError, reason_of
-from files import PARTIAL, load_json, writable_folder
+from files.folders import writable_folder
+from files.reading import load_json
+from files.writing import PARTIAL
 from recordings.datasets import DATASETS, Dataset, dataset_named
 
 RUN, BEST, NORMALISED, CALIBRATION, HISTORY, TEST_SCORES, RESUME, LOG, LOCK, TENSORBOARD = (

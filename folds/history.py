@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from command import InputError, duration_in_words, reason_of
 from config import Settings
-from device import import_tensorflow
-from files import check_text, load_json, readable, reader, save_json, written_whole
+from engine.device import import_tensorflow
+from files.reading import check_text, load_json, readable, reader
+from files.writing import save_json, written_whole
 from folds.checkpoint import Best
 from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN, BusyError
 from sleepstage import STAGES

@@ -12,7 +12,7 @@ from typing import Any
 
 from command import log
 from data import summarize_night
-from files import writable_folder
+from files.folders import writable_folder
 from folds.dealing import dealt
 from recordings.dataset_file import (
     FEWEST,

@@ -10,7 +10,7 @@ from pathlib import Path
 from command import InputError, log
 from config import Settings
 from data import Step, plan_steps, summarize_night
-from files import existing_folder
+from files.folders import existing_folder
 from folds.checkpoint import Fold, find_source, load_source, origin_of
 from folds.checks import content_of
 from folds.folders import RUN, is_left_from_start

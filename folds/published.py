@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from device import import_tensorflow
-from files import check_text, readable, reader, shape_differences
+from engine.device import import_tensorflow
+from files.arrays import shape_differences
+from files.reading import check_text, readable, reader
 from recordings.conditioning import HIGH_PASS, Conditioning
 
 CELL = "rnn/rnn/multi_rnn_cell/cell_0/lstm_cell"

@@ -11,11 +11,12 @@ from typing import Any
 
 from command import InputError
 from config import Settings, settings_of
-from files import load_json, readable, save_json
+from files.forms import Form, check_forms, dict_of, is_count, is_text, list_of
+from files.reading import load_json, readable
+from files.writing import save_json
 from folds import published
 from folds.folders import RUN
 from folds.split import PARTS
-from forms import Form, check_forms, dict_of, is_count, is_text, list_of
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
 

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import Night, load_night, save_night
-from files import existing_folder, writable_folder
+from files.folders import existing_folder, writable_folder
 
 PIECE_SECONDS, RATE = 5, 100
 PIECES = 6  # of an epoch

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, counted, one_line
-from limits import LATEST_ONSET, MOST_MARKS
+from files.limits import LATEST_ONSET, MOST_MARKS
 from recordings.recording import Mark, Stretch
 
 JITTER_SECONDS = 0.005  # half a sample at 100 Hz: less between two records is no gap

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from files import reader
+from files.reading import reader
 
 TAG = np.dtype([("kind", ">i4"), ("type", ">i4"), ("size", ">i4"), ("next", ">i4")])  # of a FIF file; its data follow
 SECONDS_TO_LOAD = 60

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from command import InputError
-from files import PROGRAM_FOLDER, load_json, readable, save_json
-from forms import Form, check_exactly, dict_of, is_count, is_flag, is_number, is_plain, is_text, list_of, or_none
+from files.folders import PROGRAM_FOLDER
+from files.forms import Form, check_exactly, dict_of, is_count, is_flag, is_number, is_plain, is_text, list_of, or_none
+from files.reading import load_json, readable
+from files.writing import save_json
 from recordings.datasets import DATASETS, MISSPELLED, Dataset, dataset_named
 
 FILE = "dataset.json"

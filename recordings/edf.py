@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, one_line
-from files import readable, reader
-from limits import LONGEST_ANNOTATIONS, LONGEST_RECORD
+from files.limits import LONGEST_ANNOTATIONS, LONGEST_RECORD
+from files.reading import readable, reader
 from recordings.annotations import Annotations, Clock, clock_of, read_annotations_of
 from recordings.recording import SIMULATED, FileState, Header, Recording, Stretch, state_of
 

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from command import InputError, as_text
 from data import load_night
-from files import readable, reader
-from limits import LATEST_ONSET, LONGEST_DAYS, LONGEST_SECONDS, RATES
+from files.limits import LATEST_ONSET, LONGEST_DAYS, LONGEST_SECONDS, RATES
+from files.reading import readable, reader
 from recordings.before_mne import CHECKS
 from recordings.channels import Channel, resolve_channel
 from recordings.edf import EXPORT_AGAIN, open_edf, open_edf_again

@@ -19,7 +19,7 @@ from command import InputError, log, new_parser
 from data import Night, load_night, save_night
 from engine.rooms import Workers
 from engine.watched import Place
-from files import writable_folder
+from files.folders import writable_folder
 from recordings.datasets import Dataset
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, same_signals
 from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from command import InputError
-from files import check_text, readable, reader
-from limits import MOST_LINES
+from files.limits import MOST_LINES
+from files.reading import check_text, readable, reader
 
 SEPARATORS = "\t;,"
 

@@ -33,9 +33,9 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from command import InputError, one_line
-from files import reader
-from forms import Form, check_exactly, is_count, is_number, is_text, or_none
-from limits import LONGEST_TEXT
+from files.forms import Form, check_exactly, is_count, is_number, is_text, or_none
+from files.limits import LONGEST_TEXT
+from files.reading import reader
 from scoring.kept import CODES
 from scoring.staged import MODEL, NAMES, NOT_REVIEWED, Reviewed, StagedRecording
 

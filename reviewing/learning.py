@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from command import InputError, log
-from files import existing_folder
+from files.folders import existing_folder
 from recordings.finding import Found, SubjectPattern, paired
 from recordings.hypnograms.scoring import Reading
 from reviewing.journal import read_review

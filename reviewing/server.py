@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from command import InputError
-from forms import Form, check_exactly, is_count, is_text, or_none
+from files.forms import Form, check_exactly, is_count, is_text, or_none
 from reviewing.journal import ConflictError
 from reviewing.night import OpenNight
 

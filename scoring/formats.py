@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from command import InputError
-from files import save_json, written_whole
+from files.writing import save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from scoring.sleepstats import runs_of
 from scoring.staged import LOW_CONFIDENCE, StagedRecording, time_of

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import load_json, readable
-from forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from files.forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
+from files.reading import load_json, readable
 from recordings.recording import Stretch
 from recordings.tables import text_of
 from scoring.recording_files import ENDINGS

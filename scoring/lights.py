@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from command import InputError, one_line
-from limits import LONGEST_SECONDS
+from files.limits import LONGEST_SECONDS
 from recordings.opening import BOUNDARY
 from recordings.recording import Mark, Recording
 from scoring.quality import is_bad_mark

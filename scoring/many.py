@@ -12,7 +12,7 @@ import engine
 from command import InputError, as_text
 from engine.rooms import Workers
 from engine.watched import Place
-from files import writable_folder
+from files.folders import writable_folder
 from folds.checkpoint import Fold
 from scoring.formats import notices_on
 from scoring.jobs import Job

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from command import InputError, as_text
-from files import readable, written_whole
+from files.reading import readable
+from files.writing import written_whole
 from recordings.finding import Found
 from recordings.tables import text_of
 from scoring import architecture, metrics

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from files import written_whole
+from files.writing import written_whole
 from scoring.sleepstats import runs_of
 from scoring.spectrum import SPECTRUM_HZ
 from scoring.staged import StagedNight, StagedRecording

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, duration_in_words
-from files import load_json, save_json, written_whole
+from files.reading import load_json
+from files.writing import save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
 from scoring import metrics, plots

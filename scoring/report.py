@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from files import written_whole
+from files.writing import written_whole
 from scoring import metrics
 from scoring.methods import methods_of_recordings, review_text
 from scoring.recording_files import confidence, how_it_was_staged

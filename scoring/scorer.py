@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 import config
 from command import InputError, numbered
-from device import choose_device, start_tensorflow
-from files import existing_folder, writable_folder
+from engine.device import choose_device, start_tensorflow
+from files.folders import existing_folder, writable_folder
 from folds.checkpoint import load_folds
 from folds.folders import dataset_of_folds, datasets_in, find_folds
 from recordings.datasets import Dataset

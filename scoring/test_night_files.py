@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from files import save_json, writable_folder, written_whole
+from files.folders import writable_folder
+from files.writing import save_json, written_whole
 from folds.checkpoint import Fold
 from recordings.datasets import Dataset
 from scoring import metrics, plots

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, duration_in_words, log
+from files.limits import RATES
 from folds.checkpoint import Fold
-from limits import RATES
 from recordings.channels import Channel, resolve_channel, trained_and_stand_ins
 from recordings.recording import Header
 from scoring.staging import other_than, trained_channels

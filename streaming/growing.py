@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, counted, log
-from files import readable
-from limits import LONGEST_SECONDS
+from files.limits import LONGEST_SECONDS
+from files.reading import readable
 from recordings.annotations import JITTER_SECONDS, read_annotations_of
 from recordings.edf import EXPORT_AGAIN, RECORDING_FIELDS, Records, decode_fields, open_edf, read_header
 from recordings.recording import Recording, state_of

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from files import Arrays
+from files.arrays import Arrays
 from recordings.conditioning import STRONG, WINDOW, Conditioning, high_passed, rescaled, window_amplitudes
 from recordings.epochs import EPOCH_SAMPLES
 from scoring.quality import (

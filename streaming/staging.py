@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import Arrays
+from files.arrays import Arrays
 from folds.checkpoint import Fold
 from scoring.staged import NAMES, limit_of
 from scoring.staging import calibrated, mean_of_good, stager_of

@@ -22,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
-from files import Arrays, opened_arrays, readable, written_whole
-from forms import Form, check_forms, is_count, is_number, is_text, list_of, or_none
+from files.arrays import Arrays, opened_arrays
+from files.forms import Form, check_forms, is_count, is_number, is_text, list_of, or_none
+from files.reading import readable
+from files.writing import written_whole
 from scoring.staged import time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
 from streaming.staging import LiveEpoch

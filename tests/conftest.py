@@ -8,9 +8,9 @@ import signal
 import pytest
 
 import trainer
-from device import give_back_memory
-from tests.generated import DISTANCES
-from tests.short_nights import short_nights, train_arguments
+from engine.device import give_back_memory
+from tests.support.generated import DISTANCES
+from tests.support.short_nights import short_nights, train_arguments
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it runs in the background ignore Ctrl-C
 

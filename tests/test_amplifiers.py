@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from amplifiers import FAULTS, amplifier
 from data import load_night
 from prepare_isruc import main as prepare_isruc
 from prepare_sleepedf import main as prepare_sleepedf
@@ -15,7 +14,9 @@ from prepare_ucddb import main as prepare_ucddb
 from recordings.channels import resolve_channel
 from recordings.epochs import signal_epochs
 from recordings.opening import one_channel, open_recording
-from simulate import main, simulate
+from simulate import main
+from simulating.amplifiers import FAULTS, amplifier
+from simulating.layouts import simulate
 
 PREPARE = {"sleepedf": prepare_sleepedf, "isruc": prepare_isruc, "ucddb": prepare_ucddb}
 RATES = {"64_hz": 64, "204.8_hz": 204.8, "512.5_hz": 512.5, "1024_hz": 1024}

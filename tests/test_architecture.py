@@ -15,7 +15,7 @@ from scoring.architecture import bouts, cycles, thirds, transition_counts
 from scoring.sleepstats import sleep_latency, sleep_statistics
 from sleepstage import STAGE_NAMES, STAGES, UNKNOWN, Stage
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 W, N1, N2, N3, REM = Stage
 LUNA = json.loads((Path(__file__).parent / "reference" / "luna_hypno.json").read_text(encoding="utf-8"))

@@ -21,11 +21,11 @@ import prepare
 from engine.rooms import DASK, LOCAL, RAY, Workers
 from folds.checkpoint import load_best
 from folds.history import load_history
-from tests.clusters import LIBRARY, is_installed, running, stage_all
-from tests.short_nights import train_arguments
-from tests.small_nights import small_nights
+from tests.support.clusters import LIBRARY, is_installed, running, stage_all
+from tests.support.short_nights import train_arguments
+from tests.support.small_nights import small_nights
 
-pytest_plugins = ["tests.folds_on_disk"]
+pytest_plugins = ["tests.support.folds_on_disk"]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 
 N_NIGHTS = 200
@@ -104,7 +104,7 @@ def test_commands_end_with_the_one_that_asked_for_them(cluster, tmp_path, sent, 
     """Stopped, they end cleanly; if the asking one is killed, they end too. Nothing is left running."""
     pids = tmp_path / "pids"
     pids.mkdir()
-    process = cluster.start("-m", "tests.clusters", cluster.engine, cluster.address, "sleep", tmp_path)
+    process = cluster.start("-m", "tests.support.clusters", cluster.engine, cluster.address, "sleep", tmp_path)
     try:
         wait_until(lambda: len(list(pids.iterdir())) == 2, "two commands")
         process.send_signal(sent)
@@ -161,7 +161,7 @@ def staged(recordings, folds_dir, tmp_path_factory):
 
 def test_nights_are_staged_as_by_one_process(cluster, recordings, staged, folds_dir, tmp_path):
     path = tmp_path / "staged.npz"
-    cluster.run("-m", "tests.clusters", cluster.engine, cluster.address, "stage", recordings, folds_dir, path)
+    cluster.run("-m", "tests.support.clusters", cluster.engine, cluster.address, "stage", recordings, folds_dir, path)
     found = np.load(path)
     assert len(found.files) == N_NIGHTS and set(found.files) == set(staged.files)
     for name in staged.files:

@@ -17,7 +17,7 @@ from folds.folders import find_folds, is_finished
 from folds.history import load_history
 from folds.run import load_run
 from recordings.datasets import DATASETS
-from tests.short_nights import SHORT, short_nights
+from tests.support.short_nights import SHORT, short_nights
 from tests.test_design import ROOMS
 
 ROOT = Path(__file__).parent.parent

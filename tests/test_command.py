@@ -90,7 +90,7 @@ def test_a_signal_waits_until_tensorflow_is_imported(number, status):
     """TensorFlow that is interrupted as it loads fails in any way; a module that swallows all stands in for it."""
     body = "device.import_tensorflow(); print('not stopped')"
     setup = (
-        "import device, importlib\n"
+        "import importlib; from engine import device\n"
         "    def loading(_):\n"
         "        try: time.sleep(1)\n"
         "        except BaseException: raise ImportError('a library that broke')\n"

@@ -16,7 +16,7 @@ from scoring.calibrating import FEWEST_ABOVE, LIMITS, WANTED, calibrate, chosen_
 from scoring.confidence import N_BINS, Confidence, Judged, above_limit, judged, reliability, together
 from scoring.staged import LOW_CONFIDENCE, limit_of
 from sleepstage import UNKNOWN
-from tests.staged_nights import a_fold
+from tests.support.staged_nights import a_fold
 
 random = np.random.default_rng(0)
 N = 20_000

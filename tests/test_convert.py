@@ -16,9 +16,9 @@ from folds.folders import BEST, RESUME, RUN, TEST_SCORES
 from folds.run import load_run
 from model import RECONSTRUCTION
 from recordings.datasets import DATASETS
-from tests.generated import write_published as write
+from tests.support.generated import write_published as write
 
-pytest_plugins = ["tests.folds_on_disk"]
+pytest_plugins = ["tests.support.folds_on_disk"]
 
 
 def test_a_folder_may_mix_both_formats_and_converting_changes_no_score(tmp_path, capsys):

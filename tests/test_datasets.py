@@ -32,7 +32,7 @@ from recordings.datasets import (
 )
 from recordings.hypnogram import EDF_TEXTS
 from sleepstage import UNKNOWN
-from tests.edf_files import write_hypnogram
+from tests.support.edf_files import write_hypnogram
 
 # ---- studies: raw files ----
 

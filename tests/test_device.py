@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-import device
 from command import InputError
+from engine import device
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 
 WRITES_PAST_PYTHON = """
 import os, sys
-from device import hushed_libraries
+from engine.device import hushed_libraries
 with hushed_libraries():
     os.write(2, b"a library's alarm")
     if sys.argv[1:]:
@@ -55,7 +55,7 @@ def test_a_log_level_of_the_user_s_is_kept(monkeypatch, level, then):
 
 AFTER_TENSORFLOW = """
 import gc, sys
-from device import IF_INSTALLED, import_tensorflow
+from engine.device import IF_INSTALLED, import_tensorflow
 import_tensorflow()
 print(sorted(set(IF_INSTALLED) & sys.modules.keys()), gc.isenabled())
 import matplotlib.pyplot, pandas, sklearn

@@ -24,9 +24,9 @@ from recordings.edf import (
     read_header,
 )
 from recordings.recording import Mark, Stretch
-from tests.edf_files import START, WIDE, fails_in_a_library, noise, with_gap, write_edf
+from tests.support.edf_files import START, WIDE, fails_in_a_library, noise, with_gap, write_edf
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 EEG = noise(150, 100)
 SAME_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

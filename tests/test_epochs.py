@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recordings import epochs as epochs_module
 from recordings.epochs import amplitude_notice, epoch_std, faults, resample, signal_epochs
 from recordings.recording import RawSignal, Stretch
-from tests.edf_files import noise
+from tests.support.edf_files import noise
 
 
 def in_memory(samples, rate, stretches=None):

@@ -21,12 +21,12 @@ from data import Night, save_night
 from evaluation.assembly import evaluation_of
 from evaluation.nights import night_of, read_scored, read_subjects, subject_of
 from evaluation.table import Table
-from files import save_json
+from files.writing import save_json
 from recordings.hypnogram import EDF_TEXTS
 from scoring.recording_files import summarize, write_table
 from sleepstage import STAGE_NAMES, UNKNOWN
-from tests.score_folders import score_folder
-from tests.staged_nights import STAGES, staged_night
+from tests.support.score_folders import score_folder
+from tests.support.staged_nights import STAGES, staged_night
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from evaluation.resampling import interval_of_mean
 from evaluation.sleep import STATISTICS, bland_altman, limits_of
 from scoring.sleepstats import sleep_statistics
 from sleepstage import UNKNOWN
-from tests.score_folders import scored
+from tests.support.score_folders import scored
 
 LABELS = list(range(5))
 by_name = {measure.name: measure for measure in MEASURES}

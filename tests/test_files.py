@@ -16,11 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import files
 from command import InputError
-from files import load_json, opened_arrays, readable, reader, save_json, shape_differences
-from limits import LONGEST_JSON, LONGEST_TEXT
-from tests.edf_files import fails_in_a_library
+from files import folders
+from files.arrays import opened_arrays, shape_differences
+from files.folders import PROGRAM_FOLDER, existing_folder, writable_folder
+from files.limits import LONGEST_JSON, LONGEST_TEXT
+from files.reading import load_json, readable, reader
+from files.writing import save_json, written_whole
+from tests.support.edf_files import fails_in_a_library
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,7 +34,7 @@ ROOT = Path(__file__).parent.parent
 def program_folder(tmp_path, monkeypatch):
     (tmp_path / "program" / "data").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.setattr(files, "PROGRAM_FOLDER", tmp_path / "program")
+    monkeypatch.setattr(folders, "PROGRAM_FOLDER", tmp_path / "program")
     monkeypatch.chdir(tmp_path / "elsewhere")
     return tmp_path / "program"
 
@@ -39,19 +42,19 @@ def program_folder(tmp_path, monkeypatch):
 def test_a_folder_in_the_working_directory_comes_first(program_folder, caplog):
     Path("data").mkdir()
     with caplog.at_level(logging.INFO, "recsleepnet"):
-        assert files.existing_folder("./data", "data") == Path("data")
+        assert existing_folder("./data", "data") == Path("data")
     assert not caplog.text
 
 
 def test_a_folder_beside_the_program_is_found_and_named(program_folder, caplog):
     with caplog.at_level(logging.INFO, "recsleepnet"):
-        assert files.existing_folder("./data", "data") == program_folder / "data"
+        assert existing_folder("./data", "data") == program_folder / "data"
     assert str(program_folder / "data") in caplog.text
 
 
 def test_a_missing_folder_says_where_it_was_looked_for_and_what_to_do(program_folder):
     with pytest.raises(InputError) as error:
-        files.existing_folder("./date", "data", "prepare it")
+        existing_folder("./date", "data", "prepare it")
     where = f"neither in {Path.cwd()} nor beside the program"
     assert str(error.value) == f"data: no folder ./date, {where}; prepare it"
 
@@ -59,18 +62,18 @@ def test_a_missing_folder_says_where_it_was_looked_for_and_what_to_do(program_fo
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="no folder"):
-        files.existing_folder(tmp_path / "file", "data")
+        existing_folder(tmp_path / "file", "data")
     with pytest.raises(InputError, match="cannot make the folder"):
-        files.writable_folder(tmp_path / "file")
+        writable_folder(tmp_path / "file")
     with pytest.raises(InputError, match="cannot make the folder"):
-        files.writable_folder(tmp_path / "file" / "below")
+        writable_folder(tmp_path / "file" / "below")
 
 
 def test_what_a_killed_process_left_half_written_goes(tmp_path):
     """A process that is killed as it writes cannot clean up; the next one does, and leaves alone what is in use."""
     program = (
-        "import sys, time; from pathlib import Path; import files\n"
-        "with files.written_whole(Path(sys.argv[1])) as partial:\n"
+        "import sys, time; from pathlib import Path; from files.writing import written_whole\n"
+        "with written_whole(Path(sys.argv[1])) as partial:\n"
         "    partial.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
     )
     writers = [
@@ -85,7 +88,7 @@ def test_what_a_killed_process_left_half_written_goes(tmp_path):
         writers[0].kill()
         writers[0].wait()
         (tmp_path / "mine.txt").touch()
-        files.writable_folder(tmp_path)
+        writable_folder(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", f".partial-{writers[1].pid}-going_on.npz"}
     finally:
         for writer in writers:
@@ -94,14 +97,14 @@ def test_what_a_killed_process_left_half_written_goes(tmp_path):
 
 
 def test_a_writable_folder_is_made_with_its_parents(tmp_path):
-    assert files.writable_folder(tmp_path / "a" / "b").is_dir()
-    assert files.writable_folder(tmp_path / "a" / "b").is_dir()
+    assert writable_folder(tmp_path / "a" / "b").is_dir()
+    assert writable_folder(tmp_path / "a" / "b").is_dir()
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files.os, "access", lambda *_: False)  # the administrator may write anywhere
+    monkeypatch.setattr(os, "access", lambda *_: False)  # the administrator may write anywhere
     with pytest.raises(InputError, match="cannot write to the folder"):
-        files.writable_folder(tmp_path)
+        writable_folder(tmp_path)
 
 
 # ---- files that are written whole ----
@@ -109,7 +112,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
 
 def test_a_file_appears_with_its_whole_content(tmp_path):
     path = tmp_path / "night.npz"
-    with files.written_whole(path) as partial:
+    with written_whole(path) as partial:
         partial.write_text("half")
         assert not path.exists()
         assert partial.suffix == ".npz"
@@ -122,7 +125,7 @@ def test_a_file_appears_with_its_whole_content(tmp_path):
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "night.npz"
     path.write_text("old")
-    with pytest.raises(type(error)), files.written_whole(path) as partial:
+    with pytest.raises(type(error)), written_whole(path) as partial:
         partial.write_text("half")
         raise error
     assert path.read_text() == "old"
@@ -132,7 +135,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
 def test_a_full_disk_is_the_users_error(tmp_path):
     with (
         pytest.raises(InputError, match=r"cannot write .*night\.npz: No space left on device"),
-        files.written_whole(tmp_path / "night.npz") as partial,
+        written_whole(tmp_path / "night.npz") as partial,
     ):
         partial.write_text("half")
         raise OSError(28, "No space left on device")
@@ -142,7 +145,7 @@ def test_a_full_disk_is_the_users_error(tmp_path):
 def test_a_missing_folder_is_the_users_error(tmp_path):
     with (
         pytest.raises(InputError, match="cannot write"),
-        files.written_whole(tmp_path / "no such folder" / "night.npz") as partial,
+        written_whole(tmp_path / "no such folder" / "night.npz") as partial,
     ):
         partial.write_text("half")
 
@@ -392,9 +395,9 @@ def test_every_difference_in_shape_is_said_once(found, wanted):
 
 def test_a_mistake_in_a_compiled_library_is_not_ours(tmp_path, monkeypatch):
     """Its frames have the names of files that are not here, relative to nothing: not to the program's folder."""
-    monkeypatch.chdir(files.PROGRAM_FOLDER)
+    monkeypatch.chdir(PROGRAM_FOLDER)
     file = tmp_path / "night.set"
     file.write_bytes(b"x")
     raising = compile("raise TypeError('Expecting matrix here')", "scipy/io/matlab/_mio5_utils.pyx", "exec")
-    with pytest.raises(InputError, match="Expecting matrix here"), files.readable(file, "a readable file", "copy it"):
+    with pytest.raises(InputError, match="Expecting matrix here"), readable(file, "a readable file", "copy it"):
         exec(raising)

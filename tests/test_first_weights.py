@@ -18,9 +18,9 @@ from folds.history import History, load_history
 from folds.published import CELL
 from folds.run import load_run, save_run
 from scoring import metrics
-from tests.generated import published_weights
-from tests.short_folds import ROBUST, figures, fold_of, weights
-from tests.short_nights import short_nights, train_arguments
+from tests.support.generated import published_weights
+from tests.support.short_folds import ROBUST, figures, fold_of, weights
+from tests.support.short_nights import short_nights, train_arguments
 
 
 def sha256(path):
@@ -112,7 +112,7 @@ def test_frozen_convolutions_stay_and_the_rest_learns(tune, trained, tmp_path, m
 
 
 def test_a_published_checkpoint_may_be_the_source(tune, tmp_path):
-    from tests.generated import write_published as write
+    from tests.support.generated import write_published as write
 
     prefix = write(tmp_path / "published" / "sleepedf" / "0")
     status, _ = tune(prefix.parent, "--n_rnn_units", "128", "--learning_rate", "1e-12", "--n_epochs", "1")
@@ -213,7 +213,7 @@ def test_a_fold_never_starts_from_the_folder_that_it_is_written_to(train, traine
     ],
 )
 def test_a_source_that_cannot_be_used(train, trained, tmp_path, source, more, message):
-    from tests.generated import write_published as write
+    from tests.support.generated import write_published as write
 
     (tmp_path / "empty").mkdir()
     shutil.copytree(trained / "sleepedf" / "4", tmp_path / "only_4" / "sleepedf" / "4")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from amplifiers import FAULTS, amplifier
 from recordings import fit
 from recordings.epochs import resample
+from simulating.amplifiers import FAULTS, amplifier
 from sleepstage import UNKNOWN
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 NIGHT = np.repeat([0, 1, 2, 3, 2, 4, 2, 3, 2, 4, 0], [40, 8, 60, 50, 20, 30, 60, 40, 70, 60, 30]).astype(np.int32)
 DEPTH = np.array([0.0, 1.0, 2.0, 3.5, 1.2])  # excess of slow waves of W, N1, N2, N3, REM

@@ -18,7 +18,7 @@ from recordings.hypnogram import AASM_CODES
 from scoring.formats import EANNOT_LABELS, notices_on, parse_formats, write_formats
 from scoring.recording_files import write_recording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
-from tests.staged_nights import N_EPOCHS, refused_night, staged_night
+from tests.support.staged_nights import N_EPOCHS, refused_night, staged_night
 
 ALL = ("bids", "eannot", "nsrr")
 

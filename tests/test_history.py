@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from command import InputError
 from config import Settings
-from files import save_json
+from files.writing import save_json
 from folds.checkpoint import Best
 from folds.folders import HISTORY, TEST_SCORES
 from folds.history import (

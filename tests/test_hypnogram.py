@@ -24,7 +24,7 @@ from recordings.hypnograms.lines import read_stage_lines
 from recordings.hypnograms.marks import read_annotations
 from recordings.recording import RawSignal, Stretch
 from sleepstage import UNKNOWN, Stage
-from tests.edf_files import START, write_hypnogram
+from tests.support.edf_files import START, write_hypnogram
 
 # ---- one number a line ----
 

@@ -18,9 +18,9 @@ from recordings.hypnograms import has_stages, kind_of, read_file
 from recordings.hypnograms.labels import KNOWN, code_of, stage_map
 from recordings.hypnograms.scoring import Reading, resampled, seconds_of_day, since_first
 from sleepstage import UNKNOWN, Stage
-from tests.edf_files import write_hypnogram
+from tests.support.edf_files import write_hypnogram
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 W, N1, N2, N3, R, U = 0, 1, 2, 3, 4, UNKNOWN
 

@@ -10,7 +10,7 @@ import pytest
 from command import InputError
 from scoring.jobs import check, jobs_in, not_there
 from scoring.staging import Request
-from tests.edf_files import noise, write_edf
+from tests.support.edf_files import noise, write_edf
 
 NOTHING = Request()
 

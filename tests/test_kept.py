@@ -14,7 +14,7 @@ from scoring.night_table import figures_of
 from scoring.recording_files import summarize, write_recording
 from scoring.staged import NOT_REVIEWED, Reviewed
 from sleepstage import UNKNOWN
-from tests.staged_nights import N_EPOCHS, STAGES, staged_night
+from tests.support.staged_nights import N_EPOCHS, STAGES, staged_night
 
 
 def reviewed(**stages: int) -> Reviewed:

@@ -16,7 +16,6 @@ import pytest
 import predict
 import prepare
 import review
-import simulate
 import trainer
 from command import InputError
 from data import Night, load_night, save_night
@@ -27,9 +26,10 @@ from reviewing.journal import Journal, review_file
 from scoring.calibrating import calibrate
 from scoring.kept import read_kept
 from scoring.test_nights import scores_of
+from simulating.layouts import simulate
 from sleepstage import STAGE_NAMES, UNKNOWN
-from tests.scored_nights import a_scored_night
-from tests.staged_nights import STAGES
+from tests.support.scored_nights import a_scored_night
+from tests.support.staged_nights import STAGES
 
 ROOT = Path(__file__).parent.parent
 SAID = {5: "W", 91: "N1", 92: "REM", 93: "?", 101: "N2"}
@@ -205,7 +205,7 @@ def test_three_commands_from_a_night_to_weights(tmp_path, monkeypatch, capsys):
     """The page is tested elsewhere: here its words come from the true stages."""
     monkeypatch.chdir(tmp_path)
     scoring, reviewing, learning = the_loop()
-    simulate.simulate("own", tmp_path / "nights", [1, 2, 3], 0.2, seed=0)
+    simulate("own", tmp_path / "nights", [1, 2, 3], 0.2, seed=0)
     assert scoring == ["predict.py", "./nights"]
     assert predict.main([*scoring[1:], "--fold", "0", "--gpu", "-1"]) == 0
     for name in ("P01", "P02", "P03"):

@@ -34,9 +34,9 @@ from streaming.lsl import headers_of, scale_of
 from streaming.so_far import ConditioningSoFar
 from streaming.standard_input import open_standard_input
 from streaming.table import About, LiveTable
-from tests.edf_files import WIDE, with_gap, write_edf
+from tests.support.edf_files import WIDE, with_gap, write_edf
 
-pytest_plugins = ["tests.folds_on_disk", "tests.raw_recordings"]
+pytest_plugins = ["tests.support.folds_on_disk", "tests.support.raw_recordings"]
 
 ROOT = Path(live.__file__).parent
 PROBABILITIES = ["p_W", "p_N1", "p_N2", "p_N3", "p_REM"]

@@ -9,7 +9,7 @@ from config import Settings
 from folds.calibration import Calibration
 from recordings.conditioning import Conditioning
 from scoring.methods import methods_of_recordings, methods_text, of_test_nights
-from tests.staged_nights import a_fold, staged_night
+from tests.support.staged_nights import a_fold, staged_night
 from version import __version__, versions
 
 GIVEN = Calibration(1.5, 0.7, 0.9, 0.8, ("a", "b"), 100, 0.1, 0.02, "a hash")

@@ -18,7 +18,7 @@ from command import InputError
 from config import Settings
 from data import Batch, Night, batch_nights, plan_steps
 from folds import published
-from tests.generated import REFERENCE, assert_near, generated_batch, generated_weights
+from tests.support.generated import REFERENCE, assert_near, generated_batch, generated_weights
 
 SETTINGS = Settings(batch_size=3, seq_length=4)
 

@@ -11,7 +11,7 @@ import pytest
 from command import InputError
 from recordings.finding import Found
 from scoring.night_table import COLUMNS, STATISTICS, earlier_rows, failed_row, night_row, write_nights
-from tests.staged_nights import STAGES, refused_night, staged_night
+from tests.support.staged_nights import STAGES, refused_night, staged_night
 
 
 def found(tmp_path, name="night", **changes):

@@ -25,7 +25,7 @@ from recordings.opening import (
     read_signal,
 )
 from recordings.recording import Mark, Stretch, changed_files
-from tests.edf_files import START, WIDE, noise, with_gap, write_edf
+from tests.support.edf_files import START, WIDE, noise, with_gap, write_edf
 
 EEG = noise(150, 100)
 UTC_START = START.replace(tzinfo=timezone.utc)

@@ -15,7 +15,7 @@ from folds.checkpoint import load_fold
 from recordings.datasets import DATASETS
 from scoring import metrics
 
-pytest_plugins = ["tests.folds_on_disk"]
+pytest_plugins = ["tests.support.folds_on_disk"]
 
 random = np.random.default_rng(0)
 

@@ -17,7 +17,7 @@ from command import InputError
 from scoring import plots
 from scoring.staged import StagedNight
 from sleepstage import STAGES, Stage
-from tests.staged_nights import staged_night, texts
+from tests.support.staged_nights import staged_night, texts
 
 random = np.random.default_rng(0)
 EXPERT = np.repeat([0, 1, 2, 3, 2, 4, 0], [20, 5, 40, 60, 30, 25, 10])

@@ -23,7 +23,7 @@ from folds.history import load_test_scores
 from folds.run import load_run, save_run
 from scoring import metrics
 from sleepstage import STAGE_NAMES
-from tests.short_nights import short_nights
+from tests.support.short_nights import short_nights
 from version import __version__
 
 PREDICT = Path(predict.__file__)

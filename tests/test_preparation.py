@@ -25,8 +25,8 @@ from recordings.preparation import (
     trim_then_drop,
 )
 from sleepstage import UNKNOWN, Stage
-from tests.edf_files import START, WIDE, noise, with_gap, write_edf
-from tests.ramp_nights import ramp_night
+from tests.support.edf_files import START, WIDE, noise, with_gap, write_edf
+from tests.support.ramp_nights import ramp_night
 
 hypnograms = st.lists(st.integers(UNKNOWN, 4), min_size=1, max_size=400).map(lambda codes: np.array(codes, np.int32))
 mostly_wake = st.lists(st.tuples(st.integers(UNKNOWN, 4), st.integers(1, 200)), min_size=1, max_size=8).map(

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import prepare
-import simulate
 from data import Night, load_night, save_night
 from recordings.dataset_file import FILE, find_dataset, load_description
 from recordings.edf import open_edf
 from recordings.opening import open_recording
+from simulating.layouts import OWN_KINDS, simulate
 
 ROOT = Path(__file__).parent.parent
 HOURS = 0.25
@@ -27,7 +27,7 @@ HOURS = 0.25
 def six_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of six recordings; the fifth is a FIF."""
     folder = tmp_path_factory.mktemp("six")
-    simulate.simulate("own", folder, range(1, 7), HOURS, seed=0)
+    simulate("own", folder, range(1, 7), HOURS, seed=0)
     opened = open_edf(folder / "P05.edf")
     volts = np.stack([opened.read(i, 0, opened.headers[i].n_samples) for i in range(2)]) / 1e6
     raw = mne.io.RawArray(volts, mne.create_info(["C4-M1", "C3-M2"], 256.0, "eeg"), verbose="ERROR")
@@ -75,10 +75,10 @@ def test_six_recordings_become_a_data_set(six, capsys):
 def test_every_hypnogram_is_that_of_its_recording(six):
     """The same night is written with the other kinds of hypnogram; all must be prepared alike."""
     nights = []
-    for number, (_, kind) in enumerate(simulate.OWN_KINDS):
+    for number, (_, kind) in enumerate(OWN_KINDS):
         folder = Path(f"kind{number}")
         folder.mkdir()
-        name = simulate.OWN_KINDS[number][0].format(1)
+        name = OWN_KINDS[number][0].format(1)
         start, stages = open_recording(six / "P01.edf").start, [stage for stage in "W112234RR?W" for _ in range(2)]
         shutil.copy(six / ("P04.edf" if kind is None else "P01.edf"), folder / "P01.edf")
         if kind is not None and start:

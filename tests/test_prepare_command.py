@@ -34,7 +34,7 @@ from recordings.prepare_command import (
     prepare_parser,
     total_counts,
 )
-from tests.ramp_nights import ramp_night
+from tests.support.ramp_nights import ramp_night
 
 # ---- a night's file ----
 

@@ -16,7 +16,7 @@ from recordings.channels import resolve_channel
 from recordings.datasets import DATASETS, ISRUC
 from recordings.prepare_command import PREPARED, Outcome
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 

@@ -20,9 +20,9 @@ from recordings.datasets import SLEEPEDF, SLEEPEDF_NIGHT_MISSING, read_sleepedf
 from recordings.preparation import drop_then_trim, trim_then_drop
 from recordings.prepare_command import FAILED, PREPARED, Outcome
 from sleepstage import UNKNOWN
-from tests.edf_files import stage_later, write_hypnogram
+from tests.support.edf_files import stage_later, write_hypnogram
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 # Epochs W N1 N2 N3 REM of each night after preparation, counted from the expert hypnograms.

@@ -17,10 +17,10 @@ from data import load_night
 from prepare_ucddb import RELEASE_ROWS, RELEASE_STAGED, main, nights_in, release_verdict
 from recordings.datasets import DATASETS, read_ucddb
 from recordings.prepare_command import PREPARED, Outcome
-from simulate import simulate
+from simulating.layouts import simulate
 from sleepstage import UNKNOWN
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 NOT_HERE = {8: (768, 757)}  # subject 008: epochs of its signal; of them 11 are of the undocumented stage 8

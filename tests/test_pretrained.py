@@ -21,11 +21,11 @@ from model import RECONSTRUCTION
 from pretrained_model import compose_nights
 from recordings.datasets import DATASETS
 from scoring.staging import stager_of
-from simulate import simulate_eeg
-from tests.edf_files import write_edf
-from tests.short_nights import short_nights
+from simulating.eeg import simulate_eeg
+from tests.support.edf_files import write_edf
+from tests.support.short_nights import short_nights
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 BOX = Path(compose_nights.__file__).parent
 

@@ -18,8 +18,8 @@ from folds.checkpoint import load_fold
 from recordings.datasets import DATASETS
 from scoring import metrics
 from scoring.staging import stager_of
-from tests.generated import COUNTERS, REFERENCE, assert_near, generated_batch, published_weights
-from tests.generated import write_published as write
+from tests.support.generated import COUNTERS, REFERENCE, assert_near, generated_batch, published_weights
+from tests.support.generated import write_published as write
 
 SHARED = Path(__file__).parents[2] / "shared"
 REAL = SHARED / "real" / "published_checkpoints"

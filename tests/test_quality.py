@@ -14,9 +14,9 @@ from recordings.epochs import Epochs, epochs_in_parts, faults
 from recordings.recording import Mark, RawSignal, Stretch
 from scoring.quality import SAMPLED_EPOCHS, look_at, marked_bad, no_eeg, quality, sampled, sampled_reason, spikes
 from scoring.spectrum import spectrum
-from simulate import simulate_eeg, simulate_stages
+from simulating.eeg import simulate_eeg, simulate_stages
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 N_EPOCHS = 40
 N_SAMPLES = N_EPOCHS * 3000

@@ -20,7 +20,7 @@ from scoring import plots
 from scoring.recording_files import cells, summarize, write_recording
 from scoring.spectrum import SPECTRUM_HZ
 from sleepstage import STAGE_NAMES, UNKNOWN
-from tests.staged_nights import N_EPOCHS, STAGES, refused_night, staged_night, texts
+from tests.support.staged_nights import N_EPOCHS, STAGES, refused_night, staged_night, texts
 from version import __version__
 
 

@@ -12,7 +12,7 @@ from folds.run import Origin
 from scoring.methods import trained_on
 from scoring.recording_files import write_recording
 from scoring.report import write_report
-from tests.staged_nights import STAGES, a_fold, refused_night, staged_night
+from tests.support.staged_nights import STAGES, a_fold, refused_night, staged_night
 
 
 def report_on(tmp_path, *nights, failed=None):

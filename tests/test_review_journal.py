@@ -14,7 +14,7 @@ from command import InputError
 from reviewing.journal import ConflictError, Journal, State, read_review
 from scoring.staged import NOT_REVIEWED
 from sleepstage import UNKNOWN, Stage
-from tests.staged_nights import N_EPOCHS, staged_night
+from tests.support.staged_nights import N_EPOCHS, staged_night
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 import review
 from command import InputError
 from evaluation.nights import read_scored
-from files import save_json
+from files.writing import save_json
 from recordings.finding import Found
 from recordings.hypnograms import read_file
 from reviewing.journal import Journal, review_file
@@ -25,8 +25,8 @@ from scoring.kept import read_kept
 from scoring.night_table import night_row, write_nights
 from scoring.report import write_report
 from sleepstage import STAGE_NAMES, UNKNOWN
-from tests.scored_nights import a_scored_night
-from tests.staged_nights import N_EPOCHS, STAGES
+from tests.support.scored_nights import a_scored_night
+from tests.support.staged_nights import N_EPOCHS, STAGES
 
 SAID = {5: "W", 91: "N1", 92: "REM", 93: "?", 101: "N2"}
 """By epoch: the model has W, N3, N3, N3 and nothing."""

@@ -15,10 +15,10 @@ from reviewing.journal import Journal, review_file
 from scoring.kept import read_kept
 from scoring.staged import NOT_REVIEWED
 from sleepstage import Stage
-from tests.browser import browser, sized, why_there_is_none
-from tests.scored_nights import a_scored_night
-from tests.served_nights import SECONDS, served
-from tests.staged_nights import N_EPOCHS, STAGES
+from tests.support.browser import browser, sized, why_there_is_none
+from tests.support.scored_nights import a_scored_night
+from tests.support.served_nights import SECONDS, served
+from tests.support.staged_nights import N_EPOCHS, STAGES
 
 pytestmark = pytest.mark.skipif(bool(why_there_is_none()), reason=why_there_is_none())
 pytest.importorskip("uvicorn", reason="what requirements-review.txt names is not installed")

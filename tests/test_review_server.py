@@ -15,9 +15,9 @@ import pytest
 import review
 from reviewing.journal import Journal, review_file
 from scoring.kept import read_kept
-from tests.scored_nights import a_scored_night
-from tests.served_nights import PROGRAM, SECONDS, served
-from tests.staged_nights import N_EPOCHS
+from tests.support.scored_nights import a_scored_night
+from tests.support.served_nights import PROGRAM, SECONDS, served
+from tests.support.staged_nights import N_EPOCHS
 
 pytest.importorskip("starlette", reason="what requirements-review.txt names is not installed")
 pytest.importorskip("uvicorn", reason="what requirements-review.txt names is not installed")

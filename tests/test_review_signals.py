@@ -23,7 +23,7 @@ from reviewing.signals import (
     window,
 )
 from scoring.spectrum import SPECTRUM_HZ, spectrum
-from tests.edf_files import WIDE, noise, with_gap, write_edf
+from tests.support.edf_files import WIDE, noise, with_gap, write_edf
 
 RATE = 64
 

@@ -9,7 +9,7 @@ import pytest
 
 from command import InputError
 from config import Settings
-from files import save_json
+from files.writing import save_json
 from folds.folders import RUN
 from folds.published import CONDITIONING
 from folds.run import Origin, Run, check_same_run, flattened, load_run, save_run

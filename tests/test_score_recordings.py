@@ -22,10 +22,10 @@ import predict
 import simulate
 from scoring.scorer import Scorer
 from sleepstage import STAGE_NAMES
-from tests.edf_files import stage_later
+from tests.support.edf_files import stage_later
 from version import __version__
 
-pytest_plugins = ["tests.folds_on_disk", "tests.raw_recordings"]
+pytest_plugins = ["tests.support.folds_on_disk", "tests.support.raw_recordings"]
 
 PREDICT = Path(predict.__file__)
 START = datetime(2001, 2, 3, 22, 0, 0)

@@ -21,11 +21,11 @@ from recordings.channels import Channel
 from recordings.opening import one_channel, open_recording
 from scoring import ScoredNight, Scorer
 from scoring.scorer import dataset_for_recordings
-from simulate import simulate_eeg
+from simulating.eeg import simulate_eeg
 from sleepstage import EPOCH_SECONDS
-from tests.edf_files import write_edf
+from tests.support.edf_files import write_edf
 
-pytest_plugins = ["tests.folds_on_disk"]
+pytest_plugins = ["tests.support.folds_on_disk"]
 
 STAGES = "WWWW111222222444444RRRRR"
 N_EPOCHS = len(STAGES)

@@ -13,9 +13,11 @@ from data import load_night
 from folds.split import split_subjects
 from prepare_sleepedf import main as prepare_sleepedf
 from recordings.datasets import DATASETS, read_sleepedf
-from simulate import LAYOUTS, RK, SOUNDS, main, simulate, simulate_eeg, simulate_stages
+from simulate import main
+from simulating.eeg import RK, SOUNDS, simulate_eeg, simulate_stages
+from simulating.layouts import LAYOUTS, simulate
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 ROOT = Path(__file__).parent.parent
 

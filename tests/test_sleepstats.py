@@ -12,7 +12,7 @@ from recordings.datasets import read_sleepedf
 from scoring.sleepstats import in_bed, sleep_statistics
 from sleepstage import UNKNOWN, Stage
 
-pytest_plugins = ["tests.raw_recordings"]
+pytest_plugins = ["tests.support.raw_recordings"]
 
 W, N1, N2, N3, REM = Stage
 hypnograms = st.lists(st.integers(UNKNOWN, 4), min_size=1, max_size=300).map(lambda codes: np.array(codes, np.int32))

@@ -11,7 +11,7 @@ import pytest
 from scoring.sleepstats import runs_of
 from scoring.staged import StagedNight, time_of
 from sleepstage import STAGE_NAMES, UNKNOWN
-from tests.staged_nights import N_EPOCHS, STAGES, a_fold, staged_night
+from tests.support.staged_nights import N_EPOCHS, STAGES, a_fold, staged_night
 
 
 def of(rows, **more):

@@ -33,9 +33,9 @@ from scoring.staging import (
     unseen_folds,
 )
 from sleepstage import UNKNOWN
-from tests import edf_files
+from tests.support import edf_files
 
-pytest_plugins = ["tests.folds_on_disk"]
+pytest_plugins = ["tests.support.folds_on_disk"]
 
 ROOT = Path(__file__).parent.parent
 SLEEPEDF = DATASETS["sleepedf"]

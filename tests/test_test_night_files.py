@@ -13,7 +13,7 @@ from command import InputError
 from recordings.datasets import DATASETS
 from scoring.test_night_files import epoch_table, night_table, summary, write_test_nights
 from sleepstage import STAGE_NAMES
-from tests.staged_nights import a_fold, a_tested_night
+from tests.support.staged_nights import a_fold, a_tested_night
 from version import __version__
 
 SLEEPEDF = DATASETS["sleepedf"]

@@ -26,9 +26,9 @@ from scoring.test_nights import (
     stage_folds,
     stage_night,
 )
-from tests.staged_nights import a_tested_night
+from tests.support.staged_nights import a_tested_night
 
-pytest_plugins = ["tests.folds_on_disk"]
+pytest_plugins = ["tests.support.folds_on_disk"]
 
 SLEEPEDF = DATASETS["sleepedf"]
 

@@ -25,8 +25,8 @@ from folds.folders import LOCK
 from folds.history import load_history, save_history
 from folds.run import load_run
 from recordings.datasets import DATASETS
-from tests.short_folds import ROBUST, figures, fold_of, weights
-from tests.short_nights import short_nights, train_arguments
+from tests.support.short_folds import ROBUST, figures, fold_of, weights
+from tests.support.short_nights import short_nights, train_arguments
 from training.fold import FoldTraining
 
 TRAINER = Path(trainer.__file__)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from augmentation import changed_nights, upside_down
 from command import log
 from data import Batch, Night, Step, batch_nights, load_night, prefetched
-from files import Arrays
+from files.arrays import Arrays
 from folds import folders as places
 from folds.calibration import save_calibration
 from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume, sha256_of

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from command import log
 from config import Settings
-from device import give_back_memory, start_tensorflow
+from engine.device import give_back_memory, start_tensorflow
 from folds import folders as places
 from folds.checkpoint import Fold
 from folds.failure import FoldError

@@ -18,7 +18,7 @@ from config import Settings
 from engine import Done
 from engine.rooms import LOCAL, Workers
 from engine.watched import GRACE_SECONDS, Command, Ran, run_command
-from files import PROGRAM_FOLDER
+from files.folders import PROGRAM_FOLDER
 from folds import folders as places
 from folds.run import Run
 from training.pass_view import View, shown

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from command import InputError
-from files import reader
+from files.reading import reader
 from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms import columns, domino, lines, luna, marks, xml_files

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from command import InputError, one_line
-from files import load_json
+from files.reading import load_json
 from recordings.hypnograms import lines
 from recordings.hypnograms.labels import code_of
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, clocked, seconds_of_day

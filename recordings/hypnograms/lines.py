@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from files import reader
+from files.reading import reader
 from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, hypnogram_of

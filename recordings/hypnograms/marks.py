@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from command import InputError
-from files import reader
+from files.reading import reader
 from recordings.edf import EXPORT_AGAIN, open_edf
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.labels import Codes

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, counted
-from limits import LONGEST_DAYS, LONGEST_SECONDS
+from files.limits import LONGEST_DAYS, LONGEST_SECONDS
 from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.labels import LEFT_OUT, Codes, code_of, known_labels, looks_like_a_stage, plain_number

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from command import InputError
-from files import readable
+from files.reading import readable
 from recordings.hypnograms.labels import NUMBER_CODES
 from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring
 from recordings.tables import text_of

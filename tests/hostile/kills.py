@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from tests.hostile.killed import ROOT
-from tests.short_nights import SHORT, short_nights
+from tests.support.short_nights import SHORT, short_nights
 
 LONGEST = 600  # seconds that a run may take, on a busy machine; longer counts as hung
 NOT_COMPARED = (".lock", "train.log", "tensorboard")  # times, and events that a killed pass leaves there twice

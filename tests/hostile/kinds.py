@@ -13,14 +13,14 @@ import numpy as np
 
 from config import Settings
 from data import Night, load_night, save_night, summarize_night
-from files import save_json
+from files.limits import LONGEST_DAYS
+from files.writing import save_json
 from folds import published
 from folds.calibration import Calibration, load_calibration, save_calibration
 from folds.checkpoint import Best, load_best, load_resume, save_best, save_resume
 from folds.folders import BEST, CALIBRATION, HISTORY, RESUME, RUN, TEST_SCORES
 from folds.history import Pass, load_history, load_test_scores, save_history, save_test_scores
 from folds.run import Origin, Run, load_run, save_run
-from limits import LONGEST_DAYS
 from recordings.channels import Channel
 from recordings.conditioning import Conditioning
 from recordings.dataset_file import (
@@ -42,10 +42,10 @@ from scoring.recording_files import summarize, write_annotations, write_table
 from scoring.scorer import Scorer
 from scoring.staging import Request
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
-from tests.edf_files import WIDE, noise, with_gap, write_edf, write_hypnogram
-from tests.folds_on_disk import save_fold
-from tests.generated import write_published
 from tests.hostile.mutations import ANYWHERE, EDF, NPZ, Mutation, cell_changed, json_changed, line_changed
+from tests.support.edf_files import WIDE, noise, with_gap, write_edf, write_hypnogram
+from tests.support.folds_on_disk import save_fold
+from tests.support.generated import write_published
 from tests.test_hypnograms import KINDS as FORMS
 from tests.test_opening import write_brainvision, write_eeglab, write_fif
 

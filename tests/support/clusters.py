@@ -1,4 +1,4 @@
-"""A real Ray or Dask cluster on this machine, of two workers: `python -m tests.clusters ray` until its input ends.
+"""A real Ray or Dask cluster here, of two workers: `python -m tests.support.clusters ray` until its input ends.
 
 And what tests give such clusters to do.
 """
@@ -28,7 +28,7 @@ from recordings.opening import open_recording
 from scoring.many import Checkpoints, scorer_of
 from scoring.staging import Request
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LIBRARY = {RAY: "ray", DASK: "distributed"}
 
 
@@ -82,7 +82,7 @@ def running(name: str) -> Iterator[Cluster]:
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     environment = {**os.environ, **token}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.clusters", name],
+        [sys.executable, "-m", "tests.support.clusters", name],
         cwd=ROOT,
         env=environment,
         stdin=subprocess.PIPE,
@@ -164,6 +164,6 @@ if __name__ == "__main__":
     if len(sys.argv) == 2:
         serve(sys.argv[1])
     else:
-        from tests.clusters import main  # not __main__'s: what workers are given is found by its module's name
+        from tests.support.clusters import main
 
         raise SystemExit(main())

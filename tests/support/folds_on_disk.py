@@ -1,6 +1,6 @@
 """Folds on disk with generated weights, for scoring recordings without training.
 
-A test file takes them in with `pytest_plugins = ["tests.folds_on_disk"]`.
+A test file takes them in with `pytest_plugins = ["tests.support.folds_on_disk"]`.
 """
 
 from __future__ import annotations

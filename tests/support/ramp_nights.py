@@ -10,7 +10,7 @@ import numpy as np
 
 from recordings.hypnogram import Hypnogram
 from recordings.preparation import RawNight
-from tests.edf_files import START, write_edf
+from tests.support.edf_files import START, write_edf
 
 
 def ramp_night(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PROGRAM = Path(__file__).parent.parent / "review.py"
+PROGRAM = Path(__file__).parents[2] / "review.py"
 SECONDS = 60  # to start or stop on a machine that is busy
 
 

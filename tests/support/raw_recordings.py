@@ -1,6 +1,6 @@
 """Fixtures of raw recordings: real ones where they are at hand, and simulated ones in each data set's own layout.
 
-A test file takes them in with `pytest_plugins = ["tests.raw_recordings"]`.
+A test file takes them in with `pytest_plugins = ["tests.support.raw_recordings"]`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from simulate import simulate
+from simulating.layouts import simulate
 
-SHARED = Path(__file__).parents[2] / "shared"
+SHARED = Path(__file__).parents[3] / "shared"
 
 SIMULATED_SUBJECTS = {"sleepedf": (0, 1), "isruc": (1, 2, 40), "ucddb": (2, 3)}
 

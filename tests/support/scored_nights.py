@@ -11,8 +11,8 @@ from recordings.opening import open_recording
 from recordings.recording import fingerprint
 from scoring.recording_files import write_recording
 from scoring.scorer import ScoredNight
-from tests.edf_files import write_edf
-from tests.staged_nights import N_EPOCHS, staged_night
+from tests.support.edf_files import write_edf
+from tests.support.staged_nights import N_EPOCHS, staged_night
 
 RATE = 100
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.nights import EvaluatedNight, Scored
-from files import save_json
+from files.writing import save_json
 from recordings.datasets import DATASETS
 from scoring import metrics
 from scoring.staged import StagedNight
 from scoring.test_night_files import epoch_table, summary, write_table
 from scoring.test_nights import TestNight
-from tests.staged_nights import a_fold
+from tests.support.staged_nights import a_fold
 
 SUBJECTS = (0, 1, 2, 3, 4)
 

@@ -1,4 +1,4 @@
-"""How fast the review page is on a recording of a week: python -m tests.week_in_the_browser
+"""How fast the review page is on a recording of a week: python -m tests.support.week_in_the_browser
 
 It makes the recording, of four channels at 200 Hz (a gigabyte, in a folder that goes again), and outputs as predict.py
 would write them, opens the page in Chromium, and prints how long that took, and how long a key takes to show an epoch.
@@ -19,10 +19,10 @@ from recordings.opening import open_recording
 from recordings.recording import fingerprint
 from scoring.recording_files import write_recording
 from scoring.spectrum import SPECTRUM_HZ
-from tests.browser import browser, why_there_is_none
-from tests.edf_files import repeated, write_edf
-from tests.served_nights import Served
-from tests.staged_nights import staged_night
+from tests.support.browser import browser, why_there_is_none
+from tests.support.edf_files import repeated, write_edf
+from tests.support.served_nights import Served
+from tests.support.staged_nights import staged_night
 
 DAYS, RATE = 7, 200
 EPOCHS_A_DAY = 2880

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.edf_files import write_edf
+from tests.support.edf_files import write_edf
 
 N_EPOCHS = 10
 

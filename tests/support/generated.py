@@ -9,7 +9,7 @@ import numpy as np
 from data import Batch
 from folds import published
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 
 # The scale of each generated weight, in the order in which they were drawn.
 SCALES = (0.1, 0.05, 0.05, 0.05, 0.05, 0.05, 0.08, 0.1, 0.2, 0.2, 0.2, 0.3, 0.1)

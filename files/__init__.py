@@ -1,0 +1,1 @@
+"""Files and folders of users: written whole, read with checks, within limits."""

@@ -1,0 +1,92 @@
+"""The arrays of an npz file, read with checks."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from files.limits import LONGEST_SMALL
+from files.reading import readable
+
+Arrays = dict[str, NDArray[Any]]
+Shapes = Mapping[str, Sequence[int]]
+
+
+class ArrayFile:
+    """The arrays of an npz file by name. Pickled objects are never loaded, and nothing larger than its limit."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def form(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """Return an array's shape and type without reading it."""
+        with self.archive.open(f"{name}.npy") as member:
+            shape, dtype, _ = npy_form(member)
+            return shape, dtype
+
+    def size(self, name: str) -> int:
+        """Return the bytes that an array needs in memory, without reading it."""
+        shape, dtype = self.form(name)
+        return math.prod(shape) * dtype.itemsize
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.read(name, LONGEST_SMALL)
+
+    def read(self, name: str, limit: int) -> NDArray[Any]:
+        """Return an array; raise ValueError when it needs more bytes than `limit`, before they are taken."""
+        if (size := self.size(name)) > limit:
+            raise ValueError(f"{name} has {size:,} bytes; the limit is {limit:,}")
+        with self.archive.open(f"{name}.npy") as member:
+            array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+            return array
+
+
+def npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+    """Read the header of an array in NumPy's own format, of any version: its shape, type, and whether by columns."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_column, dtype = read(file)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"an array of shape {shape}")
+    return shape, dtype, by_column
+
+
+@contextmanager
+def opened_arrays(path: Path, remedy: str) -> Iterator[ArrayFile]:
+    """Open an npz file and yield its arrays.
+
+    Raises:
+        InputError: no such file, or whatever is wrong with it, while it is opened or while the block reads it; the
+            message names the file and ends in `remedy`.
+    """
+    with readable(path, "a readable npz file", remedy):
+        with path.open("rb") as file:
+            if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
+                raise ValueError("it holds one array without a name")
+        with zipfile.ZipFile(path) as archive:
+            yield ArrayFile(archive)
+
+
+def shape_differences(found: Shapes, wanted: Shapes) -> Iterator[str]:
+    """Yield in words how arrays by name differ from those that are wanted: missing, unknown, of another shape."""
+    for name in sorted(wanted.keys() - found.keys()):
+        yield f"{name} is missing"
+    for name in sorted(found.keys() - wanted.keys()):
+        yield f"{name} is unknown"
+    for name in wanted:
+        if name in found and tuple(found[name]) != tuple(wanted[name]):
+            yield f"{name} has shape {tuple(found[name])} where {tuple(wanted[name])} is needed"

@@ -1,0 +1,1 @@
+"""Simulated sleep: its EEG, what an amplifier does to it, and the raw layouts of the data sets."""
