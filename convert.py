@@ -1,9 +1,11 @@
-"""Copy the checkpoints of finished folds, to be given away; published ones (TensorFlow 1) are converted.
+"""Copy the checkpoints of finished folds, to be given away; published ones (TensorFlow 1) are fetched and converted.
 
     python convert.py FOLDER --db sleepedf --to OUT [--scoring_only]
+    python convert.py --download isruc
 
 With --scoring_only the reconstruction branch, a third of the weights, is left out. With --calibrate_on DATA_DIR the
 temperature and the limit of confidence are found on each fold's validation nights there.
+--download fetches the published checkpoints of a data set to ./published, which predict.py --dir reads as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from command import InputError, command, log, log_to_terminal, new_parser
+from command import InputError, command, counted, log, log_to_terminal, new_parser
 from data import load_night
 from engine.device import choose_device, import_tensorflow, start_tensorflow
 from files.folders import existing_folder, writable_folder
@@ -23,6 +25,7 @@ from files.writing import PARTIAL
 from folds.calibration import Calibration, save_calibration
 from folds.checkpoint import Best, Fold, load_best, load_fold, save_best, sha256_of
 from folds.folders import BEST, CALIBRATION, RUN, check_not_in_training, dataset_of_folds, find_folds, fold_folder
+from folds.published import RELEASE_LICENCE, RELEASE_URL, fetch_published
 from folds.run import load_run, save_run
 from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
@@ -30,13 +33,19 @@ from recordings.datasets import DATASETS
 from scoring.calibrating import calibrate
 from scoring.staging import stager_of
 
+PUBLISHED_DIR = "./published"
+
 
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="holds <db>/<fold>/ or <fold>/, as predict.py --dir")
-    parser.add_argument("--db", "--dataset", required=True, help=f"data set: {', '.join(DATASETS)}")
+    parser.add_argument(
+        "folder", nargs="?", metavar="FOLDER", help="holds <db>/<fold>/ or <fold>/, as predict.py --dir"
+    )
+    parser.add_argument("--download", metavar="DB", help="fetch the published checkpoints of this data set")
+    parser.add_argument("--mirror", metavar="URL", help="fetch them from here, where <DB>/<fold>/ stand as published")
+    parser.add_argument("--db", "--dataset", help=f"data set: {', '.join(DATASETS)}")
     parser.add_argument("--suffix", help="copy the folds of <db>_<suffix>, as given to trainer.py")
-    parser.add_argument("--to", required=True, metavar="OUT", help="gets <db>/<fold>/, for predict.py --dir OUT")
+    parser.add_argument("--to", metavar="OUT", help=f"gets <db>/<fold>/ (with --download by default {PUBLISHED_DIR})")
     parser.add_argument("--scoring_only", action="store_true", help="leave out the weights that scoring does not use")
     parser.add_argument("--calibrate_on", metavar="DATA_DIR", help="holds <db>/*.npz, with the validation nights")
     return parser
@@ -46,6 +55,33 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
+    if options.download:
+        download(options)
+        return 0
+    for name in ("folder", "db", "to"):
+        if getattr(options, name) is None:
+            raise InputError(f"{'FOLDER' if name == 'folder' else f'--{name}'} is missing; see --help")
+    if options.mirror:
+        raise InputError(f"--mirror {options.mirror} goes with --download")
+    copy(options)
+    return 0
+
+
+def download(options: argparse.Namespace) -> None:
+    """Fetch published checkpoints, and say under which licence they are and how they score."""
+    for name in ("folder", "db", "suffix", "calibrate_on", "scoring_only"):
+        if getattr(options, name):
+            raise InputError(f"--download fetches checkpoints as they are; leave out {getattr(options, name)}")
+    to = Path(options.to or PUBLISHED_DIR)
+    url = options.mirror.rstrip("/") + "/" if options.mirror else RELEASE_URL
+    log.info("licence of the published checkpoints: %s", RELEASE_LICENCE)
+    n_folds = fetch_published(options.download, to, url)
+    log.info("%s: %s", fold_folder(to, options.download, None, 0).parent, counted(n_folds, "fold"))
+    log.info("score with them: python predict.py night.edf --dir %s --db %s", to, options.download)
+
+
+def copy(options: argparse.Namespace) -> None:
+    """Copy folds, and calibrate them if that is asked for."""
     choose_device(-1)  # little or nothing is computed
     root = existing_folder(options.folder, "checkpoints")
     dataset = dataset_of_folds(root, options.db, options.suffix)
@@ -71,7 +107,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             calibration = calibration_of(fold, sha256_of(target / BEST), options.calibrate_on)
             if calibration:
                 save_calibration(target, calibration)
-    return 0
 
 
 def is_copied(fold: Fold, target: Path) -> bool:

@@ -12,9 +12,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from command import InputError, command, log, log_to_terminal, reason_of
+from command import InputError, command, log, log_to_terminal
+from files.fetching import fetch, fetch_checksums
 from files.folders import existing_folder, writable_folder
-from files.reading import check_text, reader
 from recordings.datasets import DATASETS, UCDDB, UCDDB_HEADER_MICROVOLTS
 from recordings.preparation import RawNight, Rules, raw_nights
 from recordings.prepare_command import (
@@ -53,28 +53,12 @@ def download(subjects: Sequence[int], data_dir: Path) -> None:
     Raises:
         InputError: the network or the server failed, or a file is not what the release says.
     """
-    import pooch
-
     log.info("fetching subjects %s from PhysioNet to %s", as_ranges(subjects), data_dir)
     names = [f"ucddb{subject:03d}{ending}" for subject in subjects for ending in (".rec", "_stage.txt")]
-    try:
-        listing = Path(pooch.retrieve(RELEASE_URL + CHECKSUMS, known_hash=None, fname=CHECKSUMS, path=data_dir))
-        checksums = read_checksums(listing)
-        for name in names:
-            pooch.retrieve(RELEASE_URL + name, known_hash=f"sha256:{checksums[name]}", fname=name, path=data_dir)
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"download failed: {reason_of(error)}; try again, or put the files of {RELEASE_URL} into {data_dir}"
-        ) from error
-
-
-@reader("a readable list of checksums", "remove it and try again")
-def read_checksums(path: Path) -> dict[str, str]:
-    check_text(path)
-    lines = (line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
-    return {name: checksum for checksum, name in lines}
+    checksums = fetch_checksums(RELEASE_URL, CHECKSUMS, data_dir)
+    if unlisted := [name for name in names if name not in checksums]:
+        raise InputError(f"{data_dir / CHECKSUMS}: does not list {unlisted[0]}; remove it and try again")
+    fetch({name: checksums[name] for name in names}, RELEASE_URL, data_dir)
 
 
 def release_verdict(outcomes: Sequence[Outcome]) -> str:

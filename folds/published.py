@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from command import InputError
 from engine.device import import_tensorflow
 from files.arrays import shape_differences
+from files.fetching import fetch, read_checksums
 from files.reading import check_text, readable, reader
 from recordings.conditioning import HIGH_PASS, Conditioning
 
@@ -100,6 +101,10 @@ where the amplitude becomes 0.26 to 0.5; 0.05 × 8 is in the middle. That its ow
 ucddb: trained on the numbers in the files' headers, about 0.01 × µV around 0.55; 8.5 µV is the median of 19 nights.
 """
 
+RELEASE_URL = "https://github.com/CMACH508/RecSleepNet/raw/08571e85a8330e41b4f124baad5a33fbd3207e32/pretrained_model/"
+RELEASE_LICENCE = "for academic and non-commercial use only"
+RELEASE_FILES = Path(__file__).with_name("published_files.txt")
+
 COPY_AGAIN = "copy the published files again"
 
 
@@ -138,6 +143,24 @@ def latest_name(state: Path) -> str | None:
     lines = state.read_text(encoding="utf-8", errors="replace").splitlines()
     paths = [line.split('"')[1] for line in lines if line.startswith("model_checkpoint_path:") and line.count('"') == 2]
     return PurePosixPath(paths[0].replace("\\", "/")).name if paths else None
+
+
+def fetch_published(db: str, folder: Path, url: str = RELEASE_URL) -> int:
+    """Fetch the published checkpoints of a data set to `<folder>/<db>/<fold>/`, and return how many folds there are.
+
+    Args:
+        db: the data set.
+        folder: gets them; what is whole there already is not fetched again.
+        url: what they stand below, with a `/` at its end.
+
+    Raises:
+        InputError: there are none of this data set, the network or the server failed, or a file is another one.
+    """
+    checksums = {name: value for name, value in read_checksums(RELEASE_FILES).items() if name.startswith(f"{db}/")}
+    if not checksums:
+        raise InputError(f"--download {db}: there are published checkpoints of {', '.join(CONDITIONING)}")
+    fetch(checksums, url, folder)
+    return len({name.split("/")[1] for name in checksums})
 
 
 def data_file(prefix: Path) -> Path:
