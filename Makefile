@@ -6,6 +6,7 @@ ENV := .venv
 RUN := $(ENV)/bin/python
 INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --requirement
 DEMO := demo
+COG := --check --diff
 
 # What is compiled stays in a process until it ends: several processes, each of less than 2 GB.
 STEPS := tests/test_model.py
@@ -17,21 +18,29 @@ EARLY := $(filter-out $(COMPILING),$(wildcard tests/test_[a-p]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help test kill fuzz audit demo clean
+.PHONY: help lint test docs site kill fuzz audit demo clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
 
-test: $(ENV)/ready-to-test  ## check style and types, run all tests
+lint: $(ENV)/ready-to-test  ## check style and types
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
+
+test: lint  ## check style and types, run all tests
 	$(RUN) -m pytest $(STEPS)
 	$(RUN) -m pytest $(LAYERS)
 	$(RUN) -m pytest $(TRAINING)
 	$(RUN) -m pytest $(TUNING)
 	$(RUN) -m pytest $(EARLY)
 	$(RUN) -m pytest tests $(addprefix --ignore=,$(COMPILING) $(EARLY))
+
+docs: $(ENV)/ready-for-docs  ## see that the pages show what the commands print; make docs COG=-r renews them
+	$(RUN) -m cogapp $(COG) -I docs -p "from pages import figures, run" README.md docs/*.md pretrained_model/README.md
+
+site: $(ENV)/ready-for-docs  ## the pages as a site, in ./site
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
 
 kill: $(ENV)/ready-to-test  ## kill every command at seeded moments, and see that nothing is lost: half an hour
 	$(RUN) -m tests.hostile.kills
@@ -61,8 +70,12 @@ $(ENV)/ready-to-run: requirements.txt requirements.lock | $(RUN)
 	$(INSTALL) requirements.txt
 	@touch $@
 
-$(ENV)/ready-to-test: requirements-dev.txt requirements-cluster.txt requirements-review.txt requirements-live.txt $(ENV)/ready-to-run
+$(ENV)/ready-to-test: requirements-dev.txt requirements-cluster.txt requirements-review.txt requirements-live.txt requirements-docs.txt $(ENV)/ready-to-run
 	$(INSTALL) requirements-dev.txt
+	@touch $@
+
+$(ENV)/ready-for-docs: requirements-docs.txt $(ENV)/ready-to-run
+	$(INSTALL) requirements-docs.txt
 	@touch $@
 
 $(RUN):
