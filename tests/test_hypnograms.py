@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from command import InputError
 from recordings.datasets import SLEEPEDF, UCDDB, read_hypnogram
 from recordings.hypnogram import Hypnogram
-from recordings.hypnograms import has_stages, kind_of, read_file
+from recordings.hypnograms import has_stages, hypnogram_from, kind_of, read_file
 from recordings.hypnograms.labels import KNOWN, code_of, stage_map
 from recordings.hypnograms.scoring import Reading, resampled, seconds_of_day, since_first
 from sleepstage import UNKNOWN, Stage
@@ -432,3 +432,26 @@ def test_real_hypnograms_are_read_as_their_own_studies_read_them(real):
 def test_every_known_label_has_a_code_of_ours():
     assert {int(code) for code in KNOWN.values()} == {*map(int, Stage), UNKNOWN}
     assert kind_of(Path("a.EDF")).name.startswith("annotations")
+
+
+# ---- stages in memory ----
+
+
+def test_stages_in_memory_are_read_as_those_in_a_file():
+    assert hypnogram_from(["W", "N1", "Stage 2", None, "", float("nan"), "REM"]).codes.tolist() == [
+        W,
+        N1,
+        N2,
+        U,
+        U,
+        U,
+        R,
+    ]
+    by_number = Reading(stage_map("aasm"))
+    assert hypnogram_from(np.array([0, 1, 2, -1, 4]), by_number).codes.tolist() == [W, N1, N2, U, R]
+    assert hypnogram_from(np.array([0.0, np.nan, 3.0]), by_number).codes.tolist() == [W, U, N3]
+    with pytest.raises(InputError, match=r"array: stage '0' in epoch 0 is a number; .*--stage_map rk"):
+        hypnogram_from(np.array([0, 1]))
+    for wrong in (np.zeros((2, 3)), np.zeros(3, bool), 5, np.zeros(2, complex)):
+        with pytest.raises(InputError, match=r"array: stages of .*; give one stage an epoch"):
+            hypnogram_from(wrong)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from command import InputError
 from files.reading import reader
@@ -12,9 +15,9 @@ from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms import columns, domino, lines, luna, marks, xml_files
 from recordings.hypnograms.labels import code_of
-from recordings.hypnograms.scoring import AS_IT_IS, Reading, Scoring, hypnogram_of
+from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, hypnogram_of
 from recordings.tables import text_of
-from sleepstage import UNKNOWN
+from sleepstage import NOT_SCORED, UNKNOWN
 
 
 class Kind(NamedTuple):
@@ -71,3 +74,24 @@ def read_file(path: Path, reading: Reading = AS_IT_IS) -> Hypnogram:
         InputError: as `kind_of`, the kind's reader, and `scoring.hypnogram_of`; the message names the file.
     """
     return hypnogram_of(path, kind_of(path).scored(path, reading), reading)
+
+
+def hypnogram_from(stages: Sequence[Any] | NDArray[Any], reading: Reading = AS_IT_IS, name: str = "array") -> Hypnogram:
+    """Return the hypnogram of stages in memory, one an epoch, that starts with its signal.
+
+    Args:
+        stages: (epoch,) texts, or numbers that `reading.stage_map` explains; None, nan and "" are not scored.
+        reading: how they are to be read; `labels.stage_map("aasm")` is the map of that name.
+        name: what messages call them.
+
+    Raises:
+        InputError: not one row of texts or numbers, or as `scoring.hypnogram_of`.
+    """
+    values = np.asarray(stages)
+    if values.ndim != 1 or values.dtype.kind not in "iufUO":
+        raise InputError(
+            f"{name}: stages of {values.dtype} and shape {values.shape}; give one stage an epoch, (epoch,)"
+        )
+    unscored = (None, "", "nan")
+    texts = [NOT_SCORED if one in unscored or str(one) in unscored else str(one) for one in values.tolist()]
+    return hypnogram_of(Path(name), Scoring([Label(text, f"epoch {i}") for i, text in enumerate(texts)]), reading)
