@@ -26,7 +26,9 @@ from recordings.hypnograms.options import READING, add_reading_options, reading_
 from recordings.opening import OPENERS, open_recording
 from recordings.pairing_table import read_pairing_table
 from recordings.pairs import names_of, show, trouble, with_own_annotations
+from recordings.persons import with_persons
 from recordings.prepare_command import add_options_of_all
+from recordings.whose_night import person_key
 from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 
 PREPARED = ".npz"
@@ -45,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add("--whole", action="store_true", help=f"of --reviewed: {WHOLE}")
     add("--hypnograms", metavar="PATTERN", default="", help='only hypnograms called so, as in "*-nsrr.xml"')
     add("--subject_pattern", metavar="PATTERN", default="", help='what names say, as in "{subject}_night{night}"')
+    add("--subject_column", metavar="COLUMN", default="", help="names the person, in the table or participants.tsv")
     add("--subjects", nargs="+", metavar="NAME", help="only these subjects (default all there are)")
     add("--dry_run", action="store_true", help="only show what was found")
     add("--n_folds", type=int, metavar="N", help="folds (default: as many as subjects, 10 at most)")
@@ -62,7 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.whole and not options.reviewed:
         raise InputError(f"--whole is an option of --reviewed: {WHOLE}")
     reading = reading_of_review(options.whole) if options.reviewed else reading_of(options)
-    found = chosen(found_recordings(options), options.subjects)
+    found, of_persons = with_persons(found_recordings(options), options.subject_column)
+    found = chosen(found, options.subjects)
+    for words in of_persons:
+        log.info("%s", words)
     if all(one.recording.suffix.casefold() == PREPARED for one in found):
         return describe_prepared(found, options)
     found = [with_own_annotations(one) for one in found]
@@ -120,11 +126,12 @@ def chosen(found: Sequence[Found], subjects: Sequence[str] | None) -> list[Found
     Raises:
         InputError: there is no such subject.
     """
-    there = {one.subject for one in found}
+    there = {person_key(one.subject): one.subject for one in found}
     for name in subjects or ():
-        if name not in there:
-            raise InputError(f"--subjects {name}: no such subject; there are {', '.join(sorted(there))}")
-    return [one for one in found if subjects is None or one.subject in subjects]
+        if person_key(name) not in there:
+            raise InputError(f"--subjects {name}: no such subject; there are {', '.join(sorted(there.values()))}")
+    wanted = there if subjects is None else set(map(person_key, subjects))
+    return [one for one in found if person_key(one.subject) in wanted]
 
 
 def channels_in(found: Sequence[Found]) -> str:

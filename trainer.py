@@ -36,6 +36,7 @@ from folds.split import prepared_nights
 from recordings.dataset_file import check_name, find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.pairs import names_of, show
+from recordings.persons import with_persons
 from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 from scoring import metrics
 from training.one_by_one import train_folds
@@ -116,7 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def prepare_reviewed(options: argparse.Namespace) -> int:
     """Prepare the reviewed nights of a scored folder, as prepare.py does without options; return 1 when one failed."""
     check_name(options.db)
-    found = reviewed_recordings(Path(options.reviewed), options.whole)
+    found, of_persons = with_persons(reviewed_recordings(Path(options.reviewed), options.whole))
+    for words in of_persons:
+        log.info("%s", words)
     names = names_of(found)
     show(found, names)
     ours = {name: getattr(options, name) for name in ("db", "n_jobs", "engine", "address")}

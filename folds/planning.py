@@ -51,13 +51,22 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
         if len(channels) > 1:
             log.info("warning: fold %d: the nights are of several channels: %s", fold, ", ".join(channels))
         own = {name: contents[name] for part in PARTS for name in names[part]}
-        runs.append(Run(dataset.name, fold, settings, subjects, epochs, channels, versions(), contents=own))
+        persons = persons_of(dataset, own)
+        runs.append(
+            Run(dataset.name, fold, settings, subjects, epochs, channels, versions(), contents=own, persons=persons)
+        )
     if not runs:
         raise InputError(
             f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with; prepare some of the "
             "subjects named above"
         )
     return runs
+
+
+def persons_of(dataset: Dataset, nights: Iterable[str]) -> dict[str, str]:
+    """Return whose each night is, by the names that one's own data set gives subjects; published sets number them."""
+    names, owners = dataset.persons or {}, ((night, dataset.subject_of(night)) for night in nights)
+    return {night: names[subject] for night, subject in owners if subject is not None and subject in names}
 
 
 def load_sources(runs: Sequence[Run], dataset: Dataset, init_from: str | None) -> dict[int, Fold]:

@@ -19,6 +19,7 @@ from folds.folders import RUN
 from folds.split import PARTS
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
+from recordings.whose_night import person_key
 
 SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
 
@@ -36,6 +37,7 @@ class Run:
         versions: of Python and the libraries.
         init_from: where its first weights came from; None when they were drawn.
         contents: what the file of each night held, as `folds.checks.content_of` tells it; none for folds of old.
+        persons: whose each night is, by the person's name; none where subjects are numbered, and for folds of old.
         adapted: what is done to a signal before it reaches weights that were trained on signals as recorded; None: what
             the settings say, as in training.
     """
@@ -50,6 +52,7 @@ class Run:
     init_from: Origin | None = None
     adapted: Conditioning | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
+    persons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def conditioning(self) -> Conditioning:
@@ -70,13 +73,16 @@ class Run:
         if self.init_from:
             yield from self.init_from.run.lineage()
 
-    def has_seen(self, night: str, content: str = "") -> bool:
+    def has_seen(self, night: str, content: str = "", person: str = "") -> bool:
         """Tell whether a night's subject trained or chose these weights, or those that they came from.
 
-        Nights are known by their names, and where their content is given, by their signals too. Pre-training, which
-        sees no labels, does not count.
+        Nights are known by their names, in any case; where their content is given, by their signals too; and where the
+        person is, by the persons that one's own data set names. Pre-training, which sees no labels, does not count.
         """
-        return any(run.learned_from(night) or run.learned_from_signal(content) for run in self.lineage())
+        return any(
+            run.learned_from(night) or run.learned_from_signal(content) or run.learned_from_person(person)
+            for run in self.lineage()
+        )
 
     def seen_test_nights(self) -> list[str]:
         """Return the test nights whose subjects or signals these weights have seen, or those that they came from."""
@@ -86,7 +92,13 @@ class Run:
     def test_nights_seen_before(self) -> list[str]:
         """Return the test nights whose subjects the first weights have seen."""
         nights, source = self.epochs.get("test", ()), self.init_from
-        return [night for night in nights if source.run.has_seen(night, self.contents.get(night, ""))] if source else []
+        if source is None:
+            return []
+        return [night for night in nights if source.run.has_seen(night, *self.told_of(night))]
+
+    def told_of(self, night: str) -> tuple[str, str]:
+        """Return the content of one of this run's nights, and whose it is by name, "" where that is not known."""
+        return self.contents.get(night, ""), self.persons.get(night, "")
 
     def doubled_test_nights(self) -> list[str]:
         """Return the test nights whose very signals this run learns from under other names."""
@@ -106,7 +118,21 @@ class Run:
         """Tell whether this run itself trained or chose its weights with a night's subject."""
         dataset = DATASETS.get(self.db)
         subject = dataset.subject_of(night) if dataset else None
-        return night in self.nights_learned if subject is None else subject in self.subjects_learned
+        if subject is None:
+            return night.casefold() in self.names_learned
+        return subject in self.subjects_learned
+
+    def learned_from_person(self, person: str) -> bool:
+        """Tell whether this run itself trained or chose its weights with a night of somebody of this name."""
+        return bool(person) and person_key(person) in self.persons_learned
+
+    @cached_property
+    def persons_learned(self) -> frozenset[str]:
+        return frozenset(person_key(self.persons[night]) for night in self.nights_learned if night in self.persons)
+
+    @cached_property
+    def names_learned(self) -> frozenset[str]:
+        return frozenset(night.casefold() for night in self.nights_learned)
 
     @cached_property
     def nights_learned(self) -> frozenset[str]:
@@ -193,7 +219,7 @@ def run_of(stored: Mapping[str, Any]) -> Run:
             "settings": settings_of(settings),
             "init_from": init_from,
             "adapted": adapted,
-            "contents": stored.get("contents", {}),
+            **{name: stored.get(name, {}) for name in OF_NIGHTS},
         }
     )
 
@@ -201,7 +227,7 @@ def run_of(stored: Mapping[str, Any]) -> Run:
 def check_form(stored: Any) -> None:
     """Raise ValueError unless what a config.json holds is of the types that a run needs."""
     check_forms(stored, FORMS)
-    check_forms(stored, {"contents": dict_of(is_text)}, all_needed=False)  # folds of old have none
+    check_forms(stored, dict.fromkeys(OF_NIGHTS, dict_of(is_text)), all_needed=False)
     if stored.get("init_from"):
         check_forms(stored["init_from"], ORIGIN_FORMS)
 
@@ -215,8 +241,12 @@ FORMS: dict[str, Form] = {
     "channels": list_of(is_text),
     "versions": dict_of(is_text),
 }
+OF_NIGHTS = ("contents", "persons")  # night → text; folds of old have none
 ORIGIN_FORMS: dict[str, Form] = {"folder": is_text, "sha256": is_text, "format": is_text, "pass_number": is_count}
 """What each value of a config.json must be, and those of its `init_from` but for the run."""
+
+
+NEED_NOT_BE_ALIKE = ("versions.", "init_from.", *(f"{name}." for name in OF_NIGHTS))
 
 
 def check_same_run(folder: Path, run: Run) -> None:
@@ -227,7 +257,7 @@ def check_same_run(folder: Path, run: Run) -> None:
     stored = load_run(folder)
     check_same_contents(folder, stored, run)
     before, now = flattened(stored.as_json()), flattened(run.as_json())
-    names = [name for name in {**before, **now} if not name.startswith(("versions.", "init_from.", "contents."))]
+    names = [name for name in {**before, **now} if not name.startswith(NEED_NOT_BE_ALIKE)]
     if before.get("init_from.sha256") != now.get("init_from.sha256"):
         names += ["init_from.folder", "init_from.sha256"]
     differing = [

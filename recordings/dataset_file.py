@@ -14,6 +14,7 @@ from files.forms import Form, check_exactly, dict_of, is_count, is_flag, is_numb
 from files.reading import load_json, readable
 from files.writing import save_json
 from recordings.datasets import DATASETS, MISSPELLED, Dataset, dataset_named
+from recordings.whose_night import person_key, same_person
 
 FILE = "dataset.json"
 FORM = 1  # of the file; another number is another program's
@@ -89,6 +90,7 @@ class Description:
             prepared_with=f"{PREPARE} --db {self.name}",
             night_names={one.number: tuple(night.name for night in one.nights) for one in subjects},
             fold_of={one.number: one.fold or 0 for one in subjects},
+            persons={one.number: one.name for one in subjects},
         )
 
 
@@ -159,7 +161,7 @@ def check(description: Description) -> None:
     subjects, n_folds = description.subjects, description.n_folds
     for what, values in (
         ("number", [one.number for one in subjects]),
-        ("name", [one.name for one in subjects]),
+        ("name", [person_key(one.name) for one in subjects]),
         ("night", [night.name for one in subjects for night in one.nights]),
     ):
         if len(set(values)) < len(values):
@@ -231,19 +233,20 @@ def with_nights(before: Description, added: Mapping[str, tuple[Mapping[str, str]
     Raises:
         InputError: a night belongs to another subject than before.
     """
-    subjects = {one.name: one for one in before.subjects}
+    subjects = {person_key(one.name): one for one in before.subjects}
     owner = {night.name: one.name for one in before.subjects for night in one.nights}
     number = max((one.number for one in before.subjects), default=-1)
     for name, (columns, nights) in added.items():
         for night in nights:
-            if owner.setdefault(night.name, name) != name:
+            if not same_person(owner.setdefault(night.name, name), name):
                 raise InputError(
                     f"night {night.name} is of subject {name} now, and was of {owner[night.name]}; {AGAIN}"
                 )
-        if name not in subjects:
+        key = person_key(name)
+        if key not in subjects:
             number += 1
-        old = subjects.get(name, Subject(name, number))
+        old = subjects.get(key, Subject(name, number))
         kept = {night.name: night for night in old.nights} | {night.name: night for night in nights}
         all_nights = tuple(kept[one] for one in sorted(kept))
-        subjects[name] = replace(old, columns={**old.columns, **columns}, nights=all_nights)
+        subjects[key] = replace(old, columns={**old.columns, **columns}, nights=all_nights)
     return replace(before, subjects=tuple(sorted(subjects.values(), key=lambda one: one.number)))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from command import InputError, log
@@ -31,7 +31,7 @@ def without(numbers: Sequence[int], *left_out: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Study:
-    """How a study names its raw files and stages.
+    """How a study names its raw files and stages. Names are known whatever the case of their letters.
 
     Attributes:
         name: for people.
@@ -42,6 +42,8 @@ class Study:
         night: key → name of the prepared night.
         subject: key → the subject's number.
         read: reads a hypnogram.
+        spelled: a key as it stands in a file's name → as the study writes it.
+        also_called: what else recordings are called: in the first release, or by people whose reader wants a suffix.
     """
 
     name: str
@@ -52,20 +54,40 @@ class Study:
     night: Callable[[str], str]
     subject: Callable[[str], int]
     read: Callable[[Path], Hypnogram]
+    spelled: Callable[[str], str] = str.upper
+    also_called: tuple[str, ...] = ()
 
-    def key_of_recording(self, path: Path) -> str | None:
-        """Return the key of the night that a recording is of, None for a file with another name."""
-        return self.key_in(self.recording, path)
+    def key_of_recording(self, path: Path, in_any_folder: bool = False) -> str | None:
+        """Return the key of the night that a recording is of, None for a file with another name.
 
-    def key_of_hypnogram(self, path: Path) -> str | None:
+        Args:
+            path: the recording.
+            in_any_folder: the user says that it is of this study: what its folder is called does not count, unless that
+                is the key of another night.
+        """
+        return self.key_in((self.recording, *self.also_called), path, in_any_folder)
+
+    def key_of_hypnogram(self, path: Path, in_any_folder: bool = False) -> str | None:
         """Return the key of the night that a hypnogram is of, None for a file with another name."""
-        return self.key_in(self.hypnogram, path)
+        return self.key_in((self.hypnogram,), path, in_any_folder)
 
-    def key_in(self, template: str, path: Path) -> str | None:
-        first, *others = template.replace("?", r"[A-Z0-9]").replace(".", r"\.").split("{key}")
-        pattern = first + f"(?P<key>{self.key})" + "(?P=key)".join(others)
-        found = re.fullmatch(pattern, "/".join(path.parts[-1 - template.count("/") :]), re.ASCII)
-        return found["key"] if found else None
+    def key_in(self, templates: Sequence[str], path: Path, in_any_folder: bool = False) -> str | None:
+        """Return the key in a file's name, as the study writes it, by the first template that fits, or None."""
+        for template in templates:
+            wanted = template.rpartition("/")[2] if in_any_folder else template
+            name = "/".join(path.parts[-1 - wanted.count("/") :])
+            if found := pattern_of(wanted, self.key).fullmatch(name):
+                key = self.spelled(found["key"])
+                folder = pattern_of("{key}", self.key).fullmatch(path.parent.name)
+                return key if not folder or self.spelled(folder["key"]) == key else None
+        return None
+
+
+@lru_cache
+def pattern_of(template: str, key: str) -> re.Pattern[str]:
+    """Return what matches the names that a template with `{key}` and ? means."""
+    first, *others = template.replace("?", r"[A-Z0-9]").replace(".", r"\.").split("{key}")
+    return re.compile(first + f"(?P<key>{key})" + "(?P=key)".join(others), re.ASCII | re.IGNORECASE)
 
 
 SLEEPEDF_TEXTS = {name: f"Sleep stage {name}" for name in RK_TO_AASM} | {MOVEMENT: "Movement time"}
@@ -91,6 +113,7 @@ SLEEPEDF = Study(
     night=lambda key: f"{key}0",
     subject=lambda key: int(key[3:5]),
     read=read_sleepedf,
+    also_called=("{key}0.rec",),  # in the first release, in small letters
 )
 TELEMETRY = Study(
     "Sleep-EDF, sleep telemetry",  # other subjects, under temazepam or placebo: in none of the data sets
@@ -101,6 +124,7 @@ TELEMETRY = Study(
     night=SLEEPEDF.night,
     subject=SLEEPEDF.subject,
     read=read_sleepedf,
+    also_called=SLEEPEDF.also_called,
 )
 
 
@@ -133,12 +157,14 @@ def read_isruc(path: Path) -> Hypnogram:
 ISRUC = Study(
     "ISRUC-Sleep, subgroup I",
     subjects=ISRUC_SUBJECTS,
-    key=r"[1-9]\d?|100",
+    key=r"0{0,2}[1-9]|0?[1-9]\d|100",
     recording="{key}/{key}.rec",
     hypnogram=ISRUC_EXPERTS[1],
     night=lambda key: isruc_night(int(key)),
     subject=int,
     read=read_isruc,
+    spelled=lambda key: str(int(key)),
+    also_called=("{key}/{key}.edf",),  # renamed for readers that refuse .rec
 )
 
 
@@ -170,6 +196,8 @@ UCDDB = Study(
     night=lambda key: key,
     subject=lambda key: int(key[-3:]),
     read=read_ucddb,
+    spelled=str.lower,
+    also_called=("{key}.edf",),
 )
 
 STUDIES = (SLEEPEDF, TELEMETRY, ISRUC, UCDDB)
@@ -201,7 +229,9 @@ def hypnogram_beside(recording: Path) -> Path | None:
     if not found:
         return None
     study, key = found
-    paths = sorted(recording.parent.glob(Path(study.hypnogram.format(key=key)).name))
+    folder = recording.parent
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    paths = sorted(path for path in files if study.key_of_hypnogram(path.absolute()) == key)
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
         raise InputError(f"{recording}: several hypnograms beside it ({names}); say which is the hypnogram")
@@ -235,7 +265,7 @@ def read_hypnogram(path: Path, recording: Path | None = None, reading: Reading =
 def study_names(study: Study, hypnogram: Path) -> bool:
     """Tell whether a hypnogram is called as a study calls them; of ISRUC, whichever expert's."""
     others = ISRUC_EXPERTS.values() if study is ISRUC else (study.hypnogram,)
-    return any(study.key_in(template, hypnogram.absolute()) for template in others)
+    return bool(study.key_in(tuple(others), hypnogram.absolute()))
 
 
 # ---- data sets: prepared nights, in folds ----
@@ -255,6 +285,7 @@ class Dataset:
         prepared_with: the script that prepares it.
         night_names: of one's own: the prepared nights of each subject.
         fold_of: of one's own: the fold that tests each subject.
+        persons: of one's own: what each subject is called.
     """
 
     name: str
@@ -266,26 +297,34 @@ class Dataset:
     prepared_with: str
     night_names: Mapping[int, Sequence[str]] | None = None
     fold_of: Mapping[int, int] | None = None
+    persons: Mapping[int, str] | None = None
 
     def nights_in(self, folder: Path, subject: int) -> list[Path]:
         """Return the prepared nights of a subject that are in a folder, in order of name."""
         if self.night_names is not None:
             paths = (folder / f"{name}.npz" for name in sorted(self.night_names.get(subject, ())))
             return [path for path in paths if path.is_file()]
-        return sorted(folder.glob(self.night_pattern.format(subject=subject)))
+        pattern = self.pattern_of_subject(subject)
+        return sorted(path for path in folder.glob("*.npz") if fnmatchcase(path.name.casefold(), pattern))
 
     def subject_of(self, night: str) -> int | None:
-        """Return the subject that a prepared night's name says it is of; None when it is no name of this data set."""
+        """Return the subject that a prepared night's name says it is of; None when it is no name of this data set.
+
+        The case of its letters does not matter.
+        """
+        name = night.casefold()
         if self.night_names is not None:
-            return self.subject_of_night.get(night)
-        return next(
-            (one for one in self.subjects if fnmatchcase(f"{night}.npz", self.night_pattern.format(subject=one))), None
-        )
+            return self.subject_of_night.get(name)
+        return next((one for one in self.subjects if fnmatchcase(f"{name}.npz", self.pattern_of_subject(one))), None)
+
+    def pattern_of_subject(self, subject: int) -> str:
+        """Return the names of a published subject's prepared nights, in small letters, with * and ? as in a shell."""
+        return self.night_pattern.format(subject=subject).casefold()
 
     @cached_property
     def subject_of_night(self) -> Mapping[str, int]:
-        """The subject of each night of one's own."""
-        return {night: subject for subject, names in (self.night_names or {}).items() for night in names}
+        """The subject of each night of one's own, by the night's name in small letters."""
+        return {night.casefold(): subject for subject, names in (self.night_names or {}).items() for night in names}
 
 
 SLEEPEDF_NIGHTS = "SC4{subject:02d}[12]?0*.npz"  # * tells versions of one night apart

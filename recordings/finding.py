@@ -1,4 +1,4 @@
-"""Which recordings there are below a folder, and what belongs to each: its hypnogram, and whose night it is.
+"""Which recordings there are below a folder, and what belongs to each: its hypnogram; `whose_night` tells the subject.
 
 A hypnogram is paired by name, never by position: beside its recording first, then anywhere below the same folder. Words
 such as `PSG` and `hypnogram` at either end of a name do not count, so that `P01_PSG.edf` goes with `P01-hypnogram.txt`.
@@ -17,7 +17,7 @@ from pathlib import Path
 from command import InputError
 from recordings.datasets import hypnogram_beside
 from recordings.opening import OPENERS
-from recordings.tables import read_table
+from recordings.whose_night import SubjectPattern, names_persons, participants_of, person_key, whose
 
 HYPNOGRAM_SUFFIXES = (".edf", ".csv", ".tsv", ".txt", ".xml", ".eannot", ".annot")
 WORDS_OF_HYPNOGRAMS = (
@@ -32,13 +32,6 @@ OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so
 )
 
 BIDS_ROOT = "dataset_description.json"
-BIDS_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?(?:_.*?run-(?P<run>[^_]+))?")
-SLEEPEDF_NAME = re.compile(r"(?P<subject>(?:SC4|ST7)\d\d)(?P<night>[12])[A-Z]")  # raw or prepared, by any program
-NIGHT_MARK = re.compile(
-    r"(?:(?P<subject>.+?)[\s_.-]+)?(?:night|nacht|nuit|noche|notte|n|ses|session|visit|v|day|d|rec|run)"
-    r"[\s_-]*0*(?P<night>\d+)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -52,8 +45,8 @@ class Found:
         channel, lights_off, lights_on: what the pairing table says, as it is written there.
         columns: what else is known of its subject, by name: other columns of the table, or of BIDS' participants.tsv.
         below: the folder it lies in, from the folder that was searched.
-        told: what told the subject: `table`, `pattern`, `BIDS`, `data set`, `name`, `folder`, or `` (each recording is
-            taken as a subject of its own).
+        told: what told the subject: `table`, `pattern`, `column`, `BIDS`, `data set`, `name`, `folder`, or `` (each
+            recording is taken as a subject of its own).
         problem: why it is not clear what belongs to it.
         version: of a hypnogram that may be changed again, what tells this one from those before.
     """
@@ -177,16 +170,18 @@ def paired(root: Path, recordings: Sequence[Path], hypnograms: str, pattern: Sub
         if may_be_hypnogram(path, hypnograms):
             candidates[core_of(path)].append(path)
     cores = Counter(core_of(path) for path in recordings)
-    participants = participants_of(root)
+    participants, persons = participants_of(root), names_persons(recordings)
     for path in recordings:
         core = core_of(path)
-        subject, night, told = whose(path, root, pattern, generic=not core or cores[core] > 1)
+        generic = not core or cores[core] > 1
+        name = core if generic else path.stem
+        subject, night, told = whose(path, root, pattern, name, generic, persons)
         one = Found(
             path,
             subject=subject,
             night=night,
             below=path.parent.relative_to(root),
-            columns=participants.get(subject, {}),
+            columns=participants.get(person_key(subject), {}),
             told=told,
         )
         yield with_hypnogram(one, candidates[core], hypnograms, alone=bool(core) and cores[core] == 1)
@@ -212,83 +207,3 @@ def with_hypnogram(one: Found, candidates: Sequence[Path], hypnograms: str, alon
         names = ", ".join(path.name for path in fitting)
         return replace(one, problem=f"several hypnograms fit it by name ({names}); name one in a pairing table")
     return replace(one, hypnogram=fitting[0]) if fitting else one
-
-
-# ---- subjects and nights ----
-
-
-class SubjectPattern:
-    """What recordings are called: text with {subject} and perhaps {night}, and * and ? as in a shell.
-
-    `{subject}_{night}` is a file's name without its suffix; `{subject}/night{night}` counts the folder too;
-    `{subject:3}{night:1}*` says how many characters each has.
-
-    Raises:
-        InputError: it has no {subject}, or something else in braces.
-    """
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        parts = re.split(r"(\{[^{}]*\}|\*|\?)", text)
-        if sum(part.startswith("{subject") for part in parts) != 1 or sum("{" in part for part in parts) > 2:
-            raise InputError(f"--subject_pattern {text}: needs {{subject}}, once, as in {{subject}}_night{{night}}")
-        self.regex = re.compile("".join(map(self.translated, parts)))
-
-    def translated(self, part: str) -> str:
-        if part in ("*", "?"):
-            return "[^/]*" if part == "*" else "[^/]"
-        if not part.startswith("{"):
-            return re.escape(part)
-        named = re.fullmatch(r"\{(subject|night)(?::([1-9]\d?))?\}", part)
-        if not named:
-            raise InputError(f"--subject_pattern {self.text}: {part}; there are {{subject}}, {{night}}, {{subject:3}}")
-        return f"(?P<{named[1]}>[^/]{f'{{{named[2]}}}' if named[2] else '+?'})"
-
-    def match(self, path: Path) -> tuple[str, str]:
-        """Return the subject and the night, "" without one, of a recording.
-
-        Raises:
-            InputError: it is not called so.
-        """
-        parts = path.absolute().with_suffix("").parts
-        found = self.regex.fullmatch("/".join(parts[-1 - self.text.count("/") :]))
-        if not found:
-            raise InputError(f"{path}: does not fit --subject_pattern {self.text}; change it, or write a pairing table")
-        return found["subject"], found.groupdict().get("night") or ""
-
-
-def whose(path: Path, root: Path, pattern: SubjectPattern | None, generic: bool) -> tuple[str, str, str]:
-    """Return a recording's subject and night, and what told them; a `generic` name says nothing of the subject."""
-    if pattern:
-        return (*pattern.match(path), "pattern")
-    bids = BIDS_NAME.match(path.stem)
-    if bids:
-        night = "-".join(part for part in (bids["session"], bids["run"]) if part)
-        return bids["subject"], night, "BIDS"
-    if sleepedf := SLEEPEDF_NAME.match(path.stem):
-        return sleepedf["subject"], sleepedf["night"], "data set"
-    stem = core_of(path) if generic else path.stem
-    named = NIGHT_MARK.fullmatch(re.sub(r"(?i)[\s_.-]+(psg|eeg|raw)$", "", path.stem))
-    if named and named["subject"] and not generic:
-        return named["subject"], named["night"], "name"
-    folders = path.parent.relative_to(root).parts
-    if folders and (generic or named):
-        of_folder = NIGHT_MARK.fullmatch(folders[-1])
-        night = named["night"] if named else of_folder["night"] if of_folder else ""
-        of_subject = folders[:-1] if of_folder and not of_folder["subject"] and len(folders) > 1 else folders
-        return of_subject[-1], night, "folder"
-    return stem or path.stem, "", ""
-
-
-def participants_of(root: Path) -> dict[str, dict[str, str]]:
-    """Return what a BIDS root's participants.tsv says of each subject, by the subject's name without `sub-`."""
-    path = root / "participants.tsv"
-    if not path.is_file():
-        return {}
-    rows = [row for _, row in read_table(path, ("participant_id",))]
-    return {
-        row["participant_id"].removeprefix("sub-"): {
-            name: value for name, value in row.items() if name != "participant_id" and value not in ("", "n/a")
-        }
-        for row in rows
-    }

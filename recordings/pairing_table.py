@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from command import InputError
-from recordings.finding import Found, SubjectPattern, paired
+from recordings.finding import Found, paired
 from recordings.tables import read_table
+from recordings.whose_night import SubjectPattern
 
 COLUMNS = ("recording", "hypnogram", "subject", "night", "channel", "lights_off", "lights_on")
 """Those that mean something; only `recording` must be there. Others are kept by their names, as `group` or `site`."""

@@ -115,7 +115,8 @@ def raw_nights(study: Study, data_dir: Path) -> list[RawNight]:
     by_key: dict[str, tuple[list[Path], list[Path]]] = defaultdict(lambda: ([], []))
     for path in paths:
         shown = data_dir / path.relative_to(data_dir.absolute())
-        for number, key in enumerate((study.key_of_recording(path), study.key_of_hypnogram(path))):
+        for number, key_of in enumerate((study.key_of_recording, study.key_of_hypnogram)):
+            key = key_of(path, in_any_folder=True)
             if key and study.subject(key) in study.subjects:
                 by_key[key][number].append(shown)
     return [

@@ -11,8 +11,9 @@ import numpy as np
 
 from command import InputError, log
 from files.folders import existing_folder
-from recordings.finding import Found, SubjectPattern, paired
+from recordings.finding import Found, paired
 from recordings.hypnograms.scoring import Reading
+from recordings.whose_night import SubjectPattern
 from reviewing.journal import read_review
 from reviewing.outputs import recording_of
 from scoring.kept import TABLE, KeptRecording, read_kept, scored_in

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from command import InputError
-from recordings.finding import Found, SubjectPattern, find_recordings
+from recordings.finding import Found, find_recordings
 from recordings.pairing_table import read_pairing_table
+from recordings.whose_night import SubjectPattern
 
 
 def made(folder: Path, *names: str) -> Path:

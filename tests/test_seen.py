@@ -1,0 +1,71 @@
+"""Which folds have learned from a recording's subject, whatever the recording is called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from config import Settings
+from folds.checkpoint import Fold
+from folds.run import Run
+from folds.seen import folds_that_saw
+from recordings.opening import open_array
+
+
+def fold(db, nights, persons=()):
+    epochs = {"train": dict.fromkeys(nights, 3), "valid": {}, "test": {}}
+    run = Run(db, 0, Settings(), {"train": (), "valid": (), "test": ()}, epochs, [], {}, persons=dict(persons))
+    return Fold.__new__(Fold), run
+
+
+def folds_of(*runs):
+    made = []
+    for empty, run in runs:
+        object.__setattr__(empty, "run", run)
+        made.append(empty)
+    return made
+
+
+def recording(name):
+    return replace(open_array(np.zeros(3000, np.float32), 100.0, name=Path(name).stem), path=Path(name))
+
+
+SLEEPEDF = ("sleepedf", ["SC4001E0"])
+OWN = ("own", ["P01_n1", "P02"], {"P01_n1": "P01", "P02": "P02"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SC4001E0-PSG.edf",
+        "SC4002E0-PSG.edf",
+        "sc4002e0-psg.edf",
+        "sc4002e0.rec",
+        "SC4002E0.edf",
+        "SC4001E0-PSG (1).edf",
+    ],
+)
+def test_a_night_of_sleepedf_is_known_by_every_name_it_goes_by(name):
+    folds = folds_of(fold(*SLEEPEDF), fold("sleepedf", ["SC4011E0"]))
+    assert folds_that_saw(folds, recording(name)) == folds[:1]
+
+
+@pytest.mark.parametrize("name", ["P01_n1.edf", "p01_N1.fif", "P01_night2.edf", "p01-session3.bdf", "p02.edf"])
+def test_a_person_of_one_s_own_data_set_is_known_in_any_case_and_by_another_night(name):
+    folds = folds_of(fold(*OWN), fold("own", ["P03"], {"P03": "P03"}))
+    assert folds_that_saw(folds, recording(name)) == folds[:1]
+
+
+def test_whose_it_is_is_told_by_others_too():
+    folds = folds_of(fold("own", ["sub-1"], {"sub-1": "89"}))
+    assert folds_that_saw(folds, recording("sub-2.edf")) == []
+    assert folds_that_saw(folds, recording("sub-2.edf"), subject="89") == folds
+
+
+def test_folds_of_old_know_nights_alone():
+    folds = folds_of(fold("own", ["P01_n1"]))
+    assert folds_that_saw(folds, recording("P01_n1.edf")) == folds
+    assert folds_that_saw(folds, recording("P01_n2.edf")) == []
