@@ -4,9 +4,11 @@
     python prepare.py --db own --data_dir ./my_recordings --select_ch C4-M1
     python prepare.py --db own --table ./my_recordings/pairs.csv --select_ch C4-M1 --stratify group
     python prepare.py --db own --reviewed ./scored
+    python prepare.py --db hmc --download --subjects SN001 SN002 SN003
 
 It finds the recordings below the folder, pairs each with its hypnogram, tells subjects and nights from names, and shows
 what it found. docs/own-data.md has the rules. The data set is described in ./data/own/dataset.json.
+Of public data sets it knows files, hypnograms and channel by name: recordings/public_sets.py.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from recordings.pairing_table import read_pairing_table
 from recordings.pairs import names_of, show, trouble, with_own_annotations
 from recordings.persons import with_persons
 from recordings.prepare_command import add_options_of_all
+from recordings.public_sets import PUBLIC_SETS, download, hypnogram_pattern, in_words
 from recordings.whose_night import person_key
 from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 
@@ -38,17 +41,25 @@ RAW = tuple(suffix for suffix in OPENERS if suffix != PREPARED)
 def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     add = parser.add_argument
-    add("--db", required=True, metavar="NAME", help="what you call the data set")
+    add(
+        "--db",
+        required=True,
+        metavar="NAME",
+        help=f"what you call the data set; or a public one: {', '.join(PUBLIC_SETS)}",
+    )
     add("--data_dir", help="folder of the recordings, searched at any depth (default ./raw_data/NAME)")
     add("--output_dir", help="folder for the prepared nights (default ./data/NAME)")
     add("--select_ch", metavar="CHANNEL", help="channel, as C4-M1; aliases and differences are found")
     add("--table", metavar="CSV", help="pairing table: recording, hypnogram, subject, night, channel, …")
     add("--reviewed", metavar="FOLDER", help="nights that predict.py scored into this folder and a human reviewed")
     add("--whole", action="store_true", help=f"of --reviewed: {WHOLE}")
+    add("--recordings", metavar="PATTERN", default="", help='only recordings called so, as in "* PSG.edf"')
     add("--hypnograms", metavar="PATTERN", default="", help='only hypnograms called so, as in "*-nsrr.xml"')
     add("--subject_pattern", metavar="PATTERN", default="", help='what names say, as in "{subject}_night{night}"')
     add("--subject_column", metavar="COLUMN", default="", help="names the person, in the table or participants.tsv")
     add("--subjects", nargs="+", metavar="NAME", help="only these subjects (default all there are)")
+    add("--download", action="store_true", help="of a public data set: first fetch the --subjects to --data_dir")
+    add("--mirror", metavar="URL", default="", help="of --download: another server that has the release")
     add("--dry_run", action="store_true", help="only show what was found")
     add("--n_folds", type=int, metavar="N", help="folds (default: as many as subjects, 10 at most)")
     add("--stratify", metavar="COLUMN", help="spread the values of this column over all folds, as group or site")
@@ -64,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_name(options.db)
     if options.whole and not options.reviewed:
         raise InputError(f"--whole is an option of --reviewed: {WHOLE}")
+    use_public_set(options)
     reading = reading_of_review(options.whole) if options.reviewed else reading_of(options)
     found, of_persons = with_persons(found_recordings(options), options.subject_column)
     found = chosen(found, options.subjects)
@@ -83,6 +95,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     return prepare(found, names, reading, options)
 
 
+# ---- public data sets ----
+
+OF_PUBLIC_SETS = ("recordings", "subject_pattern", "stage_map", "epoch_seconds", "columns")
+
+
+def use_public_set(options: argparse.Namespace) -> None:
+    """Fetch what is asked for of a public data set, and let its row of the table say what no option says.
+
+    Raises:
+        InputError: there is no such data set or subject to fetch, or the server failed.
+    """
+    data_set = PUBLIC_SETS.get(options.db)
+    if data_set is None or options.table or options.reviewed:
+        if options.download or options.mirror:
+            raise InputError(f"--download fetches a public data set: --db {', '.join(PUBLIC_SETS)}")
+        return
+    log.info("%s: %s", data_set.name, in_words(data_set))
+    folder = Path(options.data_dir or f"./raw_data/{options.db}")
+    if options.download:
+        download(data_set, options.subjects, folder, options.mirror)
+    options.select_ch = options.select_ch or data_set.channel
+    options.hypnograms = options.hypnograms or hypnogram_pattern(data_set, folder)
+    for name in OF_PUBLIC_SETS:
+        setattr(options, name, getattr(options, name) or getattr(data_set, name) or getattr(options, name))
+
+
 # ---- what there is ----
 
 
@@ -100,7 +138,7 @@ def found_recordings(options: argparse.Namespace) -> list[Found]:
         return read_pairing_table(Path(options.table), options.hypnograms, options.subject_pattern)
     folder = existing_folder(options.data_dir or f"./raw_data/{options.db}", "raw recordings", "name one: --data_dir")
     try:
-        return find_recordings([folder], options.hypnograms, options.subject_pattern, RAW)
+        return find_recordings([folder], options.hypnograms, options.subject_pattern, RAW, options.recordings)
     except InputError:
         if not any(folder.glob(f"*{PREPARED}")):
             raise

@@ -66,7 +66,11 @@ class Found:
 
 
 def find_recordings(
-    places: Sequence[str | Path], hypnograms: str = "", subject_pattern: str = "", suffixes: Iterable[str] = OPENERS
+    places: Sequence[str | Path],
+    hypnograms: str = "",
+    subject_pattern: str = "",
+    suffixes: Iterable[str] = OPENERS,
+    named: str = "",
 ) -> list[Found]:
     """Find the recordings in files, folders and patterns, and pair each with what belongs to it.
 
@@ -76,6 +80,7 @@ def find_recordings(
         hypnograms: the pattern of a hypnogram's name, `*-nsrr.xml`; "" for every name that fits.
         subject_pattern: what a recording is called, with {subject} and {night}; see `SubjectPattern`.
         suffixes: of the files that are recordings.
+        named: the pattern of a recording's name, `* PSG.edf`; "" for every name.
 
     Raises:
         InputError: a pattern or a folder without a recording, or a name that does not fit `subject_pattern`.
@@ -84,8 +89,11 @@ def find_recordings(
     found: dict[Path, Found] = {}
     for place in places:
         for root, recordings in recordings_at(str(place), tuple(suffixes)):
+            recordings = [path for path in recordings if fnmatch(path.name.casefold(), (named or "*").casefold())]
             for one in paired(root, recordings, hypnograms, pattern):
                 found.setdefault(one.recording.absolute(), one)
+    if not found:
+        raise InputError(f"{', '.join(map(str, places))}: no recording is called {named}; change --recordings")
     return list(found.values())
 
 
