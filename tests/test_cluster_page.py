@@ -1,4 +1,4 @@
-"""What docs/cluster.md hands out: the Slurm array, the sweep, the Dockerfile. Each is run, or else linted."""
+"""What docs/large-data.md hands out: the Slurm array, the sweep, the Dockerfile. Each is run, or else linted."""
 
 from __future__ import annotations
 
