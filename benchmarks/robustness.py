@@ -33,8 +33,8 @@ from recordings.conditioning import RATE, Conditioning
 from recordings.datasets import dataset_named
 from recordings.epochs import EPOCH_SAMPLES, faults, resampling, signal_epochs
 from recordings.opening import one_channel, open_recording
+from recordings.quality import CLIPPED_FLAG
 from scoring import plots
-from scoring.quality import CLIPPED_FLAG
 from scoring.staging import stager_of
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from recordings.epochs import TARGET_RATE, Epochs
+from recordings.epochs import Epochs
+from recordings.hypnogram import around_sleep
+from recordings.spectrum import LEAST_POWER, SPECTRUM_HZ, density_of, spectrum
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
 
 SLOW_HZ, FAST_HZ = (0.5, 4.0), (15.0, 30.0)
-LEAST_POWER = 1e-6  # µV²/Hz; less in either band is no signal
-WINDOW_SECONDS = 4
 
 LONGEST_SHIFT = 125  # epochs: an hour, by which clocks differ after a change to or from summer time, and a little more
 AROUND_SLEEP = 60  # epochs of W before and after the sleep that count; a day of W tells nothing of the night
@@ -44,13 +44,7 @@ Values = NDArray[np.float64]
 
 def slow_waves(x: NDArray[np.float32]) -> Values:
     """Return (epoch,) how far slow waves exceed fast ones in `x`, (epoch, sample) at 100 Hz, as `slow_excess` does."""
-    from scipy.signal import welch  # takes a second to import: only where it is needed
-
-    excess = [np.empty(0)]
-    for first in range(0, len(x), 100):  # a hundred epochs at a time: the windows take ten times their memory
-        hz, density = welch(x[first : first + 100], TARGET_RATE, nperseg=WINDOW_SECONDS * TARGET_RATE, axis=1)
-        excess.append(slow_excess(density, hz))
-    return np.concatenate(excess)
+    return slow_excess(density_of(spectrum(x)), SPECTRUM_HZ)
 
 
 def slow_excess(density: NDArray[np.floating], hz: NDArray[np.floating]) -> Values:
@@ -115,14 +109,6 @@ def best_shift(excess: Values, codes: NDArray[np.int32]) -> int:
             likelihood[shift] = -n_epochs / 2 * math.log(max(1 - explained(values, stages), 1e-12))
     best = max(likelihood, key=likelihood.__getitem__)
     return best if likelihood[best] - likelihood[0] > CLEARLY_BETTER else 0
-
-
-def around_sleep(codes: NDArray[np.int32], margin: int) -> slice:
-    """Return the part of (epoch,) codes from `margin` epochs before the sleep to `margin` after it; all without any."""
-    asleep = np.flatnonzero(codes > Stage.W)
-    if len(asleep) == 0:
-        return slice(0, len(codes))
-    return slice(max(0, int(asleep[0]) - margin), min(len(codes), int(asleep[-1]) + 1 + margin))
 
 
 def pairs(excess: Values, codes: NDArray[np.int32], shift: int) -> tuple[Values, NDArray[np.int32]]:

@@ -108,3 +108,14 @@ def without_partner(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tu
     start, end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + n_epochs  # of the signal, in the hypnogram's epochs
     without_signal = max(0, start - int(staged[0])) + max(0, int(staged[-1]) + 1 - end)
     return without_signal, max(0, -start) + max(0, end - len(codes))
+
+
+def around_sleep(codes: NDArray[np.int32], margin: int) -> slice:
+    """Return the part of (epoch,) codes from `margin` epochs before the sleep to `margin` after it; all without any.
+
+    Sleep is N1, N2, N3 and REM; an epoch without a stage is none.
+    """
+    asleep = np.flatnonzero(codes > Stage.W)
+    if len(asleep) == 0:
+        return slice(0, len(codes))
+    return slice(max(0, int(asleep[0]) - margin), min(len(codes), int(asleep[-1]) + 1 + margin))

@@ -20,7 +20,7 @@ from recordings.datasets import Study
 from recordings.edf import MICROVOLTS
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, epoch_std, signal_epochs
 from recordings.fit import misfit_of
-from recordings.hypnogram import Hypnogram, grid_start, on_grid, without_partner
+from recordings.hypnogram import Hypnogram, around_sleep, grid_start, on_grid, without_partner
 from recordings.opening import read_signal
 from recordings.recording import RawSignal, changed_files
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
@@ -31,26 +31,15 @@ WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and a
 # ---- the epochs that are kept ----
 
 
-def around_sleep(codes: NDArray[np.int32]) -> slice:
-    """Return the part of (epoch,) codes from 30 minutes before the first epoch that is not W to 30 after the last.
-
-    All of it when there is nothing but W.
-    """
-    not_wake = np.flatnonzero(codes != Stage.W)
-    if len(not_wake) == 0:
-        return slice(0, len(codes))
-    return slice(max(0, int(not_wake[0]) - WAKE_EPOCHS_KEPT), min(len(codes), int(not_wake[-1]) + 1 + WAKE_EPOCHS_KEPT))
-
-
 def drop_then_trim(codes: NDArray[np.int32]) -> NDArray[np.intp]:
     """Return the epochs that are kept: those with a stage, and of these what lies around the sleep (as published)."""
     staged = np.flatnonzero(codes != UNKNOWN)
-    return staged[around_sleep(codes[staged])]
+    return staged[around_sleep(codes[staged], WAKE_EPOCHS_KEPT)]
 
 
 def trim_then_drop(codes: NDArray[np.int32]) -> NDArray[np.intp]:
     """Return the epochs that are kept when MOVEMENT and UNKNOWN count as sleep while trimming (as some tools do)."""
-    near = around_sleep(codes)
+    near = around_sleep(np.where(codes == UNKNOWN, np.int32(Stage.N1), codes), WAKE_EPOCHS_KEPT)
     staged: NDArray[np.intp] = np.flatnonzero(codes[near] != UNKNOWN) + near.start
     return staged
 

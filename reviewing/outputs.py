@@ -13,14 +13,14 @@ from command import InputError
 from recordings.channels import Channel, resolve_channel
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_again
+from recordings.quality import look_at
 from recordings.recording import RawSignal, Recording, fingerprint
+from recordings.spectrum import SPECTRUM_HZ
 from reviewing.journal import read_review
 from scoring.formats import WRITERS
 from scoring.kept import KeptRecording, read_kept, scored_in, with_power
 from scoring.night_table import KEY, earlier_rows, figures_of, write_nights
-from scoring.quality import look_at
 from scoring.recording_files import DRAWING, write_recording
-from scoring.spectrum import SPECTRUM_HZ
 from sleepstage import UNKNOWN
 
 REPORT = "report.html"

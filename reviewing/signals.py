@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from recordings.epochs import epochs_of, plan_blocks
 from recordings.recording import RawSignal
+from recordings.spectrum import SPECTRUM_HZ, spectrum
 from scoring.sleepstats import runs_of
-from scoring.spectrum import SPECTRUM_HZ, spectrum
 from sleepstage import EPOCH_SECONDS
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from command import InputError, one_line
 from files.limits import LONGEST_SECONDS
 from recordings.opening import BOUNDARY
+from recordings.quality import is_bad_mark
 from recordings.recording import Mark, Recording
-from scoring.quality import is_bad_mark
 from scoring.staged import time_of
 
 Lights = float | timedelta

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from files.writing import written_whole
+from recordings.spectrum import SPECTRUM_HZ
 from scoring.sleepstats import runs_of
-from scoring.spectrum import SPECTRUM_HZ
 from scoring.staged import StagedNight, StagedRecording
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, STAGES, UNKNOWN, Stage
 

@@ -27,10 +27,10 @@ from recordings.fit import misfit, slow_excess
 from recordings.hypnogram import LARGEST_MISMATCH, Hypnogram, grid_start, on_grid, without_partner
 from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
+from recordings.quality import chosen, look_at, quality, sampled_reason
 from recordings.recording import Mark, RawSignal, Recording, changed_files, fingerprint
+from recordings.spectrum import SPECTRUM_HZ, density_of
 from scoring.lights import Lights, lights_of
-from scoring.quality import chosen, look_at, quality, sampled_reason
-from scoring.spectrum import SPECTRUM_HZ
 from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording, limit_of
 from scoring.trust import gain_doubts, night_doubts, notices_on, signal_doubts
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
@@ -442,7 +442,6 @@ def expert_doubts(expert: NDArray[np.int32] | None, channel: StagedChannel) -> I
     """Yield what speaks against the expert's (epoch,) stages being those of a channel's epochs."""
     if expert is None:
         return
-    density = 10 ** (channel.power[: len(expert)].astype(np.float64) / 10)  # dB -> µV²/Hz
-    said = misfit(slow_excess(density, SPECTRUM_HZ), expert)
+    said = misfit(slow_excess(density_of(channel.power[: len(expert)]), SPECTRUM_HZ), expert)
     if said:
         yield said

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from recordings.conditioning import Measured
 from recordings.epochs import TARGET_RATE, amplitude_notice
+from recordings.quality import AMPLITUDE, Quality, Seen
 from recordings.recording import RawSignal, Recording
-from scoring.quality import AMPLITUDE, Quality, Seen
 from scoring.staged import LOW_CONFIDENCE, NO_SIGNAL, StagedChannel, time_of
 from sleepstage import EPOCH_SECONDS, Stage
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from files.arrays import Arrays
 from recordings.conditioning import STRONG, WINDOW, Conditioning, high_passed, rescaled, window_amplitudes
 from recordings.epochs import EPOCH_SAMPLES
-from scoring.quality import (
+from recordings.quality import (
     AMPLITUDE,
     BROAD_BAND,
     CLIPPED_FLAG,
@@ -33,7 +33,7 @@ from scoring.quality import (
     nine_in_ten_exceed,
     no_eeg,
 )
-from scoring.spectrum import SPECTRUM_HZ, band_power, spectrum
+from recordings.spectrum import SPECTRUM_HZ, band_power, spectrum
 from scoring.staged import NO_SIGNAL
 
 NO_EEG = "no EEG"

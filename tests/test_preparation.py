@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from command import InputError
 from recordings.datasets import ISRUC, ISRUC_EXPERTS, SLEEPEDF, TELEMETRY, UCDDB
-from recordings.hypnogram import Hypnogram
+from recordings.hypnogram import Hypnogram, around_sleep
 from recordings.preparation import (
     WAKE_EPOCHS_KEPT,
     RawNight,
     Rules,
-    around_sleep,
     drop_then_trim,
     prepare_night,
     raw_nights,
@@ -40,15 +39,15 @@ mostly_wake = st.lists(st.tuples(st.integers(UNKNOWN, 4), st.integers(1, 200)), 
 @settings(deadline=None)
 @given(mostly_wake | hypnograms)
 def test_trimming_twice_is_trimming_once(codes):
-    kept = codes[around_sleep(codes)]
-    np.testing.assert_array_equal(kept[around_sleep(kept)], kept)
+    kept = codes[around_sleep(codes, WAKE_EPOCHS_KEPT)]
+    np.testing.assert_array_equal(kept[around_sleep(kept, WAKE_EPOCHS_KEPT)], kept)
 
 
 @settings(deadline=None)
 @given(mostly_wake | hypnograms)
 def test_trimming_keeps_all_sleep_and_half_an_hour_of_wake(codes):
-    part = around_sleep(codes)
-    sleep = np.flatnonzero(codes != Stage.W)
+    part = around_sleep(codes, WAKE_EPOCHS_KEPT)
+    sleep = np.flatnonzero(codes > Stage.W)
     if len(sleep) == 0:
         assert (part.start, part.stop) == (0, len(codes))
         return

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.signal import butter, resample_poly, sosfilt
 
 from recordings.epochs import Epochs, epochs_in_parts, faults
+from recordings.quality import SAMPLED_EPOCHS, look_at, marked_bad, no_eeg, quality, sampled, sampled_reason, spikes
 from recordings.recording import Mark, RawSignal, Stretch
-from scoring.quality import SAMPLED_EPOCHS, look_at, marked_bad, no_eeg, quality, sampled, sampled_reason, spikes
-from scoring.spectrum import spectrum
+from recordings.spectrum import spectrum
 from simulating.eeg import simulate_eeg, simulate_stages
 
 pytest_plugins = ["tests.support.raw_recordings"]

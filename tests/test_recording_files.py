@@ -16,9 +16,9 @@ from PIL import Image
 from command import InputError
 from recordings.hypnogram import AASM_CODES
 from recordings.hypnograms.marks import read_annotations
+from recordings.spectrum import SPECTRUM_HZ
 from scoring import plots
 from scoring.recording_files import cells, summarize, write_recording
-from scoring.spectrum import SPECTRUM_HZ
 from sleepstage import STAGE_NAMES, UNKNOWN
 from tests.support.staged_nights import N_EPOCHS, STAGES, refused_night, staged_night, texts
 from version import __version__

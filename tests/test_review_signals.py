@@ -11,6 +11,7 @@ from scipy.signal import butter, sosfiltfilt
 from recordings.channels import Channel
 from recordings.epochs import signal_epochs
 from recordings.opening import one_channel, open_array, open_recording
+from recordings.spectrum import SPECTRUM_HZ, spectrum
 from reviewing.signals import (
     MOST_COLUMNS,
     MOST_POINTS,
@@ -22,7 +23,6 @@ from reviewing.signals import (
     filtered_window,
     window,
 )
-from scoring.spectrum import SPECTRUM_HZ, spectrum
 from tests.support.edf_files import WIDE, noise, with_gap, write_edf
 
 RATE = 64

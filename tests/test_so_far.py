@@ -9,7 +9,7 @@ from recordings.channels import Channel
 from recordings.conditioning import HIGH_PASS, Conditioning, rhythm_amplitude
 from recordings.epochs import EPOCH_SAMPLES, epochs_in_parts
 from recordings.opening import one_channel, open_array
-from scoring.quality import AMPLITUDE, look_at, quality
+from recordings.quality import AMPLITUDE, look_at, quality
 from streaming.so_far import NO_EEG, ConditioningSoFar, QualitySoFar
 from tests.test_conditioning import night
 

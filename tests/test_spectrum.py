@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from scoring.spectrum import SPECTRUM_HZ, spectrum
+from recordings.spectrum import SPECTRUM_HZ, spectrum
 
 
 def test_the_spectrum_of_a_sine_is_where_it_should_be():

@@ -11,8 +11,8 @@ import pytest
 from recordings.channels import Channel
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_array
-from scoring.quality import look_at, quality
-from scoring.spectrum import SPECTRUM_HZ
+from recordings.quality import look_at, quality
+from recordings.spectrum import SPECTRUM_HZ
 from scoring.staged import StagedChannel
 from scoring.trust import night_doubts, notices_on, signal_doubts
 

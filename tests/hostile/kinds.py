@@ -35,9 +35,9 @@ from recordings.dataset_file import (
 from recordings.datasets import read_hypnogram
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_prepared, open_recording
+from recordings.quality import look_at, quality
 from recordings.recording import Recording
 from scoring.lights import lights_of
-from scoring.quality import look_at, quality
 from scoring.recording_files import summarize, write_annotations, write_table
 from scoring.scorer import Scorer
 from scoring.staging import Request

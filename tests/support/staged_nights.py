@@ -12,9 +12,9 @@ import numpy as np
 from config import Settings
 from folds.checkpoint import NPZ, Best, Fold
 from folds.run import Run
+from recordings.spectrum import SPECTRUM_HZ
 from scoring import metrics
 from scoring.scorer import ScoredNight
-from scoring.spectrum import SPECTRUM_HZ
 from scoring.staged import StagedChannel, StagedNight
 from scoring.test_nights import TestNight
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from recordings.opening import open_recording
 from recordings.recording import fingerprint
+from recordings.spectrum import SPECTRUM_HZ
 from scoring.recording_files import write_recording
-from scoring.spectrum import SPECTRUM_HZ
 from tests.support.browser import browser, why_there_is_none
 from tests.support.edf_files import repeated, write_edf
 from tests.support.served_nights import Served

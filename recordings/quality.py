@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, Epochs, Parts, epoch_std, epochs_in_parts, without_samples
 from recordings.recording import Mark, RawSignal, Stretch
-from scoring.spectrum import SPECTRUM_HZ, band_power, spectrum
+from recordings.spectrum import SPECTRUM_HZ, band_power, spectrum
 from sleepstage import EPOCH_SECONDS
 
 # ---- limits ----

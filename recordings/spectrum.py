@@ -32,9 +32,15 @@ def spectrum(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return 10 * np.log10(np.maximum(power, LEAST_POWER))
 
 
+def density_of(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `power` (epoch, frequency) in dB of µV²/Hz as µV²/Hz."""
+    density: NDArray[np.float32] = np.power(np.float32(10), power / 10)
+    return density
+
+
 def band_power(power: NDArray[np.float32], band: tuple[float, float]) -> NDArray[np.float32]:
     """Return the power in a band: `power` (epoch, frequency) dB of µV²/Hz → (epoch,) µV²."""
     low, high = band
     within = (low <= SPECTRUM_HZ) & (high >= SPECTRUM_HZ)
-    total: NDArray[np.float32] = (10 ** (power[:, within] / 10)).sum(axis=1) / SPECTRUM_SECONDS
+    total: NDArray[np.float32] = density_of(power[:, within]).sum(axis=1) / SPECTRUM_SECONDS
     return total
