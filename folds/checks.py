@@ -13,14 +13,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from data import Night, load_night
+from data import Night, load_night, opened_night, plain_value
 from files.arrays import npy_form
 from files.reading import readable
 from folds.failure import IMPLAUSIBLE
 from folds.run import Run, signal_of
 from recordings.datasets import Dataset
-from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, amplitude_notice, epoch_std, same_signals
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, amplitude_notice, epoch_std, resample
+from recordings.fingerprints import Fingerprints, fingerprint
 from recordings.fit import misfit, slow_waves
 from sleepstage import STAGE_NAMES
 
@@ -31,6 +33,7 @@ FLAT_STD = 1e-3  # µV; no converter has steps so fine
 SHARED_EPOCHS = 10  # that two nights must have in common; a few may be equal in any two
 
 PREPARE_AGAIN = "prepare the night again"
+FINGERPRINT = "fingerprint"  # what a prepared night calls it
 
 
 # ---- what a file holds ----
@@ -49,6 +52,30 @@ def content_of(path: Path) -> str:
         x, y = archive.getinfo("x.npy"), archive.getinfo("y.npy")
         judged = [f"{archive.getinfo(name).CRC:08x}" for name in archive.namelist() if name == "judged.npy"]
         return f"{x.CRC:08x}{x.file_size:x}-{y.CRC:08x}{''.join(judged)}"
+
+
+def fingerprint_at(path: Path) -> str:
+    """Return the fingerprint of a prepared night's signal: the stored one, else, of an older file, that of its signal.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    with opened_night(path) as archive:
+        stored = list(plain_value(archive, FINGERPRINT)) if FINGERPRINT in archive else []
+    if stored:
+        return str(stored[0])
+    night = load_night(path)
+    return fingerprint([resample(night.x.reshape(-1), night.fs)])
+
+
+def fingerprints_of(paths: Sequence[Path]) -> dict[str, str]:
+    """Return the fingerprint of each prepared night's signal, by the night's name.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    bar = tqdm(paths, desc="comparing signals", unit="night", leave=False, disable=None)
+    return {path.stem: fingerprint_at(path) for path in bar}
 
 
 def first_epochs(path: Path) -> NDArray[np.float32]:
@@ -73,11 +100,24 @@ def first_epochs(path: Path) -> NDArray[np.float32]:
 def file_findings(dataset: Dataset, folder: Path, runs: Sequence[Run]) -> Iterator[str]:
     """Yield what is suspicious about the files of a data set's prepared nights, with which `runs` are to be trained."""
     yield from foreign_files(dataset, folder)
-    contents = {name: content for run in runs for name, content in run.contents.items()}
-    yield from same_signals((name, signal_of(content)) for name, content in sorted(contents.items()))
+    yield from doubled_nights(runs)
     for run in runs:
         if doubled := run.doubled_test_nights():
             yield f"fold {run.fold}: it tests the very signals that it learns from: {', '.join(doubled)}"
+
+
+def doubled_nights(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what to say of nights that are one and the same signal under several names, as of several persons."""
+    prints = {name: text for run in runs for name, text in run.fingerprints.items()}
+    contents = {name: signal_of(content) for run in runs for name, content in run.contents.items()}
+    of_files = defaultdict(list)  # a signal without a fingerprint can be that of another file still
+    for name, content in sorted(contents.items()):
+        of_files[content].append(name)
+    groups = {tuple(names): None for names in (*Fingerprints(prints).groups(), *of_files.values()) if len(names) > 1}
+    persons = {name: person for run in runs for name, person in run.persons.items()}
+    for names in groups:
+        shown = ", ".join(f"{name} ({persons[name]})" if name in persons else name for name in names)
+        yield f"{shown}: one and the same signal; keep one, or check which file is whose"
 
 
 def first_findings(paths: Iterable[Path]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from config import Settings
 from data import Step, plan_steps, summarize_night
 from files.folders import existing_folder
 from folds.checkpoint import Fold, find_source, load_source, origin_of
-from folds.checks import content_of
+from folds.checks import content_of, fingerprints_of
 from folds.folders import RUN, is_left_from_start
 from folds.run import Run, check_same_run
 from folds.split import PARTS, split_subjects
@@ -31,12 +31,10 @@ def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
 
 def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Mapping[int, Sequence[Path]]) -> list[Run]:
     """Return what each fold will be trained with; a fold that lacks all nights of a part is left out, and named."""
-    summaries = {
-        path.stem: summarize_night(path, settings.input_size, settings.sampling_rate)
-        for paths in nights.values()
-        for path in paths
-    }
-    contents = {path.stem: content_of(path) for paths in nights.values() for path in paths}
+    paths = [path for of_one in nights.values() for path in of_one]
+    summaries = {path.stem: summarize_night(path, settings.input_size, settings.sampling_rate) for path in paths}
+    contents = {path.stem: content_of(path) for path in paths}
+    prints, persons = fingerprints_of(paths), persons_of(dataset, contents)
     runs = []
     for fold in folds:
         subjects = asdict(split_subjects(dataset, fold, settings.seed))
@@ -50,17 +48,27 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
         channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]} - {""})
         if len(channels) > 1:
             log.info("warning: fold %d: the nights are of several channels: %s", fold, ", ".join(channels))
-        own = {name: contents[name] for part in PARTS for name in names[part]}
-        persons = persons_of(dataset, own)
-        runs.append(
-            Run(dataset.name, fold, settings, subjects, epochs, channels, versions(), contents=own, persons=persons)
-        )
+        run = Run(dataset.name, fold, settings, subjects, epochs, channels, versions())
+        runs.append(with_nights_told(run, contents, persons, prints))
     if not runs:
         raise InputError(
             f"no fold from {folds[0]} to {folds[-1]} has nights to train, validate and test with; prepare some of the "
             "subjects named above"
         )
     return runs
+
+
+def with_nights_told(
+    run: Run, contents: Mapping[str, str], persons: Mapping[str, str], prints: Mapping[str, str]
+) -> Run:
+    """Return a run with what tells its nights from others: their files, whose they are, and their signals."""
+    own = [name for part in PARTS for name in run.epochs[part]]
+    return replace(
+        run,
+        contents={name: contents[name] for name in own},
+        persons={name: persons[name] for name in own if name in persons},
+        fingerprints={name: prints[name] for name in own},
+    )
 
 
 def persons_of(dataset: Dataset, nights: Iterable[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from folds.folders import RUN
 from folds.split import PARTS
 from recordings.conditioning import Conditioning
 from recordings.datasets import DATASETS
+from recordings.fingerprints import Fingerprints
 from recordings.whose_night import person_key
 
 SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
@@ -37,6 +38,7 @@ class Run:
         versions: of Python and the libraries.
         init_from: where its first weights came from; None when they were drawn.
         contents: what the file of each night held, as `folds.checks.content_of` tells it; none for folds of old.
+        fingerprints: of the nights' signals, as `recordings.fingerprints` tells them; none for folds of old.
         persons: whose each night is, by the person's name; none where subjects are numbered, and for folds of old.
         adapted: what is done to a signal before it reaches weights that were trained on signals as recorded; None: what
             the settings say, as in training.
@@ -53,6 +55,7 @@ class Run:
     adapted: Conditioning | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
     persons: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def conditioning(self) -> Conditioning:
@@ -73,14 +76,15 @@ class Run:
         if self.init_from:
             yield from self.init_from.run.lineage()
 
-    def has_seen(self, night: str, content: str = "", person: str = "") -> bool:
+    def has_seen(self, night: str, content: str = "", person: str = "", fingerprint: str = "") -> bool:
         """Tell whether a night's subject trained or chose these weights, or those that they came from.
 
-        Nights are known by their names, in any case; where their content is given, by their signals too; and where the
-        person is, by the persons that one's own data set names. Pre-training, which sees no labels, does not count.
+        Nights are known by their names, in any case; where their content or fingerprint is given, by their signals too;
+        and where the person is, by the persons that one's own data set names. Pre-training, which sees no labels, does
+        not count.
         """
         return any(
-            run.learned_from(night) or run.learned_from_signal(content) or run.learned_from_person(person)
+            run.learned_from(night) or run.learned_from_signal(content, fingerprint) or run.learned_from_person(person)
             for run in self.lineage()
         )
 
@@ -96,19 +100,28 @@ class Run:
             return []
         return [night for night in nights if source.run.has_seen(night, *self.told_of(night))]
 
-    def told_of(self, night: str) -> tuple[str, str]:
-        """Return the content of one of this run's nights, and whose it is by name, "" where that is not known."""
-        return self.contents.get(night, ""), self.persons.get(night, "")
+    def told_of(self, night: str) -> tuple[str, str, str]:
+        """Return content, person and fingerprint of one of this run's nights, "" where they are not known."""
+        return self.contents.get(night, ""), self.persons.get(night, ""), self.fingerprints.get(night, "")
 
     def doubled_test_nights(self) -> list[str]:
         """Return the test nights whose very signals this run learns from under other names."""
-        return [
-            night for night in self.epochs.get("test", ()) if self.learned_from_signal(self.contents.get(night, ""))
-        ]
+        signals = ((night, *self.told_of(night)) for night in self.epochs.get("test", ()))
+        return [night for night, content, _, fingerprint in signals if self.learned_from_signal(content, fingerprint)]
 
-    def learned_from_signal(self, content: str) -> bool:
+    def learned_from_signal(self, content: str, fingerprint: str = "") -> bool:
         """Tell whether this run itself trained or chose its weights with a night's very signal."""
-        return bool(content) and signal_of(content) in self.signals_learned
+        same_file = bool(content) and signal_of(content) in self.signals_learned
+        return same_file or (bool(fingerprint) and bool(self.fingerprints_learned.like(fingerprint)))
+
+    @cached_property
+    def fingerprints_learned(self) -> Fingerprints:
+        return Fingerprints({night: self.fingerprints.get(night, "") for night in self.nights_learned})
+
+    @property
+    def knows_fingerprints(self) -> bool:
+        """True where a signal can be looked for among those that these weights have learned from."""
+        return any(any(run.fingerprints.values()) for run in self.lineage())
 
     @cached_property
     def signals_learned(self) -> frozenset[str]:
@@ -241,7 +254,7 @@ FORMS: dict[str, Form] = {
     "channels": list_of(is_text),
     "versions": dict_of(is_text),
 }
-OF_NIGHTS = ("contents", "persons")  # night → text; folds of old have none
+OF_NIGHTS = ("contents", "persons", "fingerprints")  # night → text; folds of old have none
 ORIGIN_FORMS: dict[str, Form] = {"folder": is_text, "sha256": is_text, "format": is_text, "pass_number": is_count}
 """What each value of a config.json must be, and those of its `init_from` but for the run."""
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from folds.checkpoint import Fold
-from folds.checks import content_of
+from folds.checks import content_of, fingerprint_at
 from recordings.datasets import night_name
-from recordings.recording import Recording
+from recordings.epochs import epochs_in_parts
+from recordings.fingerprints import fingerprint
+from recordings.recording import RawSignal, Recording
 from recordings.whose_night import subject_by_name
 
 
@@ -17,20 +19,30 @@ def night_of(opened: Recording) -> str:
     return night_name(opened.path or Path(f"{opened.name}.edf"))
 
 
-def folds_that_saw(folds: Sequence[Fold], opened: Recording, subject: str = "") -> list[Fold]:
+def folds_that_saw(
+    folds: Sequence[Fold], opened: Recording, subject: str = "", signal: RawSignal | None = None
+) -> list[Fold]:
     """Return the folds whose weights have learned from a recording's subject, in their order.
 
-    The subject is known by the recording's name, whatever its case, and by what is said of it; a prepared night is
-    known by its signal, too.
+    The subject is known by the recording's name, whatever its case, by what is said of it, and by its signal: under
+    another name, scaled, turned over, cut or stored otherwise it is the same one.
 
     Args:
         folds: any.
         opened: the recording.
         subject: whose it is, as `recordings.finding.Found` has it; "" for what its name says.
+        signal: the channel that is to be scored, which is read if a fold knows the signals that it has learned from; of
+            a prepared night it need not be given.
 
     Raises:
-        InputError: a prepared night cannot be read.
+        InputError: the recording cannot be read.
     """
     night, person = night_of(opened), subject or subject_by_name(opened.path or Path(opened.name))
-    content = content_of(opened.path) if opened.night is not None and opened.path is not None else ""
-    return [fold for fold in folds if fold.run.has_seen(night, content, person)]
+    prepared = opened.path if opened.night is not None else None
+    content, text = content_of(prepared) if prepared else "", ""
+    if any(fold.run.knows_fingerprints for fold in folds):
+        if prepared:
+            text = fingerprint_at(prepared)
+        elif signal is not None:
+            text = fingerprint(part.x for part in epochs_in_parts(signal)())
+    return [fold for fold in folds if fold.run.has_seen(night, content, person, text)]

@@ -19,6 +19,7 @@ from data import Night
 from recordings.datasets import Study
 from recordings.edf import MICROVOLTS
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, epoch_std, signal_epochs
+from recordings.fingerprints import fingerprint
 from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, around_sleep, grid_start, on_grid, without_partner
 from recordings.opening import read_signal
@@ -196,6 +197,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "signal_rate": signal.rate,
         "signal_unit": signal.unit,
         "signal_sha256": epochs.content,
+        "fingerprint": fingerprint([epochs.x]),
         "simulated": int(signal.simulated),
         "signal_epochs": signal.n_epochs,
         "hypnogram_epochs": len(hypnogram.codes),

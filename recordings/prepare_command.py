@@ -21,7 +21,8 @@ from engine.rooms import Workers
 from engine.watched import Place
 from files.folders import writable_folder
 from recordings.datasets import Dataset
-from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, same_signals
+from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
+from recordings.fingerprints import Fingerprints
 from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night
 from sleepstage import STAGE_NAMES, STAGES
 
@@ -183,8 +184,9 @@ def report_all(outcomes: Sequence[Outcome], output_dir: Path) -> None:
     simulated = sum(bool(outcome.source["simulated"]) for outcome in good(outcomes))
     if simulated:
         log.info("%d of them simulated: good for trying things out, not for results", simulated)
-    for said in same_signals((one.name, str(one.source.get("signal_sha256", ""))) for one in good(outcomes)):
-        log.info("%s", said)
+    prints = Fingerprints({one.name: str(one.source.get("fingerprint", "")) for one in good(outcomes)})
+    for names in prints.groups():
+        log.info("warning: %s: one and the same signal; keep one, or check which file is whose", ", ".join(names))
     noticed = [outcome for outcome in good(outcomes) if outcome.notices]
     if noticed:
         log.info("%d with notices:", len(noticed))

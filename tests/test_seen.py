@@ -12,7 +12,9 @@ from config import Settings
 from folds.checkpoint import Fold
 from folds.run import Run
 from folds.seen import folds_that_saw
-from recordings.opening import open_array
+from recordings.channels import Channel
+from recordings.fingerprints import fingerprint
+from recordings.opening import one_channel, open_array
 
 
 def fold(db, nights, persons=()):
@@ -69,3 +71,32 @@ def test_folds_of_old_know_nights_alone():
     folds = folds_of(fold("own", ["P01_n1"]))
     assert folds_that_saw(folds, recording("P01_n1.edf")) == folds
     assert folds_that_saw(folds, recording("P01_n2.edf")) == []
+
+
+# ---- by the signal ----
+
+
+def eeg(seed):
+    return np.random.default_rng(seed).normal(0, 20, 40 * 3000).astype(np.float32)
+
+
+def scored(samples):
+    opened = open_array(samples, 100.0, "C4-M1", "stranger")
+    return opened, one_channel(opened, Channel("C4-M1", 0))
+
+
+@pytest.mark.parametrize("disguised", [eeg(0), -3 * eeg(0), eeg(0)[3000:], eeg(0)[:-4000].astype(np.float64)])
+def test_a_signal_is_known_under_another_name(disguised):
+    knows = fold("own", ["P01"])
+    folds = folds_of((knows[0], replace(knows[1], fingerprints={"P01": fingerprint([eeg(0)])})), fold("own", ["P02"]))
+    opened, signal = scored(disguised)
+    assert folds_that_saw(folds, opened, signal=signal) == folds[:1]
+    assert folds_that_saw(folds, opened) == []
+    opened, signal = scored(eeg(1))
+    assert folds_that_saw(folds, opened, signal=signal) == []
+
+
+def test_the_signal_is_not_read_for_folds_that_know_none():
+    opened, signal = scored(eeg(0))
+    unread = replace(signal, read=lambda first, last: pytest.fail("it was read"))
+    assert folds_that_saw(folds_of(fold("own", ["P01"])), opened, signal=unread) == []
