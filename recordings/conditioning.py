@@ -114,8 +114,12 @@ class Conditioning:
         tag = hashlib.sha256(repr(self).encode()).hexdigest()[:8]
         return SignalChange(tag, self.condition_night)
 
-    def condition_night(self, x: Signal) -> Signal:
-        """Condition a prepared night of the data set itself, (epoch, sample), all epochs of which follow each other.
+    def condition_night(self, x: Signal, recorded: NDArray[np.intp] | None = None) -> Signal:
+        """Condition a prepared night of the data set itself, (epoch, sample).
+
+        Args:
+            x: µV at 100 Hz.
+            recorded: (epoch,) which epochs of the recording these are; None: all follow each other.
 
         Raises:
             ValueError: its epochs have another length than conditioning is made for.
@@ -124,7 +128,8 @@ class Conditioning:
             raise ValueError(f"x has shape {x.shape}; it must be (epoch, {EPOCH_SAMPLES})")
         flat, clipped = np.transpose([faults(epoch) for epoch in x])
         share = (clipped > CLIPPED_SHARE).astype(np.float32)
-        epochs = Epochs(x, np.arange(len(x)), len(x), flat > 0, share, 0.0)
+        recorded = np.arange(len(x)) if recorded is None else recorded
+        epochs = Epochs(x, recorded, len(x), flat > 0, share, 0.0)
         return self.plan(lambda: [epochs], own=True).condition(x)
 
     def in_words(self) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def train_folds(
     runs: Sequence[Run],
     folders: Mapping[int, Path],
-    nights: Mapping[int, Sequence[Path]],
+    nights: Mapping[str, Path],
     sources: Mapping[int, Fold],
     options: argparse.Namespace,
 ) -> dict[int, str]:
