@@ -9,8 +9,8 @@ with the name of NIGHTS in it:
 5s           the first 5 s of each epoch
 same         30-s epochs of six such pieces, the nearest in time that have the epoch's stage: for training
 neighbours   30-s epochs of the pieces of epochs i-2 … i+3, whatever their stage: for testing, since it needs no stage
-varied       each night four times, as 30-s epochs of other pieces and with other joins, once with a recorder's
-             high-pass: for training with the robust recipe
+varied       each night twice, for training with the robust recipe: as epochs of other pieces of the stage with smooth
+             joins, every other night with a recorder's high-pass; and as its neighbours
 
 With --amplitude the pieces are brought to that amplitude, as a stranger's recording is, before they are composed. A
 high-pass comes before the joins too: behind them it would make slow waves of each join.
@@ -86,8 +86,8 @@ SMOOTH_PIECES = 8  # with fades and later beginnings, so many fill an epoch
 EPOCH = PIECES * PIECE_SECONDS * RATE
 
 VARIED = "varied"
-VERSIONS = (("same", True, False), ("same", False, False), ("same", True, True), ("neighbours", False, False))
-"""Of each night of `varied`: which pieces, whether their joins are smooth, whether they get a recorder's high-pass."""
+VERSIONS = (("same", True, 0.5), ("neighbours", False, 0.0))
+"""Of each night of `varied`: which pieces, whether their joins are smooth, and the share that gets a high-pass."""
 
 CUTOFFS, ORDERS = (0.3, 1.2), (1, 2)  # Hz, of recorders; the filter runs over a piece forwards and backwards
 
@@ -144,8 +144,9 @@ def of_amplitude(pieces: NDArray[np.float32], amplitude: float) -> NDArray[np.fl
 
 def varied(night: Night, amplitude: float) -> Iterator[Night]:
     """Yield a night of first pieces as 30-s epochs, once for each of VERSIONS; what is drawn depends on its name."""
-    for number, (way, smooth, filtered) in enumerate(VERSIONS, 1):
+    for number, (way, smooth, share) in enumerate(VERSIONS, 1):
         draw = np.random.default_rng([number, *night.name.encode()])
+        filtered = draw.random() < share
         n_pieces = SMOOTH_PIECES if smooth else PIECES
         chosen = drawn_alike(night.y, n_pieces, draw) if way == "same" else around(night.y, n_pieces)
         first = of_amplitude(high_passed(night.x, draw) if filtered else night.x, amplitude)
