@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data import SignalChange
 from recordings.amplitude import WINDOW, rhythm_amplitude
