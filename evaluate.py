@@ -20,7 +20,6 @@ from evaluation.nights import Scored, read_scored, read_subjects
 from evaluation.page import METHODS, PAGE
 from evaluation.table import Table
 from files.folders import writable_folder
-from files.locks import tables_of
 
 OUTPUT_DIR = "./evaluated"
 
@@ -49,9 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     experts = [read_scored(place, subjects) for place in options.experts or ()]
     refuse_same_labels((*models, *experts))
     found = evaluation_of(models, experts, read_curves(options.training) if options.training else [])
-    folder = writable_folder(options.output_dir)
-    with tables_of(folder):
-        written = found.write(folder)
+    written = found.write(writable_folder(options.output_dir))
     for part in found.parts:
         if isinstance(part, Table) and part.name.startswith(("agreement", "comparison", "experts")):
             log.info("%s\n", part.text())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from command import InputError
-from files.locks import claim
+
+if sys.platform != "win32":
+    import fcntl
 
 PARTIAL = ".partial-"  # what the names of files begin with that are not whole yet
 
@@ -32,29 +35,28 @@ def written_whole(path: Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
         ) from error
     finally:
-        with suppress(OSError):  # the file system has become read-only, or the folder a file: the error above says so
-            partial.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def claimed(partial: Path) -> Iterator[None]:
     """Hold a lock on a file that is being written, which ends with the process, whatever ends that."""
-    if os.name == "nt":  # it would keep the block itself from the file
+    if sys.platform == "win32":
         yield
         return
     with partial.open("ab") as file:
         with suppress(OSError):  # a file system without locks
-            claim(file, wait=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def remove_abandoned(folder: Path) -> None:
     """Remove the half-written files in a folder that no living process holds, on this machine or on another."""
-    if os.name == "nt":
+    if sys.platform == "win32":
         return
     for partial in folder.glob(f"{PARTIAL}*"):
         with suppress(OSError), partial.open("r+b") as file:  # in use, gone meanwhile, or on a system without locks
-            claim(file, wait=False)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             partial.unlink()
 
 

@@ -19,11 +19,12 @@ from recordings.datasets import hypnogram_beside
 from recordings.opening import OPENERS
 from recordings.whose_night import SubjectPattern, names_persons, participants_of, person_key, whose
 
-HYPNOGRAM_SUFFIXES = (".edf", ".csv", ".tsv", ".txt", ".xml", ".eannot", ".annot")
+HYPNOGRAM_SUFFIXES = (".edf", ".csv", ".tsv", ".txt", ".xml", ".eannot", ".annot", ".hyp", ".json")
 WORDS_OF_HYPNOGRAMS = (
     *("hypnogram", "hypno", "stages", "stage", "staging", "sleepstages", "sleepstaging"),
     *("scoring", "scored", "scores", "score", "sleepscoring", "expert", "events", "annotations", "annotation", "annot"),
-    *("sleep", "profile", "sleepprofile", "schlafprofil", "profusion", "nsrr"),
+    *("sleep", "profile", "sleepprofile", "schlafprofil", "profusion", "nsrr", "base", "hypnogramaasm", "hypnogramr&k"),
+    *("allscore", "stg"),
 )
 WORDS_OF_RECORDINGS = ("psg", "eeg", "raw", "signal", "signals", "recording", "polysomnography")
 OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ EDF_TEXTS = {UNKNOWN: "Sleep stage ?"} | {
 }
 """The texts that EDF+ gives the AASM stages (https://www.edfplus.info/specs/edftexts.html)."""
 
-AASM_CODES = {text: code for code, text in EDF_TEXTS.items()}
-
 HALF_A_DAY = 43_200  # seconds
+WITHHELD = {date(1985, 1, 1), date(1970, 1, 1), date(1900, 1, 1)}
+"""Dates that stand where none is told: EDF's, that of computers, that of spreadsheets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +48,39 @@ class Hypnogram:
     def delay(self, signal_start: datetime | None) -> float:
         """Return the seconds from the signal's start to the first epoch; where one of them has no clock, the offset.
 
-        A time of day without a date is the one that is nearest to the signal's start.
+        A time of day without a date, or of a date that is withheld, is the one that is nearest to the signal's start.
+        Where the hypnogram's times are whole seconds and the signal's start is none, less than a second is no delay.
         """
-        if signal_start and self.start:
-            return (self.start - signal_start).total_seconds() + self.offset
-        if signal_start and self.clock:
-            on_that_day = datetime.combine(signal_start.date(), self.clock)
-            later = (on_that_day - signal_start.replace(tzinfo=None)).total_seconds()
-            return (later + HALF_A_DAY) % (2 * HALF_A_DAY) - HALF_A_DAY + self.offset
-        return self.offset
+        if not signal_start or not self.has_clock:
+            return self.offset
+        begun = signal_start.replace(tzinfo=None)
+        if self.start and not self.is_undated(begun):
+            later = (self.start - begun).total_seconds()
+        else:
+            of_day = self.clock or (self.start or begun).time()
+            later = (datetime.combine(begun.date(), of_day) - begun).total_seconds()
+            later = (later + HALF_A_DAY) % (2 * HALF_A_DAY) - HALF_A_DAY
+        whole = float(self.offset).is_integer() and not (self.clock or self.start or begun).microsecond
+        return 0.0 if whole and begun.microsecond and abs(later + self.offset) < 1 else later + self.offset
+
+    def is_undated(self, signal_start: datetime) -> bool:
+        """Tell whether only times of day place it: it has no date, or one of the two dates is withheld."""
+        return self.start is None or bool({self.start.date(), signal_start.date()} & WITHHELD)
+
+    def placed(self, signal_start: datetime | None) -> str:
+        """Return in one line where its first epoch is, by which clock, and how far from the signal's start."""
+        delay = self.delay(signal_start)
+        if not signal_start or not self.has_clock:
+            how = "the signal has no clock" if self.has_clock else "by its own seconds or epochs"
+            return f"hypnogram placed from the signal's start ({how}): its first epoch is {delay:g} s later"
+        begun = signal_start.replace(tzinfo=None)
+        by = "time of day" if self.is_undated(begun) else "date and time"
+        first = (begun + timedelta(seconds=delay)).isoformat(" ", "seconds")[11 if by == "time of day" else 0 :]
+        return f"hypnogram placed by {by}: its first epoch is at {first}, {delay:g} s after the signal's start"
+
+    def placement(self, signal_start: datetime | None) -> dict[str, float | str]:
+        """Return what a prepared night says of how its hypnogram was placed."""
+        return {"hypnogram_delay": self.delay(signal_start), "hypnogram_placed": self.placed(signal_start)}
 
 
 # ---- on the signal's clock ----

@@ -193,7 +193,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
         "signal_file": signal_path.name,
         "hypnogram_file": hypnogram_path.name,
         "start_time": signal.start.isoformat() if signal.start else "",
-        "hypnogram_delay": delay,
+        **hypnogram.placement(signal.start),
         "signal_rate": signal.rate,
         "signal_unit": signal.unit,
         "signal_sha256": epochs.content,
@@ -295,8 +295,6 @@ def notices_on(night: Night, flat: NDArray[np.bool_]) -> Iterator[str]:
             f"the header's numbers are no µV: multiplied by {1 / float(source['header_scale']):g}, and their offset of "
             f"{float(source['header_offset']):.3g} taken away"
         )
-    if source["hypnogram_delay"]:
-        yield f"the hypnogram starts {source['hypnogram_delay']:g} s after the signal; aligned on time"
     if (night.y == Stage.W).all():
         yield "nothing but W in it, so nothing was trimmed"
     stds = epoch_std(night.x)

@@ -152,7 +152,7 @@ def report_each(outcomes: Iterable[Outcome], n_nights: int) -> list[Outcome]:
     with logging_redirect_tqdm([log]), tqdm(outcomes, total=n_nights, unit="night", disable=None) as bar:
         for outcome in bar:
             done.append(outcome)
-            if bar.disable or outcome.notices:
+            if bar.disable or outcome.notices or outcome.source.get("hypnogram_delay"):
                 log.info("%s", outcome_line(outcome))
             for notice in outcome.notices:
                 log.info("    %s", notice)
@@ -169,6 +169,7 @@ def outcome_line(outcome: Outcome) -> str:
         f"{outcome.name}: {outcome.status}, {sum(outcome.counts)} epochs ({stages}); "
         f"signal {source['signal_epochs']} epochs at {source['signal_rate']:g} Hz, "
         f"hypnogram {source['hypnogram_epochs']}, {source['staged_epochs']} with a stage"
+        + (f"; {source['hypnogram_placed']}" if "hypnogram_placed" in source else "")
     )
 
 

@@ -37,6 +37,12 @@ def text_of(path: Path) -> str:
     return text
 
 
+def lines_of(text: str) -> list[str]:
+    """Return a text's lines; only what ends a line in a text file ends one, and `\\r\\r\\n` ends one."""
+    lines = re.split(r"\r*\n|\r", text)
+    return lines if lines[-1] else lines[:-1]
+
+
 def separator_of(lines: Sequence[str]) -> str:
     """Return what separates the columns in a text's lines: the first of tab, semicolon and comma that the head has."""
     return next((sign for sign in SEPARATORS if lines and sign in lines[0]), ",")
@@ -56,7 +62,7 @@ def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, s
     Raises:
         InputError: as `text_of`, a column that is needed is missing, one is there twice, or a row has more columns.
     """
-    rows = list(rows_of(path, text_of(path).splitlines()))
+    rows = list(rows_of(path, lines_of(text_of(path))))
     head = [plain_name(name) for name in rows[0][1]] if rows else []
     for name in needed:
         if name not in head:

@@ -427,9 +427,8 @@ def expert_notices(opened: Recording, expert: Hypnogram | None, placed: NDArray[
     """Yield what the user should know of an expert's hypnogram and its (epoch,) stages of the recording."""
     if expert is None or placed is None:
         return
+    yield expert.placed(opened.start)
     yield from expert.notices
-    if expert.has_clock and not opened.start:
-        yield "the recording has no clock: its hypnogram is taken to start with it"
     n_staged = np.count_nonzero(placed != UNKNOWN)
     if n_staged < len(placed):
         yield f"the hypnogram has a stage for {n_staged} of {len(placed)} epochs; the others are not compared"

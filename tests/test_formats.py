@@ -14,13 +14,14 @@ import pytest
 from command import InputError
 from recordings.datasets import read_hypnogram
 from recordings.finding import find_recordings
-from recordings.hypnogram import AASM_CODES
+from recordings.hypnogram import EDF_TEXTS
 from scoring.formats import EANNOT_LABELS, notices_on, parse_formats, write_formats
 from scoring.recording_files import write_recording
 from sleepstage import EPOCH_SECONDS, UNKNOWN
 from tests.support.staged_nights import N_EPOCHS, refused_night, staged_night
 
 ALL = ("bids", "eannot", "nsrr")
+CODES = {text: code for code, text in EDF_TEXTS.items()}
 
 
 def written(tmp_path, format_name, **changes):
@@ -36,7 +37,7 @@ def test_bids_events_have_a_row_for_each_epoch_and_every_column_and_level_is_des
     )
     table = pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
     assert list(table)[:3] == ["onset", "duration", "trial_type"]
-    np.testing.assert_array_equal([AASM_CODES[text] for text in table["trial_type"]], night.stages)
+    np.testing.assert_array_equal([CODES[text] for text in table["trial_type"]], night.stages)
     np.testing.assert_array_equal(table["onset"], 12.5 + 30.0 * np.arange(N_EPOCHS))
     assert set(table["duration"]) == {EPOCH_SECONDS}
     np.testing.assert_allclose(table["confidence"], night.confidence, atol=1e-4)

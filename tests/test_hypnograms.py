@@ -16,7 +16,9 @@ from recordings.datasets import SLEEPEDF, UCDDB, read_hypnogram
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms import has_stages, hypnogram_from, kind_of, read_file
 from recordings.hypnograms.labels import KNOWN, code_of, stage_map
-from recordings.hypnograms.scoring import Reading, resampled, seconds_of_day, since_first
+from recordings.hypnograms.laying import resampled
+from recordings.hypnograms.scoring import Reading
+from recordings.times import moment_of, on_one_clock
 from sleepstage import UNKNOWN, Stage
 from tests.support.edf_files import write_hypnogram
 
@@ -124,8 +126,9 @@ YASA_CLOCK = "Time,Stage\n" + "".join(
         *((16, "00:00:30", "N3"), (16, "00:01:00", "REM"), (16, "00:01:30", "UNS")),
     )
 )
+OUR_TIMES = ("23:59:00", "23:59:30", "00:00:00", "00:00:30", "00:01:00", "00:01:30")
 OURS = "recording,epoch,onset_s,clock,stage,p_W,p_N1,p_N2,p_N3,p_REM,confidence,flags\n" + "".join(
-    f"night,{i},{30 * i},23:59:{i},{name},0.2,0.2,0.2,0.2,0.2,0.2,low confidence\n"
+    f"night,{i},{30 * i},{OUR_TIMES[i]},{name},0.2,0.2,0.2,0.2,0.2,0.2,low confidence\n"
     for i, name in enumerate(("W", "N1", "N2", "N3", "REM", "?"))
 )
 
@@ -146,7 +149,7 @@ KINDS = {
     "our own, from a German spreadsheet": ("night_stages.csv", "\ufeff" + OURS.replace(",", ";")),
     "onset, duration, stage": ("a.csv", "0,30,Wake\n30,30,S1\n60,30,S2\n90,30,S4\n120,30,REM\n150,30,MT\n"),
     "a stage a row": ("a.csv", "stage\nWake\nStage 1\nstage 2\nSleep stage 3\nSLEEP-REM\nMovement time\n"),
-    "lines": ("a.txt", "# scored by hand\nW\nn1\n\nN2\nS4\nRem\nunscored\n"),
+    "lines": ("a.txt", "# scored by hand\n\nW\nn1\nN2\nS4\nRem\nunscored\n"),
 }
 
 
@@ -157,9 +160,11 @@ def test_every_kind_gives_the_same_hypnogram(tmp_path, kind):
     assert stages[:5] == [W, N1, N2, N3, R]
     assert stages[5:] in ([U], [])  # what is no stage at the end may be left out
     assert hypnogram.codes.dtype == np.int32
-    on_clock = kind in ("domino", "domino in English", ".annot on the clock", "YASA's stages")
+    on_clock = kind.startswith(("domino", ".annot on the clock", "our own"))
     assert hypnogram.clock == (time(23, 59) if on_clock else None)
-    assert hypnogram.delay(datetime(2000, 1, 1, 23, 58)) == (60 if on_clock else 0)
+    dated = kind == "YASA's stages"
+    assert hypnogram.start == (datetime(2022, 12, 15, 23, 59) if dated else None)
+    assert hypnogram.delay(datetime(2022, 12, 15, 23, 58)) == (60 if on_clock or dated else 0)
     assert hypnogram.delay(None) == 0
 
 
@@ -171,7 +176,10 @@ def test_a_clock_without_a_date_is_the_nearest(tmp_path):
 
 def test_other_events_are_left_out_and_said(tmp_path):
     hypnogram = read_file(written(tmp_path, *KINDS["BIDS"]))
-    assert hypnogram.notices == ("2 entries of the hypnogram are no stages (arousal, n/a)",)
+    assert hypnogram.notices == (
+        "1 entries of the hypnogram are no stages (arousal)",
+        "1 epoch of the hypnogram not scored (n/a)",
+    )
     path = write_hypnogram(
         tmp_path / "a.edf", (0, 30, "Sleep stage W"), (12, 3, "Arousal"), (30, 60, "Stage - N2"), (90, 30, "R")
     )
@@ -200,7 +208,7 @@ def test_stages_that_follow_each_other_need_no_duration(tmp_path):
 def test_a_row_that_was_taken_out_moves_no_other(tmp_path):
     lines = OURS.splitlines(keepends=True)
     path = written(tmp_path, "a.csv", "".join(lines[:2] + lines[3:]))
-    assert codes(path)[2:5] == [N2, N3, R]
+    assert codes(path)[:5] == [W, U, N2, N3, R]
     numbered = written(tmp_path, "b.csv", "epoch,stage\n1,W\n2,N1\n4,N3\n")
     assert codes(numbered) == [W, N1, U, N3]
 
@@ -211,7 +219,7 @@ def test_columns_can_be_named(tmp_path):
         read_file(path)
     named = {"stage": "Stadium AASM", "onset": "Beginn", "duration": "Dauer"}
     assert codes(path, Reading(columns=named)) == [W, N2, N2]
-    with pytest.raises(InputError, match=r"no column Stufe, which --columns names; there are beginn"):
+    with pytest.raises(InputError, match=r"no column Stufe, which --columns names; there are Beginn"):
         read_file(path, Reading(columns={"stage": "Stufe"}))
 
 
@@ -238,12 +246,10 @@ def test_numbers_are_never_guessed(tmp_path):
 
 
 def test_a_map_of_ones_own_says_what_labels_mean(tmp_path):
-    path = written(tmp_path, "a.txt", "Eveil\nStade-II\nSP\nrond\nSP\n")
-    with pytest.raises(
-        InputError, match=r"a.txt: unknown stage 'Stade-II' in line 2; there are w, wake, .*--stage_map"
-    ):
+    path = written(tmp_path, "a.txt", "Eveil\nStade-X\nSP\nrond\nSP\n")
+    with pytest.raises(InputError, match=r"a.txt: unknown stage 'Stade-X' in line 2; there are w, wake, .*--stage_map"):
         read_file(path)
-    table = written(tmp_path, "map.csv", "label,stage\nStade-II,N2\nSP,R\nrond,\n")
+    table = written(tmp_path, "map.csv", "label,stage\nStade-X,N2\nSP,R\nrond,\n")
     assert codes(path, Reading(stage_map(str(table)))) == [W, N2, R, R]
 
 
@@ -272,7 +278,10 @@ def test_epochs_of_another_length_are_resampled_on_request_only(tmp_path):
         read_file(path)
     hypnogram = read_file(path, Reading(epoch_seconds=20))
     assert hypnogram.codes.tolist() == [W, N2, N3, U]  # 120 s: 0 1 | 2 is split | 4 5 | 9 is split
-    assert hypnogram.notices == ("a.xml: epochs of 20 s resampled to 30 s",)
+    assert hypnogram.notices == (
+        "1 epoch of the hypnogram not scored (9)",
+        "a.xml: epochs of 20 s resampled to 30 s",
+    )
     spans = written(tmp_path, "a.csv", "onset,duration,stage\n0,20,W\n20,40,N2\n60,60,REM\n")
     with pytest.raises(InputError, match=r"'W' in line 2 at 0 s lasts 20 s; its epochs last 20 s: resample them with"):
         read_file(spans)
@@ -305,25 +314,48 @@ def test_resampling_keeps_what_fits(stages, seconds):
     ("text", "seconds"),
     [
         ("22:31:05", 81065),
+        ("22.31.05", 81065),
+        ("22h31", 81060),
+        ("22:31:05 h", 81065),
         ("22:31:05,500", 81065.5),
+        ("22:31:05:500", 81065.5),
         ("10:31:05 PM", 81065),
+        ("10:31:05 p.m.", 81065),
         ("12:00:00 AM", 0),
         ("2022-12-15 22:31:05", 81065),
         ("2022-12-15T22:31", 81060),
-        ("24:00:00", None),
+        ("2022-12-15T22:31Z", 81060),
+        ("2022-12-15 22:31:05.25+01:00", 81065.25),
+        ("15/12/2022 22:31:05", 81065),
+        ("24:00:00", 86400),
+        ("24:00:01", None),
         ("22:61", None),
+        ("13:00 PM", None),
         ("22", None),
         ("", None),
         ("-1:00", None),
+        ("22:31:05:50", None),
     ],
 )
 def test_times_of_day(text, seconds):
-    assert seconds_of_day(text) == seconds
+    moment = moment_of(text)
+    assert (moment and moment.seconds) == seconds
 
 
-def test_after_midnight_time_goes_on():
-    assert since_first([86370.0, 0.0, 30.0]) == [0.0, 30.0, 60.0]
-    assert since_first([]) == []
+@pytest.mark.parametrize(
+    ("texts", "seconds", "dated"),
+    [
+        (["23:59:30", "0:00:00"], [86370, 0], False),
+        (["15/01/2016 23:59:30", "16/01/2016 00:00:00"], [0, 30], True),
+        (["03/04/2012 23:59:30", "04/04/2012 00:00:00"], [0, 30], True),  # months first would be 31 days
+        (["12/11/2012 23:59:30", "12/12/2012 00:00:00"], [0, 30], True),
+        (["03/04/2012 01:00:00", "03/04/2012 01:00:30"], [3600, 3630], False),  # either
+        (["2012-10-28 02:59:30+02:00", "2012-10-28 02:00:00+01:00"], [0, 30], True),  # winter time begins
+    ],
+)
+def test_dates_and_zones_count(texts, seconds, dated):
+    found = on_one_clock([moment_of(text) for text in texts])
+    assert ([second - (found[0][0] if dated else 0) for second in found[0]], found[1]) == (seconds, dated)
 
 
 # ---- what no program should write ----
@@ -343,19 +375,19 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><
         ("a.xml", PROFUSION.replace(">4<", ">8888<"), r"unknown stage '8888' in epoch 4; there are 0, 1"),
         ("a.xml", PROFUSION.replace("<EpochLength>30", "<EpochLength>1e9"), r"says that an epoch lasts 1e\+09 s"),
         ("a.xml", PROFUSION.replace("<EpochLength>30", "<EpochLength>x"), r"'x' in <EpochLength> of the head"),
-        ("a.csv", "onset,duration,stage\n0,99999999990,W\n", r"line 2 at 0 s lasts 99999999990.0 s; the limit is 31"),
+        ("a.csv", "onset,duration,stage\n0,99999999990,W\n", r"line 2 at 0 s lasts 1e\+11 s; the limit is 31"),
         ("a.csv", "onset,duration,stage\n-30,30,W\n", r"'W' in line 2 at -30 s"),
-        ("a.csv", "onset,duration,stage\ninf,30,W\n", r"line 2: 'inf' is no number of seconds"),
+        ("a.csv", "onset,duration,stage\n0,30,W\ninf,30,W\n", r"line 3: 'inf' in column onset is no number of sec"),
         ("a.csv", "onset,duration,stage\n0,60,W\n30,30,N1\n", r"'N1' in line 3 starts before the last one ends"),
         ("a.csv", "onset,duration,stage\n0,30,W\n30,30,N9\n", r"unknown stage 'N9' in line 3; there are w, wake"),
-        ("a.csv", "epoch,stage\n1,W\n9999999,W\n", r"'W' in line 3 at 3e\+08 s lasts 30.0 s; the limit is 31 days"),
+        ("a.csv", "epoch,stage\n1,W\n9999999,W\n", r"'W' in line 3 at 3e\+08 s lasts 30 s; the limit is 31 days"),
         ("a.csv", "a,b\n1,2\n", "no column of stages among a, b"),
         ("a.csv", 'stage,x\n"W,N1\n', r"unknown stage 'W,N1' in line 2"),
         ("a.csv", "", "no stages in it"),
         ("a.tsv", "onset\tduration\ttrial_type\n0\t1\tarousal\n", r"no stages in it; it has arousal; there are w"),
         ("a.tsv", "onset\tduration\ttrial_type\n0\t30\tStage 9\n", r"unknown stage 'Stage 9' in line 2"),
         ("a.txt", DOMINO.replace("Discret", "Impuls"), r"not the sleep profile \(Signal Type Impuls, Rate 30 s\)"),
-        ("a.txt", DOMINO.replace("00:00:00,000", "25:00:00"), r"line 10: '25:00:00' is no time of day"),
+        ("a.txt", DOMINO.replace("00:00:00,000", "25:00:00"), r"no column of stages among 23:59:00,000, Wach"),
         ("a.txt", DOMINO.replace("Rate: 30 s", "Rate: 20 s"), r"its epochs last 20 s, not 30; resample"),
         ("a.txt", "W\nN1\nsleepy\n", r"unknown stage 'sleepy' in line 3; there are w, wake"),
         ("a.txt", "\0\0", "zero bytes"),
@@ -365,7 +397,8 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><
         ("a.annot", "W\t.\t.\t30\t0\t.\n", r"the limit is 31 days"),
         ("a.annot", "W\t.\t.\t22:00:00\t+30\t.\nN1\t.\t.\t30\t60\t.\n", "some lines start at times of day"),
         ("a.eannot", "W\n" * 89_281, "the limit is 31 days"),
-        ("a.json", "{}", r".json is not a supported hypnogram; there are .edf"),
+        ("a.json", "{}", r"is no list of stages"),
+        ("a.xyz", "{}", r".xyz is not a supported hypnogram; there are .edf"),
     ],
 )
 def test_odd_files_are_refused_in_one_line(tmp_path, name, text, reason):

@@ -105,7 +105,7 @@ def test_different_start_times_are_aligned(tmp_path, minutes, first_in_signal, f
     prepared = prepare_night(raw, Rules("C3A2", 4), read_hypnogram)
     np.testing.assert_allclose(prepared.night.x.mean(axis=1), range(first_in_signal, first_in_signal + 8), atol=0.01)
     assert prepared.night.y.tolist() == codes[first_in_codes : first_in_codes + 8]
-    assert f"the hypnogram starts {minutes * 60} s after the signal; aligned on time" in prepared.notices
+    assert str(prepared.night.source["hypnogram_placed"]).endswith(f"{minutes * 60} s after the signal's start")
     with pytest.raises(InputError, match=rf"starting {minutes * 60} s later; 4 have no partner"):  # two at either end
         prepare_night(raw, Rules("C3A2", 3), read_hypnogram)
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from command import InputError
-from recordings.hypnogram import AASM_CODES
+from recordings.hypnogram import EDF_TEXTS
 from recordings.hypnograms.marks import read_annotations
 from recordings.spectrum import SPECTRUM_HZ
 from scoring import plots
@@ -131,7 +131,7 @@ def test_the_annotations_are_read_back_by_mne(night, tmp_path):
 
 def test_the_annotations_are_a_hypnogram_that_we_read_ourselves(night, tmp_path):
     write_recording(tmp_path, night)
-    hypnogram = read_annotations(tmp_path / "night_stages.edf", AASM_CODES)
+    hypnogram = read_annotations(tmp_path / "night_stages.edf", {text: code for code, text in EDF_TEXTS.items()})
     np.testing.assert_array_equal(hypnogram.codes, night.stages)
     assert hypnogram.start == night.start
 

@@ -13,31 +13,30 @@ from command import InputError
 from files.reading import reader
 from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
-from recordings.hypnograms import columns, domino, lines, luna, marks, xml_files
+from recordings.hypnograms import columns, lines, luna, marks, xml_files
 from recordings.hypnograms.labels import code_of
-from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, hypnogram_of
-from recordings.tables import text_of
-from sleepstage import NOT_SCORED, UNKNOWN
+from recordings.hypnograms.laying import hypnogram_of
+from recordings.hypnograms.scoring import AS_IT_IS, Entry, Reading, Scoring
+from sleepstage import NOT_SCORED
 
 
 class Kind(NamedTuple):
-    """A kind of hypnogram: its name, its suffixes, what reads it, and what tells it from others with one of these."""
+    """A kind of hypnogram: its name, its suffixes, and what reads it."""
 
     name: str
     suffixes: tuple[str, ...]
     scored: Callable[[Path, Reading], Scoring]
-    is_it: Callable[[str], bool] | None = None
 
 
 KINDS = (
     Kind("annotations of EDF+ and others", marks.SUFFIXES, marks.scored),
+    Kind("Sleep-EDF's first", (".hyp",), marks.scored_signal),
     Kind("XML of NSRR or Profusion", (".xml",), xml_files.scored),
     Kind("Luna's stages", (".eannot",), lines.scored),
     Kind("Luna's annotations", (".annot",), luna.scored),
-    Kind("sleep profile of Domino", (".txt",), domino.scored, domino.is_domino),
-    Kind("a table", (".csv", ".tsv", ".txt"), columns.scored),
+    Kind("a list in JSON", (".json",), lines.scored_json),
+    Kind("a table, or a stage a line", (".csv", ".tsv", ".txt"), columns.scored),
 )
-"""Of several kinds with one suffix, the first whose text it is; the last one takes what is left."""
 
 
 def kind_of(path: Path) -> Kind:
@@ -48,7 +47,7 @@ def kind_of(path: Path) -> Kind:
     """
     suffix = path.suffix.casefold()
     for kind in KINDS:
-        if suffix in kind.suffixes and (kind.is_it is None or kind.is_it(text_of(path))):
+        if suffix in kind.suffixes:
             return kind
     suffixes = ", ".join(dict.fromkeys(suffix for kind in KINDS for suffix in kind.suffixes))
     raise InputError(f"{path}: {suffix or 'no suffix'} is not a supported hypnogram; there are {suffixes}")
@@ -62,8 +61,9 @@ def has_stages(recording: Path) -> bool:
         InputError: it cannot be opened.
     """
     suffix = recording.suffix.casefold()
-    labels = marks.scored(recording).labels if suffix in marks.SUFFIXES else ()
-    return any((code_of(label.text, {}, with_events=True) or UNKNOWN) >= 0 for label in labels)
+    entries = marks.scored(recording).entries if suffix in marks.SUFFIXES else ()
+    codes = (code_of(entry.text, {}, with_events=True) for entry in entries)
+    return any(code is not None and code >= 0 for code in codes)
 
 
 @reader("a readable hypnogram", EXPORT_AGAIN)
@@ -71,7 +71,7 @@ def read_file(path: Path, reading: Reading = AS_IT_IS) -> Hypnogram:
     """Read a hypnogram of any kind, in epochs of 30 s.
 
     Raises:
-        InputError: as `kind_of`, the kind's reader, and `scoring.hypnogram_of`; the message names the file.
+        InputError: as `kind_of`, the kind's reader, and `laying.hypnogram_of`; the message names the file.
     """
     return hypnogram_of(path, kind_of(path).scored(path, reading), reading)
 
@@ -85,7 +85,7 @@ def hypnogram_from(stages: Sequence[Any] | NDArray[Any], reading: Reading = AS_I
         name: what messages call them.
 
     Raises:
-        InputError: not one row of texts or numbers, or as `scoring.hypnogram_of`.
+        InputError: not one row of texts or numbers, or as `laying.hypnogram_of`.
     """
     values = np.asarray(stages)
     if values.ndim != 1 or values.dtype.kind not in "iufUO":
@@ -94,4 +94,4 @@ def hypnogram_from(stages: Sequence[Any] | NDArray[Any], reading: Reading = AS_I
         )
     unscored = (None, "", "nan")
     texts = [NOT_SCORED if one in unscored or str(one) in unscored else str(one) for one in values.tolist()]
-    return hypnogram_of(Path(name), Scoring([Label(text, f"epoch {i}") for i, text in enumerate(texts)]), reading)
+    return hypnogram_of(Path(name), Scoring([Entry(text, f"epoch {i}") for i, text in enumerate(texts)]), reading)

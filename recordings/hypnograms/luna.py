@@ -13,9 +13,9 @@ import re
 from pathlib import Path
 
 from command import InputError
-from recordings.hypnograms.columns import is_number
-from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring, seconds_of_day, since_first, time_of_day
-from recordings.tables import text_of
+from recordings.hypnograms.scoring import AS_IT_IS, TO_NEXT, Entry, Reading, Scoring
+from recordings.tables import lines_of, text_of
+from recordings.times import number_of, seconds_of_day
 from sleepstage import EPOCH_SECONDS
 
 FORMS = {6: (0, 3, 4), 4: (0, 2, 3), 3: (0, 1, 2)}
@@ -29,7 +29,7 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
         InputError: no such file, or a line whose columns or times are not understood.
     """
     rows = []
-    for number, line in enumerate(text_of(path).splitlines(), 1):
+    for number, line in enumerate(lines_of(text_of(path)), 1):
         cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
         if not line.strip() or line.lstrip().startswith("#") or cells[0].casefold() == "class":
             continue
@@ -38,15 +38,19 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
         text, start, stop = (cells[i] for i in FORMS[len(cells)])
         rows.append((number, text, start, stop))
     on_clock = [seconds_of_day(start) for _, _, start, _ in rows]
-    times = [time for time in on_clock if time is not None]
-    if times and len(times) < len(rows):
+    clocked = any(time is not None for time in on_clock)
+    if clocked and None in on_clock:
         raise InputError(f"{path}: some lines start at times of day and some do not; export it again with one kind")
-    starts = since_first(times) if times else [elapsed(path, number, start) for number, _, start, _ in rows]
-    labels = [
-        Label(text, f"line {number}", onset, lasting(path, number, start, stop))
-        for (number, text, start, stop), onset in zip(rows, starts, strict=True)
+    entries = [
+        Entry(
+            text,
+            f"line {number}",
+            time if clocked else elapsed(path, number, start),
+            lasting(path, number, start, stop),
+        )
+        for (number, text, start, stop), time in zip(rows, on_clock, strict=True)
     ]
-    return Scoring(labels, with_events=True, clock=time_of_day(times[0]) if times else None)
+    return Scoring(entries, with_events=True, clocked="day" if clocked else "")
 
 
 def elapsed(path: Path, number: int, text: str) -> float:
@@ -62,17 +66,18 @@ def elapsed(path: Path, number: int, text: str) -> float:
         return float(EPOCH_SECONDS * (int(epoch[1]) - 1))
     if of_day is not None:
         return of_day
-    if not is_number(text):
+    seconds = number_of(text)
+    if seconds is None:
         raise InputError(
             f"{path}: line {number}: {text[:20]!r} is no time; there are seconds, 0+hh:mm:ss, hh:mm:ss and e:1"
         )
-    return float(text)
+    return seconds
 
 
 def lasting(path: Path, number: int, start: str, stop: str) -> float | None:
     """Return how long a line lasts, in seconds; None when it lasts to the next."""
     if stop in ("...", ".", ""):
-        return EPOCH_SECONDS if start.startswith("e:") else None
+        return EPOCH_SECONDS if start.startswith("e:") else TO_NEXT
     if stop.startswith("+"):
         return elapsed(path, number, stop[1:])
     if start.startswith("e:"):

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from command import InputError
 from files.reading import readable
 from recordings.hypnograms.labels import NUMBER_CODES
-from recordings.hypnograms.scoring import AS_IT_IS, Label, Reading, Scoring
+from recordings.hypnograms.scoring import AS_IT_IS, Entry, Reading, Scoring
 from recordings.tables import text_of
 
 NSRR, PROFUSION = "PSGAnnotation", "CMPStudyConfig"
@@ -38,21 +38,21 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
 
 def nsrr(path: Path, root: ElementTree.Element) -> Scoring:
     """Return the events that are stages, `Stage 2 sleep|2`; their times are from the recording's start."""
-    labels = []
+    entries = []
     for number, event in enumerate(root.iter("ScoredEvent"), 1):
         if (event.findtext("EventType") or "").partition("|")[0].strip().casefold() != STAGES:
             continue
         place = f"event {number}"
         onset, duration = (number_of(path, event, name, place) for name in ("Start", "Duration"))
-        labels.append(Label((event.findtext("EventConcept") or "").partition("|")[0], place, onset, duration))
-    return Scoring(labels, epoch_seconds=epoch_length(path, root))
+        entries.append(Entry((event.findtext("EventConcept") or "").partition("|")[0], place, onset, duration))
+    return Scoring(entries, epoch_seconds=epoch_length(path, root))
 
 
 def profusion(path: Path, root: ElementTree.Element) -> Scoring:
     """Return the numbers of the epochs in <SleepStages>."""
     numbers = [one.text or "" for one in root.iterfind("SleepStages/SleepStage")]
-    labels = [Label(number.strip(), f"epoch {i}") for i, number in enumerate(numbers, 1)]
-    return Scoring(labels, codes=NUMBER_CODES["rk"], epoch_seconds=epoch_length(path, root))
+    entries = [Entry(number.strip(), f"epoch {i}") for i, number in enumerate(numbers, 1)]
+    return Scoring(entries, codes=NUMBER_CODES["rk"], epoch_seconds=epoch_length(path, root))
 
 
 def epoch_length(path: Path, root: ElementTree.Element) -> float | None:

@@ -67,9 +67,13 @@ def with_gap(path: Path, seconds: int, onset: int, gap: int) -> Path:
     return path
 
 
-def write_hypnogram(path: Path, *annotations: tuple[float, float | None, str]) -> Path:
+SLEEPEDF_START = datetime(1989, 4, 24, 16, 13)
+
+
+def write_hypnogram(
+    path: Path, *annotations: tuple[float, float | None, str], start: datetime = SLEEPEDF_START
+) -> Path:
     """Write an EDF+ file of (onset, duration, text) annotations alone, as Sleep-EDF's hypnograms are."""
-    start = datetime(1989, 4, 24, 16, 13)
     edf = edfio.Edf(
         [],
         recording=edfio.Recording(startdate=start.date()),
