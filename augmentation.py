@@ -65,6 +65,8 @@ class Change:
         """
         draw = np.random.default_rng(seed)
         first = int(draw.integers(min(settings.seq_length, n_epochs))) if settings.random_start else 0
+        if n_epochs <= settings.seq_length:
+            first = 0  # one chunk has no border within
         most = round(settings.augment_shift * settings.sampling_rate)
         shift = int(draw.integers(-most, most + 1))
         turned = draw.random() < settings.augment_polarity
@@ -202,7 +204,16 @@ def changed_nights(nights: Sequence[Night], settings: Settings, seed: tuple[int,
 def changed(night: Night, change: Change) -> Night:
     """Return a night whose signal is changed when it is read, a slice of epochs at a time."""
     signal: Any = ChangedSignal(night.x, night.fs, change)
-    return replace(night, x=cast("Signal", signal), y=night.y[change.first :], first_epoch=change.first, judged=None)
+    first = change.first
+    recorded = None if night.recorded is None else night.recorded[first:]
+    return replace(
+        night,
+        x=cast("Signal", signal),
+        y=night.y[first:],
+        first_epoch=night.first_epoch + first,
+        judged=None,
+        recorded=recorded,
+    )
 
 
 def upside_down(night: Night) -> Night:

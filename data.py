@@ -9,7 +9,8 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -25,6 +26,7 @@ from files.writing import written_whole
 from sleepstage import STAGES, UNKNOWN
 
 AGAIN = "prepare the night again"
+ALL_STAGES = tuple(range(len(STAGES)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,10 @@ class Night:
         first_epoch: the number of its first epoch; above 0 where only the rest of the night is used.
         judged: (epoch,) bool, True where the stage is a human's; the others, of a model, are learned from, and never
             compared with. None: all are a human's.
+        recorded: (epoch,) which epochs of the recording these are; the state begins anew behind a gap. None: each
+            follows the one before it.
+        known: the stages that the scorer marked. An epoch is one of these for sure, and which of them is all that is
+            learned and judged.
     """
 
     name: str
@@ -51,6 +57,8 @@ class Night:
     source: Mapping[str, str | int | float] = field(default_factory=dict)
     first_epoch: int = 0
     judged: NDArray[np.bool_] | None = None
+    recorded: NDArray[np.intp] | None = None
+    known: tuple[int, ...] = ALL_STAGES
 
     @property
     def expert(self) -> NDArray[np.int32]:
@@ -60,6 +68,27 @@ class Night:
     def __len__(self) -> int:
         return len(self.y)
 
+    def stretches(self) -> list[Night]:
+        """Return what lies between the gaps, each as a night of its own; a night without gaps as it is."""
+        if self.recorded is None:
+            return [self]
+        borders = [0, *(np.flatnonzero(np.diff(self.recorded) != 1) + 1).tolist(), len(self)]
+        return [self.stretch(first, last) for first, last in itertools.pairwise(borders)]
+
+    def stretch(self, first: int, last: int) -> Night:
+        """Return a night of the epochs from `first` up to `last`, which is left out."""
+        judged = None if self.judged is None else self.judged[first:last]
+        x, y = part_of(self.x, first, last), self.y[first:last]
+        return replace(self, x=x, y=y, first_epoch=self.first_epoch + first, judged=judged, recorded=None)
+
+    def among_known(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return (epoch, stage) probabilities, given that each epoch is of a stage that the scorer marked."""
+        if self.known == ALL_STAGES:
+            return probabilities
+        possible = np.where(np.isin(ALL_STAGES, self.known), probabilities + np.finfo(np.float32).tiny, 0)
+        among: NDArray[np.float32] = possible / possible.sum(axis=1, keepdims=True)
+        return among
+
     @property
     def simulated(self) -> bool:
         """True for a night that simulate.py generated: whatever is made of it must say so."""
@@ -68,7 +97,7 @@ class Night:
 
 # ---- one night on disk ----
 
-NOT_SOURCE = ("x", "y", "fs", "ch_label", "judged")
+NOT_SOURCE = ("x", "y", "fs", "ch_label", "judged", "epoch", "known_stages")
 
 
 def save_night(path: Path, night: Night) -> None:
@@ -83,6 +112,8 @@ def save_night(path: Path, night: Night) -> None:
         "fs": np.float64(night.fs),
         "ch_label": night.ch_label,
         **({} if night.judged is None else {"judged": night.judged}),
+        **({} if night.recorded is None else {"epoch": night.recorded}),
+        **({} if night.known == ALL_STAGES else {"known_stages": np.array(night.known, np.int32)}),
         **night.source,
     }
     # NumPy's own savez_compressed has one level, 6: four times the time of level 1, and no smaller a file for an EEG.
@@ -96,10 +127,11 @@ def save_night(path: Path, night: Night) -> None:
 
 
 class SignalChange(NamedTuple):
-    """What is done to a night's signal as it is read: (epoch, sample) → (epoch, sample). `tag` tells it from others."""
+    """What is done to a night's signal as it is read: (epoch, sample), and which epochs of the recording these are →
+    (epoch, sample). `tag` tells it from others."""
 
     tag: str
-    apply: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    apply: Callable[[NDArray[np.float32], NDArray[np.intp] | None], NDArray[np.float32]]
 
 
 def load_night(
@@ -130,11 +162,12 @@ def load_night(
         x = on_disk_as_array(stored) if stored and there else checked_signal(path, archive)
         y = checked_stages(path, archive["y"])
         fs, ch_label, judged = rate_of(archive), channel_of(archive), judged_in(path, archive, len(y))
+        recorded, known = recorded_in(path, archive, len(y)), known_in(path, archive, y)
     check_fits(path, x.shape, len(y), fs, input_size, sampling_rate)
     if not there:
-        x = change.apply(x) if change else x
+        x = change.apply(x, recorded) if change else x
         x = left_on_disk(stored, path, x) if stored else x
-    return Night(path.stem, x, y, fs, ch_label, source, judged=judged)
+    return Night(path.stem, x, y, fs, ch_label, source, judged=judged, recorded=recorded, known=known)
 
 
 REMOVE_COPY = "remove it, and it is made again"
@@ -155,6 +188,13 @@ class SignalOnDisk:
     def __len__(self) -> int:
         return int(self.shape[0])
 
+    def part(self, first: int, last: int) -> SignalOnDisk:
+        """Return what reads the epochs from `first` up to `last`, which is left out."""
+        part = copy(self)
+        part.offset += first * self.shape[1] * np.dtype(np.float32).itemsize
+        part.shape = (last - first, *self.shape[1:])
+        return part
+
     def __getitem__(self, epochs: slice) -> NDArray[np.float32]:
         start, stop, _ = epochs.indices(len(self))
         n_samples = self.shape[1]
@@ -162,6 +202,11 @@ class SignalOnDisk:
         n_epochs = max(stop - start, 0)
         with readable(self.path, "as long as it was when it was opened", REMOVE_COPY):
             return np.fromfile(self.path, np.float32, n_epochs * n_samples, offset=offset).reshape(n_epochs, n_samples)
+
+
+def part_of(x: NDArray[np.float32], first: int, last: int) -> NDArray[np.float32]:
+    """Return the epochs of a signal from `first` up to `last`, which is left out; on disk, if they are there."""
+    return cast("NDArray[np.float32]", x.part(first, last)) if isinstance(x, SignalOnDisk) else x[first:last]
 
 
 def copy_on_disk(path: Path, change: SignalChange | None) -> Path:
@@ -206,6 +251,7 @@ def summarize_night(path: Path, input_size: int | None = None, sampling_rate: in
         y, fs, ch_label = checked_stages(path, archive["y"]), rate_of(archive), channel_of(archive)
         shape, dtype = archive.form("x")
         check_signal_form(path, shape, dtype)
+        recorded_in(path, archive, len(y)), known_in(path, archive, y)
     check_fits(path, shape, len(y), fs, input_size, sampling_rate)
     return NightSummary(len(y), ch_label)
 
@@ -250,6 +296,51 @@ def judged_in(path: Path, archive: ArrayFile, n_epochs: int) -> NDArray[np.bool_
     if not judged.any():
         raise InputError(f"{path}: a human gave none of its stages; {AGAIN}")
     return judged
+
+
+def recorded_in(path: Path, archive: ArrayFile, n_epochs: int) -> NDArray[np.intp] | None:
+    """Return which epochs of the recording a night's are; None where it says nothing of that, or has no gap.
+
+    Raises:
+        InputError: it is not one whole number for each epoch, each above the one before.
+    """
+    if "epoch" not in archive:
+        return None
+    shape, dtype = archive.form("epoch")
+    if shape != (n_epochs,) or dtype.kind not in "iu":
+        raise InputError(f"{path}: epoch is {dtype} of shape {shape}; it must be whole numbers, ({n_epochs},)")
+    recorded: NDArray[np.intp] = archive["epoch"].astype(np.intp)
+    steps = np.diff(recorded)
+    if recorded[0] < 0 or (steps < 1).any():
+        at = int(np.argmax(steps < 1)) + 1 if recorded[0] >= 0 else 0
+        raise InputError(
+            f"{path}: epoch holds {recorded[at]} at place {at}; it must hold where each epoch of x lies in the "
+            "recording, from 0 on, each further on than the one before"
+        )
+    return None if (steps == 1).all() else recorded
+
+
+def known_in(path: Path, archive: ArrayFile, y: NDArray[np.int32]) -> tuple[int, ...]:
+    """Return the stages that a night's scorer marked; all, where it says nothing of that.
+
+    Raises:
+        InputError: they are not two stages at least, or an epoch has another stage.
+    """
+    if "known_stages" not in archive:
+        return ALL_STAGES
+    shape, dtype = archive.form("known_stages")
+    stages = archive["known_stages"].tolist() if len(shape) == 1 and dtype.kind in "iu" else []
+    known = tuple(code for code in ALL_STAGES if code in stages)
+    if len(known) < 2 or len(known) != len(stages):
+        raise InputError(
+            f"{path}: known_stages is {str(stages or dtype)[:40]}; it must hold the numbers of two stages or more, "
+            f"0 to {len(STAGES) - 1} (W N1 N2 N3 REM), each once"
+        )
+    if foreign := sorted(set(y.tolist()) - set(known)):
+        raise InputError(
+            f"{path}: stage {foreign[0]} in y, but known_stages is {known}; add it there, or leave out its epochs"
+        )
+    return known
 
 
 def plain_value(archive: ArrayFile, name: str) -> Iterable[str | int | float]:
@@ -319,12 +410,14 @@ class Batch:
         y: (night, epoch) int32.
         weight: (night, epoch) float32, 1 on real epochs.
         first: (night,) bool, True where a night starts: before it the network's state is 0.
+        known: (night, stage) bool, the stages that its scorer marked.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int32]
     weight: NDArray[np.float32]
     first: NDArray[np.bool_]
+    known: NDArray[np.bool_]
 
 
 Step = list[tuple[int, int] | None]
@@ -371,15 +464,18 @@ def step_batch(nights: Sequence[Night], step: Step, seq_length: int) -> Batch:
     x = np.zeros((len(step), seq_length, nights[0].x.shape[1]), np.float32)
     y = np.zeros((len(step), seq_length), np.int32)
     weight = np.zeros((len(step), seq_length), np.float32)
+    known = np.ones((len(step), len(STAGES)), np.bool_)
     for lane, slot in enumerate(step):
         if slot is None:
             continue
         night, chunk = nights[slot[0]], slot[1]
+        known[lane] = np.isin(ALL_STAGES, night.known)
         epochs = slice(chunk * seq_length, min((chunk + 1) * seq_length, len(night)))
         n = epochs.stop - epochs.start
         if n > 0:  # the night may have ended before its neighbours
             x[lane, :n], y[lane, :n], weight[lane, :n] = night.x[epochs], night.y[epochs], 1
-    return Batch(x, y, weight, first=np.array([slot is not None and slot[1] == 0 for slot in step]))
+    first = np.array([slot is not None and slot[1] == 0 for slot in step])
+    return Batch(x, y, weight, first, known)
 
 
 Item = TypeVar("Item")

@@ -20,6 +20,7 @@ from evaluation.nights import Scored, read_scored, read_subjects
 from evaluation.page import METHODS, PAGE
 from evaluation.table import Table
 from files.folders import writable_folder
+from files.locks import tables_of
 
 OUTPUT_DIR = "./evaluated"
 
@@ -48,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     experts = [read_scored(place, subjects) for place in options.experts or ()]
     refuse_same_labels((*models, *experts))
     found = evaluation_of(models, experts, read_curves(options.training) if options.training else [])
-    written = found.write(writable_folder(options.output_dir))
+    folder = writable_folder(options.output_dir)
+    with tables_of(folder):
+        written = found.write(folder)
     for part in found.parts:
         if isinstance(part, Table) and part.name.startswith(("agreement", "comparison", "experts")):
             log.info("%s\n", part.text())

@@ -26,6 +26,9 @@ FILTERS = 128
 BLOCK_EPOCHS = 100
 """Epochs that scoring computes at a time: a night costs its own length, rounded up to this."""
 
+IMPOSSIBLE = -1e4
+"""The logit of a stage that cannot be: its probability is 0, and its gradient too."""
+
 CONVOLUTIONS = ("conv_1/", "crb/")
 """How the names of their weights begin."""
 
@@ -287,9 +290,8 @@ class Training:
         """Compile the steps by taking each once, on nothing; what that does to the weights, `restart` undoes."""
         settings = self.settings
         x = np.zeros((settings.batch_size, settings.seq_length, settings.input_size), np.float32)
-        nothing = Batch(
-            x, np.zeros(x.shape[:2], np.int32), np.zeros(x.shape[:2], np.float32), np.ones(len(x), np.bool_)
-        )
+        y, weight = np.zeros(x.shape[:2], np.int32), np.zeros(x.shape[:2], np.float32)
+        nothing = Batch(x, y, weight, np.ones(len(x), np.bool_), np.ones((len(x), len(STAGES)), np.bool_))
         self.pretrain(nothing, self.first_state())
         self.train(nothing, self.first_state())
         if settings.normalise:
@@ -400,7 +402,7 @@ class Training:
 
     def train(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Take one training step; return the losses and accuracy before it, and the nights' new state."""
-        return self.compiled_train(batch.x, batch.y, batch.weight, batch.first, state)  # type: ignore[no-any-return]
+        return self.compiled_train(batch.x, batch.y, batch.weight, batch.first, batch.known, state)  # type: ignore[no-any-return]
 
     def first_state(self) -> tf.Tensor:
         """Return the state before a pass."""
@@ -432,12 +434,12 @@ class Training:
         return {"loss_rec": loss}
 
     def train_graph(
-        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, first: tf.Tensor, state: tf.Tensor
+        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, first: tf.Tensor, known: tf.Tensor, state: tf.Tensor
     ) -> tuple[Losses, tf.Tensor]:
         seeds = self.next_seeds()
         state = tf.where(first[:, tf.newaxis], 0.0, state)  # (layer, 2, night, unit): 0 where a night starts
         with tf.GradientTape() as tape:
-            losses, logits, state = self.losses(x, y, weight, state, seeds)
+            losses, logits, state = self.losses(x, y, weight, state, seeds, known)
             total = losses["loss_ce"] + losses["loss_l2"] + self.settings.rec_weight * losses["loss_rec"]
         self.train_adam.apply(tape.gradient(total, self.trained))
         self.update_average()
@@ -453,11 +455,23 @@ class Training:
             average.assign(decay * average + (1 - decay) * weights[name])
 
     def losses(
-        self, x: tf.Tensor, y: tf.Tensor, weight: tf.Tensor, state: tf.Tensor, seeds: Seeds | None
+        self,
+        x: tf.Tensor,
+        y: tf.Tensor,
+        weight: tf.Tensor,
+        state: tf.Tensor,
+        seeds: Seeds | None,
+        known: tf.Tensor | None = None,
     ) -> tuple[Losses, tf.Tensor, tf.Tensor]:
-        """Return the three losses, the logits (night, epoch, stage) and the new state of one batch."""
+        """Return the three losses, the logits (night, epoch, stage) and the new state of one batch.
+
+        Logits of stages that a night's scorer did not mark, `known` (night, stage) False, are `IMPOSSIBLE`: the loss
+        asks which of the others it is, and no more. None: all were marked.
+        """
         features, middle, output = self.network.encode(flat(x), seeds, self.normaliser(weight))
         logits, state = self.network.decide(unflat(features, x.shape[:2]), weight > 0, state, seeds)
+        if known is not None:
+            logits = tf.where(known[:, tf.newaxis], logits, IMPOSSIBLE)  # (night, epoch, stage)
         losses = {
             "loss_ce": classification_loss(logits, y, weight, self.class_weights),
             "loss_l2": l2_loss(self.network, self.settings.l2_weight_decay),

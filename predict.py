@@ -46,7 +46,7 @@ from scoring.formats import WRITERS, parse_formats
 from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
 from scoring.many import Checkpoints, Outcome, Output, score_one, score_several
-from scoring.night_table import Row, earlier_rows, failed_row, night_row, write_nights
+from scoring.night_table import Row, add_rows, earlier_rows, failed_row, night_row
 from scoring.other_nights import differences, stage_other_nights, with_experts
 from scoring.printed import print_left_out, print_outcomes, print_scores, print_written, recording_lines
 from scoring.progress import shown
@@ -264,14 +264,14 @@ def score_recordings(options: argparse.Namespace) -> int:
     scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu[0])
     seconds = checked(jobs, scorer.folds, outcomes)
     output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats)
-    earlier = earlier_rows(output.folder)
+    earlier_rows(output.folder)  # it refuses another table before anything is scored
     try:
         with closing(scored(list(seconds), scorer, output, workers, options)) as done:
             add_outcomes(outcomes, done, seconds, len(scorer.folds), alone)
     finally:  # an interruption leaves the table of those that were scored
         in_order = [outcomes[job] for job in jobs if job in outcomes]
         if in_order:
-            write_nights(output.folder, [row_of(outcome) for outcome in in_order], earlier)
+            add_rows(output.folder, [row_of(outcome) for outcome in in_order])
     report = write_the_report(output.folder, in_order) if options.report else None
     print_outcomes(in_order, output, report)
     return int(any(outcome.error for outcome in in_order))

@@ -21,7 +21,7 @@ from pathlib import Path
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import load_night
 from files.folders import existing_folder
-from folds.own_data import MAX_MISMATCH, describe, new_description, own_night, prepare
+from folds.own_data import MAX_MISMATCH, describe, own_night, prepare
 from recordings.dataset_file import check_name, load_description
 from recordings.finding import Found, find_recordings
 from recordings.hypnograms.options import READING, add_reading_options, reading_of
@@ -207,8 +207,8 @@ def describe_prepared(found: Sequence[Found], options: argparse.Namespace) -> in
         night = load_night(one.recording)
         rate = {"signal_rate": night.fs, "simulated": int(night.simulated)}
         own.append(own_night(folder, one, night.name, rate))
-    before = load_description(folder) or replace(new_description(options, {}), sampling_rate=float(night.fs))
-    describe(folder, before, found, own, options)
+    changes = {} if load_description(folder) else {"sampling_rate": float(night.fs)}
+    describe(folder, changes, found, own, options)
     return 0
 
 

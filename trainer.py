@@ -30,9 +30,17 @@ from folds.checkpoint import Fold
 from folds.checks import file_findings, first_findings, thorough_findings
 from folds.history import load_test_scores
 from folds.own_data import DEFAULTS, prepare
-from folds.planning import check_folder, check_source, chosen_folds, load_sources, planned_runs, with_origins
+from folds.planning import (
+    check_folder,
+    check_source,
+    chosen_folds,
+    load_sources,
+    paths_by_name,
+    planned_runs,
+    with_origins,
+)
 from folds.run import Run
-from folds.split import prepared_nights
+from folds.split import other_nights, prepared_nights
 from recordings.dataset_file import check_name, find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.pairs import names_of, show
@@ -58,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", default=config.DATA_DIR, help="holds <db>/*.npz (default %(default)s)")
     parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")
     parser.add_argument("--skip_missing", action="store_true", help="go on without the subjects that have no night")
+    parser.add_argument("--also", metavar="FOLDER", help="nights of other data sets: train/ and valid/ of every fold")
     parser.add_argument(
         "--check", action="store_true", help="only say what is suspicious about the nights; no training"
     )
@@ -90,8 +99,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     remedy = f"prepare them with {dataset.prepared_with}, or name another --data_dir"
     data_dir = existing_folder(Path(options.data_dir) / dataset.name, "prepared nights", remedy)
     nights = prepared_nights(dataset, data_dir, dataset.subjects, options.skip_missing)
-    runs = planned_runs(dataset, numbers, settings, nights)
-    n_found = check_nights(dataset, data_dir, nights, runs, options.check)
+    others = other_nights(existing_folder(options.also, "nights of others"), dataset) if options.also else {}
+    runs = planned_runs(dataset, numbers, settings, nights, others)
+    files = paths_by_name((*nights.values(), *others.values()))
+    n_found = check_nights(dataset, data_dir, files, runs, options.check)
     if options.check:
         return int(n_found > 0)
     sources = load_sources(runs, dataset, options.init_from)
@@ -102,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_source(run, folders[run.fold], options.allow_seen)
         if not options.restart:
             check_folder(folders[run.fold], run)
-    failed = train_unfinished(runs, folders, nights, sources, options)
+    failed = train_unfinished(runs, folders, files, sources, options)
     finished = {fold: folder for fold, folder in folders.items() if fold not in failed}
     if finished:
         print_table(finished, dataset)
@@ -128,11 +139,10 @@ def prepare_reviewed(options: argparse.Namespace) -> int:
 
 
 def check_nights(
-    dataset: Dataset, data_dir: Path, nights: Mapping[int, Sequence[Path]], runs: Sequence[Run], thoroughly: bool
+    dataset: Dataset, data_dir: Path, nights: Mapping[str, Path], runs: Sequence[Run], thoroughly: bool
 ) -> int:
     """Print what is suspicious about the nights of the folds, and return how much there is."""
-    used = {night for run in runs for night in run.contents}
-    paths = sorted({path for of_one in nights.values() for path in of_one if path.stem in used})
+    paths = sorted({nights[name] for run in runs for name in run.contents})
     bar = tqdm(paths, desc="checking", unit="night", leave=False, disable=None)
     of_files, settings = file_findings(dataset, data_dir, runs), runs[0].settings
     of_signals = (
@@ -151,7 +161,7 @@ def check_nights(
 def train_unfinished(
     runs: Sequence[Run],
     folders: Mapping[int, Path],
-    nights: Mapping[int, Sequence[Path]],
+    nights: Mapping[str, Path],
     sources: Mapping[int, Fold],
     options: argparse.Namespace,
 ) -> dict[int, str]:

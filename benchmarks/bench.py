@@ -116,8 +116,8 @@ def generated_batch() -> Batch:
     rng = np.random.default_rng(0)
     shape = (SETTINGS.batch_size, SETTINGS.seq_length)
     x = rng.normal(0, 20, (*shape, SETTINGS.input_size)).astype(np.float32)
-    first = np.ones(shape[0], np.bool_)
-    return Batch(x, rng.integers(0, 5, shape).astype(np.int32), np.ones(shape, np.float32), first)
+    first, known = np.ones(shape[0], np.bool_), np.ones((shape[0], 5), np.bool_)
+    return Batch(x, rng.integers(0, 5, shape).astype(np.int32), np.ones(shape, np.float32), first, known)
 
 
 def rate_of(seconds_each: float, n_epochs: int, flop: float, product_gflops: float) -> Figures:

@@ -190,7 +190,7 @@ def laboratory_night(learner: Learner, hours: float, seed: tuple[int, ...]) -> S
     x = simulate_eeg(night.stages, TARGET_RATE, night.rng, LABORATORY).astype(np.float32).reshape(-1, EPOCH_SAMPLES)
     change = replace(learner.fold.run.conditioning, own=None).of_nights()  # no night of the fold's own data set
     assert change, "the fold's signals are conditioned"
-    features = learner.features(change.apply(x)[truth >= 0])
+    features = learner.features(change.apply(x, None)[truth >= 0])
     return Scored(features, truth[truth >= 0], learner.probabilities(features))
 
 

@@ -28,21 +28,22 @@ from engine.device import start_tensorflow
 from files.folders import existing_folder
 from folds.checkpoint import Fold, load_folds
 from folds.folders import find_folds
+from recordings.baseline import RATE
 from recordings.channels import Channel
-from recordings.conditioning import RATE, Conditioning
+from recordings.conditioning import Conditioning
 from recordings.datasets import dataset_named
-from recordings.epochs import EPOCH_SAMPLES, faults, resampling, signal_epochs
+from recordings.epochs import EPOCH_SAMPLES, Epochs, faults, resampling, signal_epochs
 from recordings.opening import one_channel, open_recording
 from recordings.quality import CLIPPED_FLAG
-from scoring import plots
+from scoring import metrics, plots
 from scoring.staging import stager_of
+from simulating.amplifiers import FAULTS, Sampled, Step, scaled, shifted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Signal = NDArray[np.float32]
 Disturb = Callable[[Signal], Signal]
-MINUTES_OF_DRIFT = 10
 RECORD_SECONDS = 10  # of an EDF file; a rate with one decimal then has whole numbers of samples
 
 
@@ -59,61 +60,35 @@ class Night:
 
 
 def disturbances() -> Iterator[tuple[str, Disturb]]:
-    """Yield a row's name and what it does to (epoch, sample) µV."""
+    """Yield a row's name and what it does to (epoch, sample) µV: the faults of simulate.py's amplifiers, and more."""
     yield "undisturbed", lambda x: x
     for offset in (20, 55, 200, 5000):
-        yield f"offset +{offset} µV", lambda x, offset=offset: x + np.float32(offset)  # type: ignore[misc]
-    yield f"drift ±100 µV in {MINUTES_OF_DRIFT} min", drifting
+        yield f"offset +{offset} µV", through(shifted(offset))
     for gain in (0.2, 0.5, 2, 5):
-        yield f"gain × {gain:g}", lambda x, gain=gain: x * np.float32(gain)  # type: ignore[misc]
-    yield "polarity inverted", lambda x: -x
-    yield "hum 50 Hz, 10 µV", humming
+        yield f"gain × {gain:g}", through(scaled(gain))
+    for name in ("drift", "inverted", "hum", "flat", "highpass_1hz", "lowpass_30hz"):
+        yield f"{name}: {FAULTS[name].what}", through(FAULTS[name].step)
     yield "1 % of samples clipped", clipping
-    yield "5 % of epochs flat", flattened
-    yield "high-pass 1 Hz", lambda x: filtered(x, 1.0, "highpass")
-    yield "low-pass 30 Hz", lambda x: filtered(x, 30.0, "lowpass")
     for rate in (64, 99.5, 128, 200, 204.8, 256, 500, 512.5, 1024):
         yield f"EDF, {rate:g} Hz", lambda x, rate=rate: through_edf(x, rate, "uV")  # type: ignore[misc]
     for unit in ("mV", "V"):
         yield f"EDF in {unit}", lambda x, unit=unit: through_edf(x, RATE, unit)  # type: ignore[misc]
 
 
-def seconds(x: Signal) -> NDArray[np.float64]:
-    at: NDArray[np.float64] = np.arange(x.size).reshape(x.shape) / RATE
-    return at
+def through(step: Step) -> Disturb:
+    """Return what sends (epoch, sample) µV through a step of an amplifier."""
 
+    def disturbed(x: Signal) -> Signal:
+        samples = step(Sampled(x.reshape(-1).astype(np.float64), RATE)).samples
+        return samples.reshape(x.shape).astype(np.float32)
 
-def drifting(x: Signal) -> Signal:
-    """Up by 200 µV and down again, every ten minutes."""
-    phase = seconds(x) / (60 * MINUTES_OF_DRIFT) % 1
-    drift = 100 * (1 - 4 * np.abs(phase - 0.5))
-    return x + drift.astype(np.float32)
-
-
-def humming(x: Signal) -> Signal:
-    """50 Hz lies at half the rate: only a phase of 90° is seen in full. 49.9 Hz beats through all phases."""
-    hum = 10 * np.sin(2 * np.pi * 49.9 * seconds(x))
-    return x + hum.astype(np.float32)
-
-
-def clipping(x: Signal) -> Signal:
-    middle = np.median(x)
-    limit = np.quantile(np.abs(x - middle), 0.99)
-    return x.clip(middle - limit, middle + limit)
-
-
-def flattened(x: Signal) -> Signal:
-    chosen = np.random.default_rng(0).choice(len(x), max(1, len(x) // 20), replace=False)
-    disturbed = x.copy()
-    disturbed[chosen] = 0
     return disturbed
 
 
-def filtered(x: Signal, cutoff: float, kind: str) -> Signal:
-    from scipy.signal import butter, sosfiltfilt
-
-    sections = butter(2, cutoff, kind, fs=RATE, output="sos")
-    return sosfiltfilt(sections, x.reshape(-1)).astype(np.float32).reshape(x.shape)  # type: ignore[no-any-return]
+def clipping(x: Signal) -> Signal:
+    median = np.median(x)
+    limit = np.quantile(np.abs(x - median), 0.99)
+    return x.clip(median - limit, median + limit)
 
 
 def through_edf(x: Signal, rate: float, unit: str) -> Signal:
@@ -145,15 +120,6 @@ def probabilities(x: Signal, folds: Sequence[Fold]) -> NDArray[np.float32]:
     return mean
 
 
-def scores(expert: NDArray[np.int32], model: NDArray[np.intp]) -> tuple[float, float]:
-    """Return accuracy, and macro-F1 over the expert's stages."""
-    f1 = []
-    for stage in np.unique(expert):
-        hits = np.count_nonzero((expert == stage) & (model == stage))
-        f1.append(2 * hits / (np.count_nonzero(expert == stage) + np.count_nonzero(model == stage)))
-    return float(np.mean(expert == model)), float(np.mean(f1))
-
-
 @dataclass
 class Row:
     """Scores of one disturbance with one conditioning, and what its amplitude was multiplied by."""
@@ -175,15 +141,17 @@ def score_rows(
     for name, disturb in disturbances():
         x = disturb(night.x)
         n_epochs = len(x)  # other rates may cost the last one
-        found = [faults(epoch) for epoch in x]
-        flat, clipped = np.array([one for one, _ in found]), np.array([share > CLIPPED_FLAG for _, share in found])
+        flat, clipped = np.transpose([faults(epoch) for epoch in x])
+        flat, share = flat > 0, (clipped > CLIPPED_FLAG).astype(np.float32)
+        epochs = Epochs(x, night.recorded[:n_epochs], n_epochs, flat, share, 0.0)
         rows = []
         for number, conditioning in enumerate(conditionings):
-            done = conditioning.apply(x, night.recorded[:n_epochs], flat, clipped)
-            model = probabilities(done.x, folds).argmax(axis=1)
+            plan = conditioning.plan(lambda epochs=epochs: [epochs])  # type: ignore[misc]
+            model = probabilities(plan.condition(x), folds).argmax(axis=1)
             first = before.setdefault(number, model)[:n_epochs]
             agreement = float(np.mean((model == first)[~flat]))
-            rows.append(Row(*scores(night.y[:n_epochs][~flat], model[~flat]), agreement, done.factor))
+            scores = metrics.scores(night.y[:n_epochs][~flat], model[~flat])
+            rows.append(Row(scores.accuracy, scores.macro_f1, agreement, plan.factor))
         yield name, rows
 
 

@@ -37,7 +37,7 @@ from folds.checks import file_findings, first_findings
 from folds.dealing import dealt
 from folds.folders import RUN
 from folds.history import TRAIN
-from folds.planning import check_folder, plan_of_pass, planned_runs
+from folds.planning import check_folder, paths_by_name, plan_of_pass, planned_runs
 from folds.run import Run, save_run
 from folds.split import prepared_nights
 from recordings.dataset_file import FILE, Description, OwnNight, Subject, find_dataset, save_description
@@ -144,8 +144,9 @@ class NoTraining:
 
 
 def fold_of(run: Run, folder: Path, nights: Mapping[int, Sequence[Path]]) -> FoldTraining:
+    files = paths_by_name(nights.values())
     training = cast("Any", NoTraining())
-    return FoldTraining(training, cast("Any", None), run, folder, nights, on_disk=True)
+    return FoldTraining(training, cast("Any", None), run, folder, files, on_disk=True)
 
 
 def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, list[Path]]]:

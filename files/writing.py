@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from command import InputError
-
-if sys.platform != "win32":
-    import fcntl
+from files.locks import claim
 
 PARTIAL = ".partial-"  # what the names of files begin with that are not whole yet
 
@@ -35,28 +32,29 @@ def written_whole(path: Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # the file system has become read-only, or the folder a file: the error above says so
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def claimed(partial: Path) -> Iterator[None]:
     """Hold a lock on a file that is being written, which ends with the process, whatever ends that."""
-    if sys.platform == "win32":
+    if os.name == "nt":  # it would keep the block itself from the file
         yield
         return
     with partial.open("ab") as file:
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
+            claim(file, wait=True)
         yield
 
 
 def remove_abandoned(folder: Path) -> None:
     """Remove the half-written files in a folder that no living process holds, on this machine or on another."""
-    if sys.platform == "win32":
+    if os.name == "nt":
         return
     for partial in folder.glob(f"{PARTIAL}*"):
         with suppress(OSError), partial.open("r+b") as file:  # in use, gone meanwhile, or on a system without locks
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            claim(file, wait=False)
             partial.unlink()
 
 

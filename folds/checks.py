@@ -32,6 +32,8 @@ FLAT_SHARE = 0.05  # of a night's epochs; a loose electrode for some minutes is 
 FLAT_STD = 1e-3  # µV; no converter has steps so fine
 SHARED_EPOCHS = 10  # that two nights must have in common; a few may be equal in any two
 
+OF_THE_STAGES = ("judged.npy", "epoch.npy", "known_stages.npy")  # what a night may say of its stages, and their places
+
 PREPARE_AGAIN = "prepare the night again"
 FINGERPRINT = "fingerprint"  # what a prepared night calls it
 
@@ -50,8 +52,8 @@ def content_of(path: Path) -> str:
     """
     with readable(path, "a readable npz file", PREPARE_AGAIN), zipfile.ZipFile(path) as archive:
         x, y = archive.getinfo("x.npy"), archive.getinfo("y.npy")
-        judged = [f"{archive.getinfo(name).CRC:08x}" for name in archive.namelist() if name == "judged.npy"]
-        return f"{x.CRC:08x}{x.file_size:x}-{y.CRC:08x}{''.join(judged)}"
+        more = [f"{archive.getinfo(name).CRC:08x}" for name in OF_THE_STAGES if name in archive.namelist()]
+        return f"{x.CRC:08x}{x.file_size:x}-{y.CRC:08x}{''.join(more)}"
 
 
 def fingerprint_at(path: Path) -> str:

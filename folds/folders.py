@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from command import InputError, reason_of
+from command import InputError
 from files.folders import writable_folder
+from files.locks import held
 from files.reading import load_json
 from files.writing import PARTIAL
 from recordings.datasets import DATASETS, Dataset, dataset_named
@@ -151,10 +150,6 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
 
 
-class BusyError(InputError):
-    """Another trainer, on this machine or on one that shares the folder, is training a fold."""
-
-
 @contextmanager
 def alone_in(folder: Path, wait: float = 0) -> Iterator[None]:
     """Hold a fold's folder, made if need be, against another trainer; wait so many seconds for it to end.
@@ -163,15 +158,6 @@ def alone_in(folder: Path, wait: float = 0) -> Iterator[None]:
         BusyError: another one is training this fold.
         InputError: the folder cannot be made, or its file system has no locks.
     """
-    writable_folder(folder)
-    lock = FileLock(folder / LOCK, timeout=wait)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise BusyError(f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix") from error
-    except (OSError, NotImplementedError) as error:
-        raise InputError(f"cannot lock {folder / LOCK}: {reason_of(error)}; choose a folder with file locks") from error
-    try:
+    busy = f"{folder}: another trainer.py is training this fold; wait for it, or use --suffix"
+    with held(writable_folder(folder) / LOCK, busy, wait):
         yield
-    finally:
-        lock.release()

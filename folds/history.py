@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from command import InputError, duration_in_words, reason_of
 from config import Settings
 from engine.device import import_tensorflow
+from files.locks import BusyError
 from files.reading import check_text, load_json, readable, reader
 from files.writing import save_json, written_whole
 from folds.checkpoint import Best
-from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN, BusyError
+from folds.folders import HISTORY, TENSORBOARD, TEST_SCORES, TRAIN_AGAIN
 from sleepstage import STAGES
 
 START, PRETRAIN, TRAIN = (

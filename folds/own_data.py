@@ -13,6 +13,7 @@ from typing import Any
 from command import log
 from data import summarize_night
 from files.folders import writable_folder
+from files.locks import tables_of
 from folds.dealing import dealt
 from recordings.dataset_file import (
     FEWEST,
@@ -50,7 +51,7 @@ DEFAULTS: Mapping[str, Any] = {
 def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading, options: argparse.Namespace) -> int:
     """Prepare every night, describe the data set, and return 1 when a night failed."""
     options.output_dir = options.output_dir or f"./data/{options.db}"
-    before = load_description(writable_folder(options.output_dir))
+    load_description(writable_folder(options.output_dir))  # it refuses a damaged one before anything is prepared
     failed = [Outcome(names[one.recording], FAILED, notices=(trouble(one),)) for one in found if trouble(one)]
     nights = [raw_night(one, names[one.recording]) for one in found if not trouble(one)]
     rules = Rules(options.select_ch or "", options.max_mismatch, options.trim_first, read_as=read_as(reading))
@@ -61,8 +62,7 @@ def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading,
     if there:
         folder = Path(options.output_dir)
         own = [own_night(folder, one, names[one.recording], sources[names[one.recording]]) for one in there]
-        known = before or new_description(options, {})
-        describe(folder, replace(known, prepared=rules.settings()), there, own, options)
+        describe(folder, {"prepared": rules.settings()}, there, own, options)
     return exit_status(outcomes)
 
 
@@ -103,15 +103,32 @@ def new_description(options: argparse.Namespace, prepared: Mapping[str, str | in
 
 
 def describe(
-    folder: Path, before: Description, found: Sequence[Found], nights: Sequence[OwnNight], options: argparse.Namespace
+    folder: Path,
+    changes: Mapping[str, Any],
+    found: Sequence[Found],
+    nights: Sequence[OwnNight],
+    options: argparse.Namespace,
 ) -> None:
-    """Write dataset.json with the nights added, and say who is tested by which fold."""
+    """Add nights to dataset.json, which other commands may do at the same time, and say who is tested by which fold.
+
+    Args:
+        folder: of the prepared nights.
+        changes: values of the whole description that are others now.
+        found: where each night is from.
+        nights: what is said of each.
+        options: as parsed by prepare.py.
+
+    Raises:
+        InputError: a night belongs to another subject than before, or the file cannot be read or written.
+    """
     added: dict[str, tuple[dict[str, str], list[OwnNight]]] = defaultdict(lambda: ({}, []))
     for one, night in zip(found, nights, strict=True):
         added[one.subject][0].update(one.columns)
         added[one.subject][1].append(night)
-    description = dealt(with_nights(before, added), options.n_folds, options.stratify)
-    save_description(folder, description)
+    with tables_of(folder):
+        before = replace(load_description(folder) or new_description(options, {}), **changes)
+        description = dealt(with_nights(before, added), options.n_folds, options.stratify)
+        save_description(folder, description)
     log.info("")
     for line in folds_in_words(before, description):
         log.info("%s", line)

@@ -29,12 +29,28 @@ def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
     return range(first, last + 1)
 
 
-def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Mapping[int, Sequence[Path]]) -> list[Run]:
-    """Return what each fold will be trained with; a fold that lacks all nights of a part is left out, and named."""
-    paths = [path for of_one in nights.values() for path in of_one]
-    summaries = {path.stem: summarize_night(path, settings.input_size, settings.sampling_rate) for path in paths}
-    contents = {path.stem: content_of(path) for path in paths}
-    prints, persons = fingerprints_of(paths), persons_of(dataset, contents)
+def planned_runs(
+    dataset: Dataset,
+    folds: range,
+    settings: Settings,
+    nights: Mapping[int, Sequence[Path]],
+    others: Mapping[str, Sequence[Path]] = {},
+) -> list[Run]:
+    """Return what each fold will be trained with; a fold that lacks all nights of a part is left out, and named.
+
+    Args:
+        dataset: the data set.
+        folds: their numbers.
+        settings: of all folds.
+        nights: the prepared nights of each subject.
+        others: nights of other data sets that every fold learns from, by part.
+    """
+    files = paths_by_name((*nights.values(), *others.values()))
+    summaries = {
+        name: summarize_night(path, settings.input_size, settings.sampling_rate) for name, path in files.items()
+    }
+    contents = {name: content_of(path) for name, path in files.items()}
+    prints, persons = fingerprints_of(list(files.values())), persons_of(dataset, contents)
     runs = []
     for fold in folds:
         subjects = asdict(split_subjects(dataset, fold, settings.seed))
@@ -44,6 +60,7 @@ def planned_runs(dataset: Dataset, folds: range, settings: Settings, nights: Map
             lacking = ", ".join(map(str, subjects[empty[0]]))
             log.info("fold %d is left out: no %s night (subjects %s)", fold, empty[0], lacking)
             continue
+        names = {part: [*names[part], *(path.stem for path in others.get(part, ()))] for part in PARTS}
         epochs = {part: {name: summaries[name].n_epochs for name in names[part]} for part in PARTS}
         channels = sorted({summaries[name].ch_label for part in PARTS for name in names[part]} - {""})
         if len(channels) > 1:
@@ -113,6 +130,11 @@ def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
 
 def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
     return [path for subject in subjects for path in nights[subject]]
+
+
+def paths_by_name(nights: Iterable[Iterable[Path]]) -> dict[str, Path]:
+    """Return the file of each night by the night's name."""
+    return {path.stem: path for paths in nights for path in paths}
 
 
 def check_folder(folder: Path, run: Run) -> None:

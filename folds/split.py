@@ -64,3 +64,23 @@ def prepared_nights(
         listed = ", ".join(map(str, missing))
         raise InputError(f"{folder}: no night of {dataset.name} subjects {listed}; prepare them with {script}{go_on}")
     return found
+
+
+def other_nights(folder: Path, dataset: Dataset) -> dict[str, list[Path]]:
+    """Return the nights of other data sets that every fold learns from, by part: those in `train/` and in `valid/`.
+
+    Raises:
+        InputError: there is none to train with, or one is a night of the data set itself, which a fold may test.
+    """
+    nights = {part: sorted((folder / part).glob("*.npz")) for part in ("train", "valid")}
+    if not nights["train"]:
+        raise InputError(
+            f"--also {folder}: no night in {folder / 'train'}; put those there that every fold trains with"
+        )
+    for path in (path for paths in nights.values() for path in paths):
+        if dataset.subject_of(path.stem) is not None:
+            raise InputError(
+                f"--also {folder}: {path.stem} is called as a night of {dataset.name}, which a fold may test; "
+                "put it with the others of its data set"
+            )
+    return nights

@@ -1,15 +1,19 @@
 """Make the nights that the shipped weights were trained and tested on, from prepared ones.
 
     python pretrained_model/compose_nights.py ./data/sleepedf ./composed
+    python pretrained_model/compose_nights.py ./data/sleepedf ./conditioned --amplitude 9 --only varied
 
-Of every prepared epoch only the first 5 s are used. OUT gets four folders for `--data_dir`, each with the name of
-NIGHTS in it:
+Of every prepared epoch only the first 5 s are used. OUT gets a folder for `--data_dir` for each kind of night, each
+with the name of NIGHTS in it:
 
 5s           the first 5 s of each epoch
 same         30-s epochs of six such pieces, the nearest in time that have the epoch's stage: for training
 neighbours   30-s epochs of the pieces of epochs i-2 … i+3, whatever their stage: for testing, since it needs no stage
-varied       each night four times, as 30-s epochs of other pieces and with other joins: for training with the robust
-             recipe (the shipped weights were not trained on these)
+varied       each night twice, for training with the robust recipe: as epochs of other pieces of the stage with smooth
+             joins, every other night with a recorder's high-pass; and as its neighbours
+
+With --amplitude the pieces are brought to that amplitude, as a stranger's recording is, before they are composed. A
+high-pass comes before the joins too: behind them it would make slow waves of each join.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ from tqdm import tqdm
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import Night, load_night, save_night
 from files.folders import existing_folder, writable_folder
+from recordings.conditioning import Conditioning
 
 PIECE_SECONDS, RATE = 5, 100
 PIECES = 6  # of an epoch
@@ -81,8 +86,10 @@ SMOOTH_PIECES = 8  # with fades and later beginnings, so many fill an epoch
 EPOCH = PIECES * PIECE_SECONDS * RATE
 
 VARIED = "varied"
-VERSIONS = (("same", True), ("same", False), ("same", True), ("neighbours", False))
-"""Of each night of `varied`: which pieces, and whether their joins are smooth."""
+VERSIONS = (("same", True, 0.5), ("neighbours", False, 0.0))
+"""Of each night of `varied`: which pieces, whether their joins are smooth, and the share that gets a high-pass."""
+
+CUTOFFS, ORDERS = (0.3, 1.2), (1, 2)  # Hz, of recorders; the filter runs over a piece forwards and backwards
 
 
 def drawn_alike(y: NDArray[np.int32], n_pieces: int, draw: np.random.Generator) -> Epochs:
@@ -121,16 +128,46 @@ def smoothly_joined(pieces: NDArray[np.float32], draw: np.random.Generator) -> N
     return np.take_along_axis(joined, first[:, np.newaxis] + np.arange(EPOCH), axis=1)
 
 
-def varied(night: Night) -> Iterator[Night]:
+def high_passed(pieces: NDArray[np.float32], draw: np.random.Generator) -> NDArray[np.float32]:
+    """Return (epoch, sample) as a recorder with a high-pass would have stored it, each piece by itself."""
+    from scipy.signal import butter, sosfiltfilt
+
+    cutoff = float(np.exp(draw.uniform(*np.log(CUTOFFS))))
+    sections = butter(int(draw.choice(ORDERS)), cutoff, "highpass", fs=RATE, output="sos")
+    return sosfiltfilt(sections, pieces, axis=1, padlen=pieces.shape[1] - 1).astype(np.float32)  # type: ignore[no-any-return]
+
+
+def of_amplitude(pieces: NDArray[np.float32], amplitude: float) -> NDArray[np.float32]:
+    """Return the pieces of a night, (epoch, sample), brought to an amplitude in µV; as they are for 0."""
+    return Conditioning(amplitude=(amplitude, amplitude)).condition_night(pieces) if amplitude else pieces
+
+
+def varied(night: Night, amplitude: float) -> Iterator[Night]:
     """Yield a night of first pieces as 30-s epochs, once for each of VERSIONS; what is drawn depends on its name."""
-    for number, (way, smooth) in enumerate(VERSIONS, 1):
+    for number, (way, smooth, share) in enumerate(VERSIONS, 1):
         draw = np.random.default_rng([number, *night.name.encode()])
+        filtered = draw.random() < share
         n_pieces = SMOOTH_PIECES if smooth else PIECES
         chosen = drawn_alike(night.y, n_pieces, draw) if way == "same" else around(night.y, n_pieces)
-        pieces = night.x[chosen]  # (epoch, sample) -> (epoch, piece, sample)
+        first = of_amplitude(high_passed(night.x, draw) if filtered else night.x, amplitude)
+        pieces = first[chosen]  # (epoch, sample) -> (epoch, piece, sample)
         x = smoothly_joined(pieces, draw) if smooth else pieces.reshape(len(night), -1)
-        source = {**night.source, "composed": f"{way}, {'smooth' if smooth else 'plain'} joins"}
+        joins, high_pass = "smooth" if smooth else "plain", ", high-pass" if filtered else ""
+        source = {**night.source, "composed": f"{way}, {joins} joins{high_pass}"}
         yield replace(night, name=f"{night.name}-{number}", x=x, source=source)
+
+
+KINDS = (*WAYS, VARIED)
+
+
+def nights_of(night: Night, kinds: Sequence[str], amplitude: float) -> Iterator[tuple[str, Night]]:
+    """Yield each kind of night that is made of a night of first pieces, and the night."""
+    first = of_amplitude(night.x, amplitude)
+    for way in (way for way in WAYS if way in kinds):
+        x = first[WAYS[way](night.y)].reshape(len(night), -1)  # (epoch, piece, sample) -> (epoch, sample)
+        yield way, replace(night, x=x, source={**night.source, "composed": way})
+    if VARIED in kinds:
+        yield from ((VARIED, version) for version in varied(night, amplitude))
 
 
 @command
@@ -138,13 +175,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = new_parser(__doc__)
     parser.add_argument("nights", metavar="NIGHTS", help="folder of prepared nights, 100 Hz, epochs of 5 s or more")
     parser.add_argument("out", metavar="OUT", help="gets 5s/, same/, neighbours/ and varied/")
+    parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS, help="make these alone")
+    parser.add_argument(
+        "--amplitude", type=float, default=0.0, help="µV to which the pieces are brought (default none)"
+    )
     options = parser.parse_args(argv)
     log_to_terminal()
     source = existing_folder(options.nights, "prepared nights")
     paths = sorted(source.glob("*.npz"))
     if not paths:
         raise InputError(f"{source}: no night (.npz) in it; prepare some with prepare_sleepedf.py")
-    folders = {way: Path(options.out) / way / source.resolve().name for way in (*WAYS, VARIED)}
+    folders = {way: Path(options.out) / way / source.resolve().name for way in options.only}
     if source.resolve() in [folder.resolve() for folder in folders.values()]:
         raise InputError(f"{options.out}: {source} itself would be written over; choose another OUT")
     for path in tqdm(paths, unit="night", leave=False, disable=None):
@@ -152,12 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         pieces = night.x[:, : PIECE_SECONDS * RATE]
         if pieces.shape[1] < PIECE_SECONDS * RATE:
             raise InputError(f"{path}: epochs of {pieces.shape[1]} samples; {PIECE_SECONDS * RATE} are needed")
-        for way, chosen in WAYS.items():
-            x = pieces[chosen(night.y)].reshape(len(night), -1)  # (epoch, piece, sample) -> (epoch, sample)
-            composed = replace(night, x=x, source={**night.source, "composed": way})
-            save_night(writable_folder(folders[way]) / path.name, composed)
-        for version in varied(replace(night, x=pieces)):
-            save_night(writable_folder(folders[VARIED]) / f"{version.name}.npz", version)
+        for kind, composed in nights_of(replace(night, x=pieces), options.only, options.amplitude):
+            save_night(writable_folder(folders[kind]) / f"{composed.name}.npz", composed)
     log.info("%d nights -> %s", len(paths), ", ".join(map(str, folders.values())))
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
+from files.locks import tables_of
 from recordings.channels import Channel, resolve_channel
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_again
@@ -19,7 +20,7 @@ from recordings.spectrum import SPECTRUM_HZ
 from reviewing.journal import read_review
 from scoring.formats import WRITERS
 from scoring.kept import KeptRecording, read_kept, scored_in, with_power
-from scoring.night_table import KEY, earlier_rows, figures_of, write_nights
+from scoring.night_table import KEY, earlier_rows, figures_of, was_scored, write_rows
 from scoring.recording_files import DRAWING, write_recording
 from sleepstage import UNKNOWN
 
@@ -109,7 +110,8 @@ def write_outputs(folder: Path, name: str, recording: Path | None = None) -> tup
         staged = replace(staged, path=recording)
     svg = (folder / f"{name}{DRAWING}").exists()
     paths = write_recording(folder, staged, svg, tuple(formats_there(folder, staged)))
-    return staged, [*paths, *write_row(folder, staged), *write_report_again(folder, staged)]
+    with tables_of(folder):
+        return staged, [*paths, *write_row(folder, staged), *write_report_again(folder, staged)]
 
 
 def formats_there(folder: Path, staged: KeptRecording) -> Iterator[str]:
@@ -124,9 +126,9 @@ def formats_there(folder: Path, staged: KeptRecording) -> Iterator[str]:
 
 def write_row(folder: Path, staged: KeptRecording) -> list[Path]:
     """Write the night's row of `nights.csv` again, where it has one; return the path of the table if so."""
-    rows: Sequence[Mapping[str, object]] = earlier_rows(folder)
-    found = [dict(row) for row in rows if row[KEY] == staged.name]
-    return [write_nights(folder, [{**found[0], **figures_of(staged)}], rows)] if found else []
+    rows = earlier_rows(folder)
+    found = [row for row in rows if row[KEY] == staged.name and was_scored(row)]
+    return [write_rows(folder, [{**found[0], **figures_of(staged)}], rows)] if found else []
 
 
 def write_report_again(folder: Path, staged: KeptRecording) -> list[Path]:

@@ -41,7 +41,7 @@ def calibrate(stager: Stager, nights: Iterable[Night], sha256: str) -> Calibrati
     Raises:
         ValueError: there are no nights.
     """
-    staged = [(night.name, stager.probabilities(night.x), night.expert) for night in nights]
+    staged = [(night.name, probabilities_of(stager, night), night.expert) for night in nights]
     if not staged:
         raise ValueError("no validation nights to calibrate on")
     probabilities = np.concatenate([one for _, one, _ in staged])
@@ -55,12 +55,18 @@ def calibrate(stager: Stager, nights: Iterable[Night], sha256: str) -> Calibrati
         limit=limit,
         wanted=WANTED,
         share_above=0.0 if limit is None else round(above_limit(after, limit).share_above, DIGITS),
-        nights=tuple(name for name, _, _ in staged),
+        nights=tuple(dict.fromkeys(name for name, _, _ in staged)),
         n_epochs=len(expert),
         error_before=round(reliability(before).error, DIGITS),
         error_after=round(reliability(after).error, DIGITS),
         sha256=sha256,
     )
+
+
+def probabilities_of(stager: Stager, night: Night) -> NDArray[np.float32]:
+    """Return (epoch, stage) probabilities of a prepared night, each stretch between gaps by itself, and only of the
+    stages that its scorer marked."""
+    return night.among_known(np.concatenate([stager.probabilities(part.x) for part in night.stretches()]))
 
 
 def fitted_temperature(probabilities: NDArray[np.float32], expert: NDArray[np.integer]) -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from command import InputError, as_text
+from files.locks import tables_of
 from files.reading import readable
 from files.writing import written_whole
 from recordings.finding import Found
@@ -103,25 +104,46 @@ def earlier_rows(folder: Path) -> list[Row]:
     return [{name: value for name, value in row.items() if name} for row in rows]
 
 
-def write_nights(folder: Path, rows: Sequence[Row], earlier: Iterable[Mapping[str, Any]] = ()) -> Path:
-    """Write `nights.csv`, and return its path.
+def add_rows(folder: Path, rows: Sequence[Row]) -> Path:
+    """Add rows to `nights.csv`, which other commands may do at the same time, and return its path.
+
+    A recording that was scored takes the place of the rows of its name. One that failed wrote no file: the row of the
+    files that are there stays, and its own stands beside it.
 
     Args:
         folder: gets it.
-        rows: of the recordings that were scored now.
-        earlier: those that the file had; one of the same recording is replaced.
+        rows: of the recordings that were scored now, or failed.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it is another table, or cannot be written.
     """
-    by_name = {row[KEY]: row for row in earlier} | {row[KEY]: row for row in rows}
+    with tables_of(folder):
+        return write_rows(folder, rows, earlier_rows(folder))
+
+
+def write_rows(folder: Path, rows: Sequence[Row], earlier: Sequence[Row]) -> Path:
+    """Write `nights.csv` with the rows of now in the place of those of before; whoever calls it holds the table."""
+    together = {place_of(row): row for row in [*earlier, *rows]}
+    scored = {row[KEY] for row in rows if was_scored(row)}
+    again = {place_of(row) for row in rows}
+    kept = [row for place, row in together.items() if place in again or row[KEY] not in scored]
     longest = max(rows, key=len, default={})
-    columns = list(dict.fromkeys([*longest, *(name for row in by_name.values() for name in row)]))
+    columns = list(dict.fromkeys([*longest, *(name for row in kept for name in row)]))
     with written_whole(folder / FILE) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
-        writer.writerows({name: cell(value) for name, value in row.items()} for row in by_name.values())
+        writer.writerows({name: cell(value) for name, value in row.items()} for row in kept)
     return folder / FILE
+
+
+def was_scored(row: Mapping[str, Any]) -> bool:
+    """Tell whether a recording has files that a row is of; one that failed has none."""
+    return row.get("hours") not in (None, "")
+
+
+def place_of(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what tells a row from all others: its recording, and the file of one that failed."""
+    return row[KEY], "" if was_scored(row) else str(row.get("file") or "")
 
 
 def cell(value: Any) -> Any:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, duration_in_words
+from files.locks import held
 from files.reading import load_json
 from files.writing import save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
@@ -58,12 +59,13 @@ def write_recording(
     paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
     parse_formats(formats)
-    refuse_other_recording(summary, staged)
-    save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
-    write_table(table, staged)
-    write_annotations(annotations, staged)
-    plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
-    return [*paths, *write_formats(folder, staged, formats)]
+    with held(folder / f".{staged.name}.lock", f"{summary}: another command is writing it; wait for it, then go on"):
+        refuse_other_recording(summary, staged)
+        save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
+        write_table(table, staged)
+        write_annotations(annotations, staged)
+        plots.save(plots.recording_figure(staged, picture_title(staged)), *pictures)
+        return [*paths, *write_formats(folder, staged, formats)]
 
 
 # ---- whose files they are ----

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from files.folders import writable_folder
+from files.locks import tables_of
 from files.writing import save_json, written_whole
 from folds.checkpoint import Fold
 from recordings.datasets import Dataset
@@ -56,12 +57,13 @@ def write_test_nights(
         InputError: a file cannot be written.
     """
     paths = [folder / name for name in ("metrics.json", "nights.csv", "epochs.csv", "confusion.png")]
-    save_json(paths[0], summary(tested, folds, dataset, left_out, weights, different))
-    write_table(paths[1], night_table(tested).round(4))
-    write_table(paths[2], epoch_table(tested))
     covered = coverage(tested, dataset, left_out, weights)
     title = covered.replace(", ", "\n", 1)  # one line would be wider than the picture
-    plots.save(plots.confusion_figure(pooled(tested).confusion, title), paths[3])
+    with tables_of(folder):  # of another command that writes here at the same time, all four or none
+        save_json(paths[0], summary(tested, folds, dataset, left_out, weights, different))
+        write_table(paths[1], night_table(tested).round(4))
+        write_table(paths[2], epoch_table(tested))
+        plots.save(plots.confusion_figure(pooled(tested).confusion, title), paths[3])
     pictures = writable_folder(folder / "hypnograms")
     for night in tqdm(tested, desc="pictures", unit="night", leave=False, disable=None):
         paths.append(pictures / f"{night.staged.name}.png")

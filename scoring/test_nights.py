@@ -18,6 +18,7 @@ from folds.checkpoint import Fold
 from folds.checks import content_of, signal_findings
 from recordings.datasets import Dataset
 from scoring import metrics
+from scoring.calibrating import probabilities_of
 from scoring.confidence import Confidence, judged
 from scoring.metrics import Scores
 from scoring.staged import StagedNight, limit_of
@@ -55,12 +56,13 @@ class NotFiniteError(InputError):
 
 
 def stage_night(stager: Stager, night: Night) -> StagedNight:
-    """Stage a prepared night with the network in `stager`.
+    """Stage a prepared night with the network in `stager`: each stretch between gaps by itself, and of the stages that
+    its scorer marked.
 
     Raises:
         NotFiniteError: the network's output is not finite, as it is after an epoch of 1e30 µV.
     """
-    probabilities = stager.probabilities(night.x)
+    probabilities = probabilities_of(stager, night)
     lost = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
     if len(lost):
         largest = float(np.abs(night.x[lost[0] : lost[0] + 1]).max())

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from streaming.feed import POLL_SECONDS, Feed, Piece, Pieces
 
 FIXED_HEADER = sum(RECORDING_FIELDS.values())  # bytes; those of the signals follow
 AT_A_TIME = 120.0  # seconds of a recording that are read at once, where it is behind
-STARTED = slice(168, 184)  # where a header has the date and the time of the start
+N_RECORDS = slice(236, 244)  # where a header says how many records follow, which a recorder fills in at the end
+WHOSE = slice(8, 168)  # patient and recording, which some recorders fill in at the end too
+COMPARED = 2**12  # bytes of the last record that was read, which stay as they are in the same recording
 KEPT = "what was staged until then is kept"
 QUIET_SECONDS = 60.0  # some recorders write once a minute
 
@@ -70,6 +73,11 @@ def has_header(path: Path) -> bool:
     return len(fixed) == FIXED_HEADER and (not said.isdecimal() or path.stat().st_size >= int(said))
 
 
+def lasting(header: bytes) -> bytes:
+    """Return a header without what a recorder fills in at the end."""
+    return b"".join((header[: WHOSE.start], header[WHOSE.stop : N_RECORDS.start], header[N_RECORDS.stop :]))
+
+
 @dataclass(eq=False)
 class Growing:
     """A file that may still be growing, and how far it was read.
@@ -84,7 +92,8 @@ class Growing:
         late: seconds by which the records' time stamps are ahead of their count, by gaps.
         stamp: the time stamp of the first record; nan where it has none.
         short: it has fewer records now than were read.
-        started: when it was started, as its header says it.
+        header: what its header says, but for what a recorder fills in at the end.
+        last: the beginning of the last record that was read.
     """
 
     opened: Recording
@@ -96,12 +105,13 @@ class Growing:
     late: float = 0.0
     stamp: float = np.nan
     short: bool = False
-    started: bytes = b""
+    header: bytes = b""
+    last: bytes = b""
 
     def __post_init__(self) -> None:
         path = self.records.file.path
         with readable(path, "a readable EDF file", EXPORT_AGAIN), path.open("rb") as file:
-            self.started = file.read(FIXED_HEADER)[STARTED]
+            self.header = lasting(file.read(self.records.first_byte))
 
     def pieces(self, signals: Sequence[int]) -> Pieces:
         """Yield the samples of signals, as they come."""
@@ -111,11 +121,17 @@ class Growing:
             while self.done < there:
                 last = min(there, self.done + step)
                 yield from self.read(signals, last)
-                self.done = last
+                self.note_last(last)
             if not self.wait or self.closed():
                 return
             time.sleep(POLL_SECONDS)
             yield None
+
+    def note_last(self, done: int) -> None:
+        """Note how far the file was read, and what its last record begins with."""
+        path = self.records.file.path
+        with readable(path, "there any more", KEPT), path.open("rb") as file:
+            self.done, self.last = done, self.beginning(file, done - 1)
 
     def there(self) -> int:
         """Return how many whole records the file has now.
@@ -125,10 +141,13 @@ class Growing:
         """
         path = self.records.file.path
         with readable(path, "there any more", KEPT), path.open("rb") as file:
-            fixed, size = file.read(FIXED_HEADER), state_of(path).size
-        if len(fixed) == FIXED_HEADER and fixed[STARTED] != self.started:
+            header, size = file.read(self.records.first_byte), state_of(path).size
+            last = self.beginning(file, self.done - 1)
+        if len(header) == self.records.first_byte and lasting(header) != self.header:
             raise InputError(f"{path}: another recording has taken its place; {KEPT}")
         found = max(0, size - self.records.first_byte) // self.records.record_bytes
+        if len(last) == len(self.last) and last != self.last:  # a shorter one is being written again
+            raise InputError(f"{path}: another recording, or another part of it, has taken its place; {KEPT}")
         if found < self.done and not self.short:
             log.info(
                 "note: %s was cut to %s, %d were read: waiting until there are more",
@@ -136,6 +155,13 @@ class Growing:
             )
         self.short = found < self.done
         return found
+
+    def beginning(self, file: BinaryIO, record: int) -> bytes:
+        """Return the beginning of a record, or what there is of it; nothing of the one before the first."""
+        if record < 0:
+            return b""
+        file.seek(self.records.first_byte + record * self.records.record_bytes)
+        return file.read(min(COMPARED, self.records.record_bytes))
 
     def closed(self) -> bool:
         """Tell whether the recorder has closed the file: the header says how many records it has, all of them read."""

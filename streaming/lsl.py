@@ -88,6 +88,8 @@ def open_lsl(name: str | None, give_up: float | None) -> Feed:
             if chunk is None or not len(chunk[1]):
                 yield None
             else:
+                if (pause := stream.pause()) is not None:
+                    clock.lost(pause)
                 for first, part in clock.place(chunk[1]):
                     chosen = chunk[0][part][:, list(signals)].astype(np.float32)  # (sample, signal)
                     yield Piece(first, np.ascontiguousarray((chosen * scales).T))
@@ -164,6 +166,8 @@ class Stream:
         self.connect(self.found)
         self.headers = headers_of(self.inlet.info(timeout=10.0), self.rate)
         self.lost_at: float | None = None
+        self.came_at = time.monotonic()  # when its last samples came
+        self.was_lost: float | None = None  # when the last ones before it was lost came
 
     def connect(self, found: Any) -> None:
         lsl = pylsl()
@@ -198,21 +202,37 @@ class Stream:
         except pylsl().util.LostError:
             log.info("note: the LSL stream %s is lost: looking for it", self.name)
             self.lost_at = time.monotonic()
+            self.was_lost = self.came_at
             return None
+        if len(times):
+            self.came_at = time.monotonic()
         return np.asarray(samples), np.asarray(times, np.float64)
 
+    def pause(self) -> float | None:
+        """Return how many seconds the stream was lost before the samples that came last; None where it was not."""
+        since, self.was_lost = self.was_lost, None
+        return None if since is None else self.came_at - since
+
     def look_again(self, lost_at: float) -> None:
-        """Connect to the stream again if it is there."""
+        """Connect to the stream again if it is there.
+
+        Raises:
+            InputError: it is there with another rate, or with other signals.
+        """
         lsl = pylsl()
         source = self.found.source_id()
         what = ("source_id", source) if source else ("name", self.found.name())
         for found in lsl.resolve_byprop(*what, minimum=1, timeout=POLL_SECONDS):
-            if found.nominal_srate() != self.rate or found.channel_count() != len(self.headers):
-                continue
             try:
                 self.connect(found)
+                headers = headers_of(self.inlet.info(timeout=10.0), float(found.nominal_srate()))
             except failures():  # it was there only for a moment
                 return
+            if headers != self.headers:
+                raise InputError(
+                    f"the LSL stream {self.name} is back as another one: {in_words(headers)}, before "
+                    f"{in_words(self.headers)}; what was staged until then is kept: start again with another --name"
+                )
             log.info(
                 "note: the LSL stream %s is there again, after %s",
                 *(self.name, duration_in_words(time.monotonic() - lost_at)),
@@ -231,6 +251,12 @@ def headers_of(info: Any, rate: float) -> tuple[Header, ...]:
     return tuple(
         Header(one_line(label), one_line(unit or ""), rate, 0) for label, unit in zip(labels, units, strict=True)
     )
+
+
+def in_words(headers: Sequence[Header]) -> str:
+    """Return the rate of a stream's signals, and what they are called."""
+    labels = ", ".join(f"{one.label or 'one signal'}{f' in {one.unit}' if one.unit else ''}" for one in headers)
+    return f"{headers[0].rate:g} Hz, {labels[:100]}"
 
 
 # ---- the stages as a stream ----

@@ -16,6 +16,9 @@ GAP_SECONDS = 1.0
 LONGEST_GAP = 6 * 3600.0
 """Seconds; a longer jump is no gap in a night but another clock."""
 
+CLOCKS_APART = 10.0
+"""Seconds by which the pause of a stream that was lost may differ between its time stamps and this machine's clock."""
+
 WRONG_RATE = 0.01  # of the rate; so far may the time stamps be off it over RATE_SECONDS
 RATE_SECONDS = 60.0
 
@@ -36,6 +39,11 @@ class SampleClock:
         self.last: float | None = None  # the time stamp of the last sample
         self.began = 0.0  # the time stamp of the sample 0
         self.rate_said = False
+        self.pause: float | None = None
+
+    def lost(self, seconds: float) -> None:
+        """Note that the stream was lost before the samples that come next, so many seconds by this machine's clock."""
+        self.pause = seconds
 
     def place(self, times: NDArray[np.float64]) -> Iterator[tuple[int, slice]]:
         """Yield the number of the first sample of each part without a gap, and where the part is in (sample,) times."""
@@ -44,6 +52,7 @@ class SampleClock:
         if self.last is None:
             self.began, self.last = float(times[0]), float(times[0]) - 1 / self.rate
         jumps = np.diff(times, prepend=self.last) - 1 / self.rate
+        jumps[0] = self.jump_after_pause(float(jumps[0]))
         breaks = np.flatnonzero(np.abs(jumps) > GAP_SECONDS).tolist()
         for first, end in pairwise(sorted({0, *breaks, len(times)})):
             if first in breaks:
@@ -52,6 +61,18 @@ class SampleClock:
             self.next += end - first
         self.last = float(times[-1])
         self.check_rate()
+
+    def jump_after_pause(self, jump: float) -> float:
+        """Return the jump of the time stamps, or where the stream came back with another clock, that of our own."""
+        pause, self.pause = self.pause, None
+        if pause is None or abs(jump - pause) <= CLOCKS_APART:
+            return jump
+        log.info(
+            "note: the stream is back with another clock (it jumps by %s): the pause of %s by this machine's counts",
+            *(in_seconds(jump), in_seconds(pause)),
+        )
+        self.began += jump - pause
+        return pause
 
     def missing(self, jump: float) -> int:
         """Return how many samples are missing where the time stamps jump by so many seconds, and say it."""

@@ -1,6 +1,6 @@
 """What a channel has shown of itself so far: what is wrong with its next epoch, and what is done to it.
 
-It is what a recording gets (scoring/quality.py, recordings/conditioning.py), from what lies before the end of the epoch
+It is what a recording gets (recordings/quality.py, conditioning.py), from what lies before the end of the epoch
 only:
 
 - The baseline under an epoch is worked out from this epoch and the one before it. What comes after is unknown; at the
@@ -20,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from files.arrays import Arrays
-from recordings.conditioning import STRONG, WINDOW, Conditioning, high_passed, rescaled, window_amplitudes
+from recordings.amplitude import STRONG, WINDOW, window_amplitudes
+from recordings.baseline import high_passed
+from recordings.conditioning import Conditioning, rescaled
 from recordings.epochs import EPOCH_SAMPLES
 from recordings.quality import (
     AMPLITUDE,

@@ -19,6 +19,7 @@ from recordings.recording import Header
 from streaming.feed import POLL_SECONDS, Feed, Piece, Pieces
 
 BYTES_AT_A_TIME = 2**16
+LONGEST_LINE = 2**10  # bytes; a number has some twenty
 WAITING = 64  # blocks that are read before they are needed; then the writer has to wait
 
 Samples = NDArray[np.float32]
@@ -100,8 +101,18 @@ def blocks_of(source: BinaryIO) -> Iterator[bytes | None]:
 
 
 def numbers_of_lines(content: bytes) -> tuple[Samples, bytes]:
-    """Read one number a line; what is none counts as a missing sample, and empty lines do not count."""
-    *lines, rest = content.split(b"\n")
+    r"""Read one number a line, which ends in \n, \r\n or \r; what is none counts as a missing sample.
+
+    Empty lines do not count.
+
+    Raises:
+        InputError: a line does not end.
+    """
+    *lines, rest = content.replace(b"\r", b"\n").split(b"\n")
+    if len(rest) > LONGEST_LINE:
+        raise InputError(
+            f"standard input: a line has more than {LONGEST_LINE:,} bytes; write one number a line, or see --stdin"
+        )
     numbers = [number_of(line) for line in lines if line.strip()]
     if bad := [line for line in lines if line.strip() and number_of(line) is None]:
         shown = one_line(bad[0][:30].decode("latin-1").strip())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,14 +23,12 @@ from numpy.typing import NDArray
 from command import InputError
 from files.arrays import Arrays, opened_arrays
 from files.forms import Form, check_forms, is_count, is_number, is_text, list_of, or_none
+from files.locks import claim
 from files.reading import readable
 from files.writing import written_whole
 from scoring.staged import time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
 from streaming.staging import LiveEpoch
-
-if sys.platform != "win32":
-    import fcntl
 
 ANEW = "remove both, or choose another --name or --output_dir"
 ABOUT = "about"
@@ -163,8 +160,7 @@ def alone_with(path: Path) -> io.FileIO:
     """
     try:
         file = path.open("ab", buffering=0)
-        if sys.platform != "win32":
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        claim(file, wait=False)
     except BlockingIOError as error:
         raise InputError(f"{path}: another live.py is writing it; choose another --name or --output_dir") from error
     except OSError as error:

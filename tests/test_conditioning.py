@@ -11,16 +11,11 @@ from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt, sosfilt_zi, sosfiltfilt
 
 from folds.published import CONDITIONING as PUBLISHED
-from recordings.conditioning import (
-    KNOT,
-    RATE,
-    Conditioning,
-    high_passed,
-    low_passed,
-    rhythm_amplitude,
-    stretches,
-)
+from recordings.amplitude import rhythm_amplitude
+from recordings.baseline import KNOT, RATE, high_passed, low_passed, stretches
+from recordings.conditioning import Conditioning
 from recordings.epochs import EPOCH_SAMPLES
+from tests.support.conditioned import conditioned
 
 REAL = Path(__file__).parents[2] / "shared" / "real"
 EXCERPT = REAL / "sc4001_232_epochs_30s.npz"
@@ -56,7 +51,7 @@ def one_part(x: np.ndarray) -> list[slice]:
 
 def test_the_default_does_nothing_to_the_bit():
     x = night()
-    done = Conditioning().apply(x)
+    done = conditioned(Conditioning(), x)
     assert done.x is x
     assert (done.factor, done.removed) == (1.0, 0.0)
     assert np.isnan(done.amplitude)
@@ -65,14 +60,14 @@ def test_the_default_does_nothing_to_the_bit():
 def test_a_recording_within_the_range_keeps_its_amplitude_to_the_bit():
     x = night()
     measured = rhythm_amplitude(x)
-    assert Conditioning(amplitude=(measured * 0.9, measured * 1.1)).apply(x).x is x
+    assert conditioned(Conditioning(amplitude=(measured * 0.9, measured * 1.1)), x).x is x
 
 
 @pytest.mark.parametrize("conditioning", [Conditioning(), WHOLE, *PUBLISHED.values()])
 def test_the_input_is_left_alone(conditioning):
     x = night()
     kept = x.copy()
-    done = conditioning.apply(x)
+    done = conditioned(conditioning, x)
     assert np.array_equal(x, kept)
     assert done.x.shape == x.shape
     assert done.x.dtype == np.float32
@@ -85,7 +80,7 @@ def test_the_input_is_left_alone(conditioning):
 @given(offset=st.floats(-20_000, 20_000, width=32), seed=st.integers(0, 99))
 def test_an_offset_leaves_nothing(offset, seed):
     x = night(seed=seed)
-    before, after = WHOLE.apply(x), WHOLE.apply(x + np.float32(offset))
+    before, after = conditioned(WHOLE, x), conditioned(WHOLE, x + np.float32(offset))
     # 20 mV in float32 are known to 0.002 µV
     np.testing.assert_allclose(after.x, before.x, atol=0.02)
     assert after.removed - before.removed == pytest.approx(offset, abs=0.01)
@@ -95,7 +90,7 @@ def test_an_offset_leaves_nothing(offset, seed):
 @given(gain=st.floats(0.01, 100), seed=st.integers(0, 99))
 def test_a_gain_leaves_nothing_where_every_recording_gets_the_same_amplitude(gain, seed):
     x = night(seed=seed)
-    before, after = WHOLE.apply(x), WHOLE.apply(x * np.float32(gain))
+    before, after = conditioned(WHOLE, x), conditioned(WHOLE, x * np.float32(gain))
     np.testing.assert_allclose(after.x, before.x, rtol=1e-4, atol=1e-3)
     assert after.factor * gain == pytest.approx(before.factor, rel=1e-4)
 
@@ -103,7 +98,7 @@ def test_a_gain_leaves_nothing_where_every_recording_gets_the_same_amplitude(gai
 @LOOSE
 @given(gain=st.floats(0.01, 100))
 def test_a_recording_outside_the_range_is_brought_to_the_nearer_edge(gain):
-    done = Conditioning(amplitude=(7.0, 9.0)).apply(night() * np.float32(gain))
+    done = conditioned(Conditioning(amplitude=(7.0, 9.0)), night() * np.float32(gain))
     assert done.amplitude * done.factor == pytest.approx(np.clip(done.amplitude, 7.0, 9.0))
     assert rhythm_amplitude(done.x) == pytest.approx(np.clip(done.amplitude, 7.0, 9.0), rel=1e-4)
 
@@ -119,7 +114,7 @@ def test_a_drift_of_200_microvolts_in_ten_minutes_leaves_less_than_a_microvolt(s
     }[shape]
     moved = (x + drift.reshape(x.shape)).astype(np.float32)
     only_filtered = Conditioning(high_pass=0.2)
-    difference = np.abs(only_filtered.apply(moved).x - only_filtered.apply(x).x)
+    difference = np.abs(conditioned(only_filtered, moved).x - conditioned(only_filtered, x).x)
     assert difference.max() < (0.5 if shape == "up and down" else 0.1)  # a kink is not as slow as what it joins
     assert np.sqrt(np.mean(difference**2)) < 0.02
 
@@ -141,10 +136,10 @@ def test_each_stretch_is_filtered_by_itself():
     x = night(12)
     offsets = np.repeat([5000, -5000, 0], 4).astype(np.float32)[:, np.newaxis]  # it jumps by millivolts at each gap
     recorded = np.array([0, 1, 2, 3, 7, 8, 9, 10, 50, 51, 52, 53])
-    together = WHOLE.apply(x + offsets, recorded)
-    np.testing.assert_allclose(together.x, WHOLE.apply(x, recorded).x, atol=0.02)
-    alone = Conditioning(high_pass=0.2).apply(x[4:8]).x
-    assert np.array_equal(Conditioning(high_pass=0.2).apply(x, recorded).x[4:8], alone)
+    together = conditioned(WHOLE, x + offsets, recorded)
+    np.testing.assert_allclose(together.x, conditioned(WHOLE, x, recorded).x, atol=0.02)
+    alone = conditioned(Conditioning(high_pass=0.2), x[4:8]).x
+    assert np.array_equal(conditioned(Conditioning(high_pass=0.2), x, recorded).x[4:8], alone)
 
 
 @LOOSE
@@ -155,10 +150,10 @@ def test_faulty_epochs_do_not_count_for_the_amplitude(faulty, kind):
     masks = {"flat": mask} if kind == "flat" else {"clipped": mask}
     broken = x.copy()
     broken[mask] = 0 if kind == "flat" else x[mask].clip(3000 - 15, 3000 + 15)
-    after = WHOLE.apply(broken, None, **masks)
-    kept = WHOLE.apply(x, None, **masks)
+    after = conditioned(WHOLE, broken, None, **masks)
+    kept = conditioned(WHOLE, x, None, **masks)
     assert after.amplitude == pytest.approx(kept.amplitude, rel=0.01)
-    assert after.amplitude == pytest.approx(WHOLE.apply(x).amplitude, rel=0.1)
+    assert after.amplitude == pytest.approx(conditioned(WHOLE, x).amplitude, rel=0.1)
     if kind == "flat":
         assert np.abs(after.x[mask]).max(initial=0) < 0.01
         np.testing.assert_allclose(after.x[~mask].std(axis=1), kept.x[~mask].std(axis=1), rtol=0.05)
@@ -167,27 +162,29 @@ def test_faulty_epochs_do_not_count_for_the_amplitude(faulty, kind):
 def test_gaps_do_not_change_the_amplitude():
     x = night(60)
     recorded = np.sort(np.random.default_rng(1).choice(60, 40, replace=False))
-    assert WHOLE.apply(x[recorded], recorded).amplitude == pytest.approx(WHOLE.apply(x).amplitude, rel=0.15)
+    assert conditioned(WHOLE, x[recorded], recorded).amplitude == pytest.approx(
+        conditioned(WHOLE, x).amplitude, rel=0.15
+    )
 
 
 @pytest.mark.parametrize("value", [0.0, 5000.0])
 def test_a_signal_that_is_flat_throughout_is_not_scaled(value):
     x = np.full((3, EPOCH_SAMPLES), value, np.float32)
-    done = WHOLE.apply(x, flat=np.ones(3, bool))
+    done = conditioned(WHOLE, x, flat=np.ones(3, bool))
     assert done.factor == 1
     assert np.isnan(done.amplitude)
     assert np.abs(done.x).max() < 0.01
 
 
 def test_a_recording_without_an_epoch():
-    done = WHOLE.apply(np.zeros((0, EPOCH_SAMPLES), np.float32))
+    done = conditioned(WHOLE, np.zeros((0, EPOCH_SAMPLES), np.float32))
     assert done.x.shape == (0, EPOCH_SAMPLES)
     assert done.factor == 1
 
 
 def test_a_single_epoch():
     x = night(1)
-    np.testing.assert_allclose(WHOLE.apply(x + np.float32(5000)).x, WHOLE.apply(x).x, atol=0.02)
+    np.testing.assert_allclose(conditioned(WHOLE, x + np.float32(5000)).x, conditioned(WHOLE, x).x, atol=0.02)
 
 
 # ---- the filter ----
@@ -241,8 +238,8 @@ def test_the_amplitude_of_known_rhythms():
 
 def test_the_unit_comes_last():
     x = night()
-    done = Conditioning(high_pass=0.2, amplitude=(8.0, 8.0), scale=0.01, offset=0.55).apply(x)
-    np.testing.assert_allclose(done.x, WHOLE.apply(x).x * 0.01 + 0.55, atol=1e-5)
+    done = conditioned(Conditioning(high_pass=0.2, amplitude=(8.0, 8.0), scale=0.01, offset=0.55), x)
+    np.testing.assert_allclose(done.x, conditioned(WHOLE, x).x * 0.01 + 0.55, atol=1e-5)
 
 
 # ---- settings ----
@@ -268,7 +265,7 @@ def test_settings_that_make_no_sense_are_refused(wrong):
 
 def test_epochs_of_another_length_are_refused():
     with pytest.raises(ValueError, match="3000"):
-        WHOLE.apply(np.zeros((4, 500), np.float32))
+        WHOLE.condition_night(np.zeros((4, 500), np.float32))
 
 
 @pytest.mark.parametrize("conditioning", [Conditioning(), *PUBLISHED.values()])
@@ -281,7 +278,7 @@ def test_a_conditioning_can_be_stored(conditioning):
 
 
 def test_the_real_excerpt_has_the_amplitude_of_its_laboratory():
-    done = PUBLISHED["sleepedf"].apply(excerpt())
+    done = conditioned(PUBLISHED["sleepedf"], excerpt())
     assert done.amplitude == pytest.approx(7.41, abs=0.02)
     assert done.factor == 1
 
@@ -289,7 +286,7 @@ def test_the_real_excerpt_has_the_amplitude_of_its_laboratory():
 @pytest.mark.parametrize("gain", [0.2, 0.5, 2, 5])
 def test_the_real_excerpt_under_gain_and_offset(gain):
     x = excerpt()
-    before, after = WHOLE.apply(x), WHOLE.apply(x * np.float32(gain) + np.float32(200))
+    before, after = conditioned(WHOLE, x), conditioned(WHOLE, x * np.float32(gain) + np.float32(200))
     np.testing.assert_allclose(after.x, before.x, atol=0.01)
 
 

@@ -376,7 +376,7 @@ def test_prefetching_is_one_item_ahead_and_can_be_left():
 def test_a_night_that_does_not_fit_is_said_before_anything_is_done_to_it(tmp_path):
     path = tmp_path / "a.npz"
     data.save_night(path, Night("a", np.ones((3, 3840), np.float32), np.zeros(3, np.int32), 128.0))
-    refused = data.SignalChange("x", lambda x: pytest.fail("changed a night that does not fit"))
+    refused = data.SignalChange("x", lambda x, recorded: pytest.fail("changed a night that does not fit"))
     for on_disk in (False, True):
         with pytest.raises(InputError, match="3840 samples an epoch, but input_size is 3000"):
             data.load_night(path, 3000, 100, on_disk, refused)
@@ -386,7 +386,7 @@ def test_our_own_mistake_in_a_change_is_no_damaged_file(tmp_path):
     path = tmp_path / "a.npz"
     data.save_night(path, Night("a", np.ones((3, 3000), np.float32), np.zeros(3, np.int32)))
     with pytest.raises(ZeroDivisionError):
-        data.load_night(path, change=data.SignalChange("x", lambda x: 1 / 0))
+        data.load_night(path, change=data.SignalChange("x", lambda x, recorded: 1 / 0))
 
 
 # ---- files that ask for more than they should ----

@@ -152,6 +152,7 @@ def reads(node: ast.Call) -> bool:
 
 
 READS_FOR_A_READER = {
+    "files.locks": {"MOUNTS.read_text"},  # the list of file systems, which is the machine's and no user's
     "files.arrays": {"open", "np.lib.format.read_array"},  # ArrayFile, which only `opened_arrays` makes
     "folds.run": {"json.loads"},  # what it has just written
     "recordings.recording": {"one.path.open"},  # `changed_files` says it when a file is gone

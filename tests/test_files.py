@@ -6,13 +6,16 @@ import json
 import logging
 import math
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +24,7 @@ from files import folders
 from files.arrays import opened_arrays, shape_differences
 from files.folders import PROGRAM_FOLDER, existing_folder, writable_folder
 from files.limits import LONGEST_JSON, LONGEST_TEXT
+from files.locks import BusyError, held, in_words_of_mount
 from files.reading import load_json, readable, reader
 from files.writing import save_json, written_whole
 from tests.support.edf_files import fails_in_a_library
@@ -148,6 +152,75 @@ def test_a_missing_folder_is_the_users_error(tmp_path):
         written_whole(tmp_path / "no such folder" / "night.npz") as partial,
     ):
         partial.write_text("half")
+
+
+@pytest.mark.parametrize("becomes", ["a file", "nothing"])
+def test_a_folder_that_goes_while_a_file_is_written_is_the_users_error(tmp_path, becomes):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*a\.csv: "), written_whole(folder / "a.csv") as partial:
+        partial.write_text("x")
+        shutil.rmtree(folder)
+        if becomes == "a file":
+            folder.write_text("now a file")
+
+
+def test_a_half_written_file_that_cannot_be_removed_hides_no_error(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with (
+        pytest.raises(InputError, match=r"cannot write .*a\.csv: Read-only file system; "),
+        written_whole(tmp_path / "a.csv") as partial,
+    ):
+        partial.write_text("x")
+
+
+# ---- locks ----
+
+
+def test_a_lock_keeps_others_out_and_says_who_has_it(tmp_path):
+    with (
+        held(tmp_path / ".lock", "somebody else has it"),
+        pytest.raises(BusyError, match="somebody else has it"),
+        ThreadPoolExecutor(1) as other,
+    ):
+        other.submit(lambda: held(tmp_path / ".lock", "somebody else has it", wait=0).__enter__()).result()
+    with held(tmp_path / ".lock", "somebody else has it", wait=0):
+        pass
+
+
+@pytest.mark.parametrize(("number", "why"), [(30, "Read-only file system"), (37, "No locks available")])
+def test_a_folder_without_locks_is_the_users_error(tmp_path, monkeypatch, number, why):
+    def refuse(*_, **__):
+        raise OSError(number, why)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(InputError, match=rf"cannot lock .*: {why}; choose"), held(tmp_path / ".lock", "busy"):
+        pass
+
+
+MOUNTS = """22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 22 0:45 / /home/me/our\\040lab rw,nosuid - fuse.sshfs me@server:/data rw,user_id=0
+41 22 0:46 / /mnt/nfs rw - nfs4 server:/x rw,local_lock=none
+42 22 0:47 / /mnt/old rw - nfs server:/x rw,nolock,local_lock=all
+43 22 0:48 / /mnt/gluster rw - fuse.glusterfs server:/volume rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "word"),
+    [
+        ("/home/me/our lab/out", "sshfs keeps file locks to this machine"),
+        ("/mnt/old/out", "mounted with nolock"),
+        *((folder, "") for folder in ("/mnt/nfs/out", "/mnt/gluster/out", "/home/me/out", "/mnt/older")),
+    ],
+)
+def test_a_file_system_that_keeps_locks_to_itself_is_named(folder, word):
+    said = in_words_of_mount(Path(folder), MOUNTS)
+    assert word in said and bool(word) == bool(said)
 
 
 # ---- JSON ----

@@ -30,7 +30,7 @@ from recordings.opening import one_channel, open_recording
 from recordings.recording import Header
 from scoring.staging import stager_of
 from streaming import session
-from streaming.lsl import headers_of, scale_of
+from streaming.lsl import headers_of, open_lsl, scale_of
 from streaming.so_far import ConditioningSoFar
 from streaming.standard_input import open_standard_input
 from streaming.table import About, LiveTable
@@ -273,6 +273,34 @@ def test_another_recording_in_the_place_of_a_file_is_refused(stage, night, tmp_p
     assert status == 2 and "copy_live.npz is missing beside it" in printed
 
 
+def replaced_header(content: bytes) -> bytes:
+    return content[:192] + b"another " + content[200:]
+
+
+def replaced_samples(content: bytes) -> bytes:
+    header = int(content[184:192])
+    return content[:header] + content[:header:-1] + content[-1:]
+
+
+@pytest.mark.parametrize("replaced", [replaced_header, replaced_samples])
+def test_another_recording_with_the_same_start_ends_a_session(stage, night, tmp_path, replaced):
+    path, rows = tmp_path / "same.edf", tmp_path / "live/same_live.csv"
+    content = night.read_bytes()
+    opened = content[:236] + b"-1      " + content[244:]
+    path.write_bytes(opened[: len(opened) // 2])
+
+    def replace() -> None:
+        wait_for(lambda: rows.exists() and rows.read_text().count("\n") > 5)
+        (tmp_path / "other.edf").write_bytes(replaced(opened))
+        (tmp_path / "other.edf").replace(path)
+
+    timer = start_later(0, replace)
+    status, printed = stage("--follow", path, "--give_up", "60")
+    timer.join()
+    assert status == 2 and "has taken its place; what was staged until then is kept" in printed
+    assert rows.read_text().count("\n") <= 2 + N_EPOCHS // 2
+
+
 # ---- standard input ----
 
 
@@ -306,6 +334,17 @@ def test_a_line_that_is_no_number_is_a_missing_sample(caplog):
     (piece,) = (piece for piece in feed.read([0]) if piece)
     assert np.array_equal(piece.samples[0], [1, 2, np.nan, 4], equal_nan=True)
     assert caplog.messages == ["note: standard input: 1 line without a number, first error 7: missing"]
+
+
+def test_a_line_ends_as_on_any_system():
+    feed = open_standard_input(100.0, "text", "", Pipe(b"1\r2\r\n3\n4\r", [1, 1, 1, 1, 1, 1]))
+    pieces = [piece for piece in feed.read([0]) if piece]
+    assert np.concatenate([piece.samples[0] for piece in pieces]).tolist() == [1, 2, 3, 4]
+
+
+def test_a_line_that_never_ends_is_refused():
+    with pytest.raises(InputError, match="a line has more than 1,024 bytes; write one number a line"):
+        open_standard_input(100.0, "text", "", Pipe(b"1 " * 2**16, []))
 
 
 def test_no_sample_at_all_is_the_users_error():
@@ -417,7 +456,7 @@ SPEED = 20
 
 
 @needs_lsl
-def test_a_real_lsl_stream_at_20_times_the_speed_is_lost_and_comes_back(stage, night, tmp_path):
+def test_a_real_lsl_stream_at_20_times_the_speed_is_lost_and_comes_back(stage, night, tmp_path, monkeypatch):
     import pylsl
 
     x = samples_of(night)
@@ -429,6 +468,7 @@ def test_a_real_lsl_stream_at_20_times_the_speed_is_lost_and_comes_back(stage, n
         subprocess.run([sys.executable, "-c", OUTLET, *words], check=True, timeout=PATIENCE)
 
     rows = tmp_path / f"live/{name}_live.csv"
+    monkeypatch.setattr("streaming.sample_clock.CLOCKS_APART", 60.0)  # its time stamps run faster than any clock
 
     def both() -> None:
         send(0, 10_500)
@@ -457,6 +497,29 @@ def test_a_real_lsl_stream_at_20_times_the_speed_is_lost_and_comes_back(stage, n
     assert [(stage == "?") for stage in found["stage"]] == [False] * 3 + [True] * 2 + [False] * 3
     assert [stage for stage, _ in got] == found["stage"].tolist()
     assert np.allclose([at for _, at in got], start + 30.0 * np.arange(8), atol=0.1)
+
+
+@needs_lsl
+def test_a_stream_that_is_back_with_another_rate_is_another_one(caplog):
+    import pylsl
+
+    def outlet(rate: float) -> pylsl.StreamOutlet:
+        info = pylsl.StreamInfo(name, "EEG", 1, rate, pylsl.cf_float32, name)
+        info.set_channel_labels(["C3-M2"])
+        return pylsl.StreamOutlet(info)
+
+    name = f"other-rate-{os.getpid()}"
+    outlets = [outlet(100.0)]
+    sender = start_later(0, lambda: outlets[0].wait_for_consumers(PATIENCE) and outlets[0].push_chunk([[1.0]] * 10))
+    pieces = open_lsl(name, PATIENCE).read([0])
+    sender.join()
+    assert next(pieces) is not None
+    outlets.clear()
+    outlets.append(outlet(128.0))
+    end = time.monotonic() + PATIENCE
+    with pytest.raises(InputError, match="back as another one: 128 Hz, C3-M2, before 100 Hz, C3-M2; what was staged"):
+        while time.monotonic() < end:
+            next(pieces)
 
 
 @pytest.mark.parametrize(

@@ -420,7 +420,7 @@ def test_the_training_step_resets_the_state_where_a_night_starts(tiny):
     def state_after(came_in, first):
         tiny.restart(0)
         whole = next(batches(tiny_nights(3, 3), TINY))
-        batch = Batch(whole.x, whole.y, whole.weight, np.array(first))
+        batch = Batch(whole.x, whole.y, whole.weight, np.array(first), whole.known)
         return tiny.train(batch, came_in)[1].numpy()
 
     zeros = tiny.first_state()

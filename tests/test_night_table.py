@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ import pytest
 
 from command import InputError
 from recordings.finding import Found
-from scoring.night_table import COLUMNS, STATISTICS, earlier_rows, failed_row, night_row, write_nights
+from scoring.night_table import COLUMNS, STATISTICS, add_rows, earlier_rows, failed_row, night_row
 from tests.support.staged_nights import STAGES, refused_night, staged_night
+
+ROOT = Path(__file__).parent.parent
 
 
 def found(tmp_path, name="night", **changes):
@@ -28,7 +32,7 @@ def test_a_row_has_every_figure_of_the_summary(tmp_path):
     one = found(
         tmp_path, subject="07", night="2", told="name", columns={"group": "patients", "TST_min": "300", "notes": "ill"}
     )
-    write_nights(tmp_path, [night_row(one, night)])
+    add_rows(tmp_path, [night_row(one, night)])
     row = table_of(tmp_path).loc["night"]
     for name, value in night.statistics.items():
         assert row[name] == pytest.approx(value, abs=1e-4) if value is not None else np.isnan(row[name])
@@ -52,7 +56,7 @@ def test_a_recording_that_failed_has_a_row_that_says_why(tmp_path):
         night_row(found(tmp_path, "flat"), refused_night(tmp_path)),
     ]
     rows[2]["recording"] = "flat"
-    write_nights(tmp_path, rows)
+    add_rows(tmp_path, rows)
     table = table_of(tmp_path)
     assert table["failed"].to_dict() == {
         "lost": "lost.edf: no such file", "night": pytest.approx(np.nan, nan_ok=True),
@@ -66,9 +70,32 @@ def test_rows_of_an_earlier_run_stay_and_those_scored_again_are_replaced(tmp_pat
         night = staged_night(tmp_path, name=name, warnings=warnings)
         return night_row(found(tmp_path, name), night)
 
-    write_nights(tmp_path, [row("one", ()), row("two", ())])
-    write_nights(tmp_path, [row("two", ("beware", "again")), row("three", ())], earlier_rows(tmp_path))
+    add_rows(tmp_path, [row("one", ()), row("two", ())])
+    add_rows(tmp_path, [row("two", ("beware", "again")), row("three", ())])
     assert table_of(tmp_path)["warnings"].to_dict() == {"one": 0, "two": 2, "three": 0}
+
+
+def test_a_failure_does_not_take_the_place_of_files_that_are_there(tmp_path):
+    here, there = found(tmp_path / "a"), found(tmp_path / "b")
+    add_rows(tmp_path, [night_row(here, staged_night(tmp_path))])
+    for _ in range(2):
+        add_rows(tmp_path, [failed_row(there, "night", "no EEG"), failed_row(here, "night", "no EEG")])
+    rows = earlier_rows(tmp_path)
+    assert [(row["file"], row["failed"]) for row in rows] == [
+        (str(here.recording), ""), (str(there.recording), "no EEG"), (str(here.recording), "no EEG"),
+    ]  # fmt: skip
+    add_rows(tmp_path, [night_row(there, staged_night(tmp_path))])
+    assert [(row["file"], row["failed"]) for row in earlier_rows(tmp_path)] == [(str(there.recording), "")]
+
+
+def test_no_row_is_lost_where_many_add_at_the_same_time(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from scoring.night_table import add_rows\n"
+        "for n in range(10): add_rows(Path(sys.argv[1]), [{'recording': f'{sys.argv[2]}{n}', 'hours': 1}])\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", program, tmp_path, name], cwd=ROOT) for name in "abc"]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert len(table_of(tmp_path)) == 30
 
 
 @pytest.mark.parametrize("head", ["night,subject,fold\nSC4001E0,0,0\n", "a\n1\n"])

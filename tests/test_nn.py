@@ -139,7 +139,7 @@ def test_scoring_and_training_use_it(monkeypatch):
     training, calls = model.Training(settings), []
     original = nn.convolve_blocks
     monkeypatch.setattr(nn, "convolve_blocks", lambda *x: calls.append(1) or original(*x))
-    nothing = (np.zeros((1, 2), np.int32), np.ones((1, 2), np.float32), np.ones(1, np.bool_))
+    nothing = (np.zeros((1, 2), np.int32), np.ones((1, 2), np.float32), np.ones(1, np.bool_), np.ones((1, 5), np.bool_))
     batch = Batch(drawn(1, 2, 500), *nothing)
 
     def convolutions(work):

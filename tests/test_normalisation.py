@@ -29,7 +29,7 @@ def batch(seed, n_real=4):
     weight[1, n_real:] = 0
     x *= weight[..., np.newaxis]
     y = draw.integers(0, 5, (2, 4)).astype(np.int32)
-    return Batch(x.astype(np.float32), y, weight, np.array([True, True]))
+    return Batch(x.astype(np.float32), y, weight, np.array([True, True]), np.ones((2, 5), np.bool_))
 
 
 def normalised_logits(training, one):

@@ -71,10 +71,11 @@ def test_four_folders_of_nights_are_written(tmp_path):
     assert made["neighbours"].x[3, ::500].tolist() == [1, 2, 3, 4, 5, 6]
     assert made["same"].x.max() == 7 and made["same"].simulated and made["same"].source["composed"] == "same"
     versions = sorted((tmp_path / "composed" / "varied" / "sleepedf").iterdir())
-    assert [path.stem for path in versions] == [f"SC4001E0-{number}" for number in (1, 2, 3, 4)]
+    assert [path.stem for path in versions] == [f"SC4001E0-{number}" for number in (1, 2)]
     loaded = [load_night(path) for path in versions]
     assert all(one.x.shape == (8, 3000) and one.x.max() <= 7 and one.simulated for one in loaded)
-    assert [one.source["composed"] for one in loaded][:2] == ["same, smooth joins", "same, plain joins"]
+    assert [one.source["composed"] for one in loaded] == ["same, smooth joins, high-pass", "neighbours, plain joins"]
+    assert np.abs(loaded[0].x).max() < 0.01, "nothing of an offset is left"
     assert {DATASETS["sleepedf"].subject_of(path.stem) for path in versions} == {0}
 
 
@@ -98,6 +99,23 @@ def test_a_smooth_join_goes_on_with_a_wave_as_if_it_had_never_been_cut():
     assert np.abs(np.diff(joined, axis=1)).max() < 1.3 * largest
     plain = pieces[:, :6].reshape(20, -1)
     assert np.abs(np.diff(plain, axis=1)).max() > 5 * largest  # as it would be without
+
+
+def test_a_recorders_high_pass_leaves_the_rhythms_and_ends_at_each_piece():
+    """0.05 Hz and an offset of millivolts go, 10 Hz stays; no piece rings into the next."""
+    seconds = np.arange(500) / 100
+    fast = np.sin(2 * np.pi * 10 * seconds)
+    pieces = np.stack([fast + 2000, fast + 50 * np.sin(2 * np.pi * 0.05 * seconds), 0 * fast]).astype(np.float32)
+    for seed in range(5):
+        left = compose_nights.high_passed(pieces, np.random.default_rng(seed))
+        assert np.abs(left[:2, 100:-100] - fast[100:-100]).max() < 1.5 and not left[2].any()  # (f / cut-off)²
+
+
+def test_pieces_are_brought_to_one_amplitude():
+    pieces = simulate_eeg([*"2" * 8], 100, np.random.default_rng(1)).reshape(-1, 500).astype(np.float32)
+    factors = {gain: compose_nights.of_amplitude(gain * pieces, 9.0) for gain in (1.0, 3.0)}
+    np.testing.assert_allclose(factors[1.0], factors[3.0], rtol=1e-4)
+    assert compose_nights.of_amplitude(pieces, 0.0) is pieces
 
 
 def test_its_own_source_is_not_written_over(tmp_path, capsys):

@@ -22,7 +22,7 @@ from reviewing.outputs import power_of, read_reviewed, recording_of, scored_chan
 from scoring import metrics
 from scoring.formats import WRITERS, write_formats
 from scoring.kept import read_kept
-from scoring.night_table import night_row, write_nights
+from scoring.night_table import add_rows, night_row
 from scoring.report import write_report
 from sleepstage import STAGE_NAMES, UNKNOWN
 from tests.support.scored_nights import a_scored_night
@@ -147,7 +147,7 @@ def test_every_file_that_there_was_is_written_again(scored, tmp_path):
     write_formats(scored, night, tuple(WRITERS))
     other = {"recording": "other", "stages": "", "group": "patients"}
     found = Found(night.path, told="table", subject="7", columns={"group": "controls"})
-    write_nights(scored, [night_row(found, night), other])
+    add_rows(scored, [night_row(found, night), other])
     write_report(scored / "report.html", [night], {})
     _, paths = write_outputs(scored, "night")
     others = (

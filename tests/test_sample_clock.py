@@ -50,6 +50,24 @@ def test_jitter_is_no_gap_and_does_not_add_up(said):
     assert said() == []
 
 
+@pytest.mark.parametrize("jump", [-3600.0, 3600.0, LONGEST_GAP + 60])
+def test_a_stream_that_is_back_with_another_clock_has_lost_what_our_own_says(said, jump):
+    clock = SampleClock(RATE)
+    numbers(clock, stamps(500))
+    clock.lost(7.0)
+    assert numbers(clock, stamps(500, 1005.0 + 7 + jump)) == list(range(1200, 1700))
+    assert said()[0].startswith("note: the stream is back with another clock (it jumps by ")
+    assert said()[1] == "note: a gap of 7.00 s: 700 samples are missing"
+
+
+def test_a_stream_that_is_back_with_its_own_clock_has_lost_what_that_says(said):
+    clock = SampleClock(RATE)
+    numbers(clock, stamps(500))
+    clock.lost(6.0)
+    assert numbers(clock, stamps(500, 1005.0 + 7)) == list(range(1200, 1700))
+    assert said() == ["note: a gap of 7.00 s: 700 samples are missing"]
+
+
 @pytest.mark.parametrize("jump", [-3600.0, -2.0, LONGEST_GAP + 60])
 def test_a_clock_that_jumps_is_said_and_the_samples_go_on(said, jump):
     times = np.concatenate([stamps(500), stamps(500, 1005.0 + jump)])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recordings.amplitude import rhythm_amplitude
 from recordings.channels import Channel
-from recordings.conditioning import HIGH_PASS, Conditioning, rhythm_amplitude
+from recordings.conditioning import HIGH_PASS, Conditioning
 from recordings.epochs import EPOCH_SAMPLES, epochs_in_parts
 from recordings.opening import one_channel, open_array
 from recordings.quality import AMPLITUDE, look_at, quality
 from streaming.so_far import NO_EEG, ConditioningSoFar, QualitySoFar
+from tests.support.conditioned import conditioned as as_a_whole
 from tests.test_conditioning import night
 
 NEED = Conditioning(high_pass=HIGH_PASS, amplitude=(8.0, 8.0))
@@ -42,7 +44,7 @@ def test_an_offset_and_a_drift_leave_nothing():
 
 def test_with_the_amplitude_known_it_comes_near_to_what_the_whole_recording_gets():
     x = night(24)
-    whole = NEED.apply(x)
+    whole = as_a_whole(NEED, x)
     live = conditioned(x, amplitude=whole.amplitude)
     inner = slice(0, 2000)  # the last 10 s of an epoch do not know how its baseline goes on
     assert np.std((live - whole.x)[:, inner]) < 0.01 * np.std(whole.x)

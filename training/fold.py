@@ -33,7 +33,7 @@ from folds.history import (
     save_history,
     save_test_scores,
 )
-from folds.planning import learning_rate_at, padding_line, paths_of, plan_of_pass
+from folds.planning import learning_rate_at, padding_line, plan_of_pass
 from folds.run import Run, save_run
 from folds.split import PARTS
 from scoring import metrics
@@ -57,7 +57,7 @@ class FoldTraining:
         training, stager: compiled once and shared by all folds.
         run: the fold's settings and subjects.
         folder: where it is kept.
-        nights: the prepared nights of every subject.
+        nights: the file of each prepared night by its name.
         source: the fold whose weights it starts from; None for weights drawn from the seed.
         on_disk: leave their signals on disk.
     """
@@ -68,7 +68,7 @@ class FoldTraining:
         stager: Stager,
         run: Run,
         folder: Path,
-        nights: Mapping[int, Sequence[Path]],
+        nights: Mapping[str, Path],
         source: Fold | None = None,
         on_disk: bool = False,
     ) -> None:
@@ -267,14 +267,15 @@ class FoldTraining:
         return [night for part in parts for night in self.loaded[part]]
 
     def read(self, part: str) -> list[Night]:
-        """Read the nights of a part of the split, and say what is suspicious about their signals."""
-        paths = paths_of(self.run.subjects[part], self.nights)
+        """Read the nights of a part of the split, each stretch between gaps as a night of its own, and say what is
+        suspicious about their signals."""
+        paths = [self.nights[name] for name in self.run.epochs[part]]
         size, rate, change = self.settings.input_size, self.settings.sampling_rate, self.run.conditioning.of_nights()
         nights = [load_night(path, size, rate, self.on_disk, change) for path in paths]
         for night in nights:
             for words in signal_findings(night.x):
                 log.info("warning: fold %d: %s: %s", self.run.fold, night.name, words)
-        return nights
+        return [stretch for night in nights for stretch in night.stretches()]
 
     def test(self) -> None:
         """Score the test nights, once, with the kept checkpoint; this ends the fold.

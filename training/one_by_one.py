@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from command import log
 from config import Settings
 from engine.device import give_back_memory, start_tensorflow
+from files.locks import BusyError
 from folds import folders as places
 from folds.checkpoint import Fold
 from folds.failure import FoldError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def train_folds(
     runs: Sequence[Run],
     folders: Mapping[int, Path],
-    nights: Mapping[int, Sequence[Path]],
+    nights: Mapping[str, Path],
     sources: Mapping[int, Fold],
     options: argparse.Namespace,
 ) -> dict[int, str]:
@@ -47,7 +48,7 @@ def train_folds(
             train_alone(fold, options.restart, options.wait)
         except (FoldError, NotFiniteError) as error:
             failed[run.fold] = str(error)
-        except places.BusyError as error:
+        except BusyError as error:
             if len(runs) == 1:
                 raise
             log.info("fold %d is left to the other trainer", run.fold)  # of several machines, each takes what is free

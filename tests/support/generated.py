@@ -83,4 +83,4 @@ def generated_batch(k: int) -> Batch:
     weight = (np.arange(4) < np.array([[4], [3], [2]])).astype(np.float32)
     x = x.reshape(3, 4, 3000) * weight[..., None]
     real_y = y.reshape(3, 4) * weight
-    return Batch(x.astype(np.float32), real_y.astype(np.int32), weight, first=np.full(3, k == 0))
+    return Batch(x.astype(np.float32), real_y.astype(np.int32), weight, np.full(3, k == 0), np.ones((3, 5), np.bool_))
