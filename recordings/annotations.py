@@ -100,7 +100,15 @@ def marks_of(onset: bytes, duration: bytes, texts: bytes) -> list[Mark]:
         seconds = float(duration) if duration else None
     except ValueError:  # 1.2.3
         seconds = None
-    return [Mark(float(onset), seconds, text.decode("utf-8", "replace")) for text in texts.split(b"\x14") if text]
+    return [Mark(float(onset), seconds, decoded(text)) for text in texts.split(b"\x14") if text]
+
+
+def decoded(text: bytes) -> str:
+    """Return the text of an annotation: UTF-8, as EDF+ wants it, else Windows' Western letters."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", "replace")
 
 
 def shown(one: bytes) -> str:
@@ -127,7 +135,7 @@ class Clock:
 
 
 def clock_of(path: Path, stamps: NDArray[np.float64], seconds: float, discontinuous: bool) -> Clock:
-    """Return when records were recorded, by their time stamps.
+    """Return when records were recorded, by their time stamps; a gap counts whatever the header says of gaps.
 
     Args:
         path: the file.
@@ -136,14 +144,14 @@ def clock_of(path: Path, stamps: NDArray[np.float64], seconds: float, discontinu
         discontinuous: the header says that there may be gaps (EDF+D).
 
     Raises:
-        InputError: there may be gaps, and the stamps do not say where.
+        InputError: there are gaps, or may be, and the stamps do not say where.
     """
     unbroken = (Stretch(0.0, 0.0, len(stamps) * seconds),)
     known = np.flatnonzero(np.isfinite(stamps))
+    lacking = () if len(known) == len(stamps) else (without_stamp(stamps) + "; taken from those around them",)
     if discontinuous:
         whole = filled(path, stamps, seconds)
-        notices = () if len(known) == len(stamps) else (without_stamp(stamps) + "; taken from those around them",)
-        return Clock(float(whole[0]), stretches_of(path, whole, seconds), notices) if len(whole) else Clock(0, unbroken)
+        return Clock(float(whole[0]), stretches_of(path, whole, seconds), lacking) if len(whole) else Clock(0, unbroken)
     if len(known) == 0:
         return Clock(0.0, unbroken)
     off = stamps[known] - stamps[known[0]] - (known - known[0]) * seconds  # where a gap lies, it grows
@@ -151,9 +159,11 @@ def clock_of(path: Path, stamps: NDArray[np.float64], seconds: float, discontinu
     first = float(stamps[0]) if 0 <= stamps[0] < 1 else 0.0  # what is more is no fraction of the start's second
     if len(jumps) == 0:
         return Clock(float(stamps[0]) if known[0] == 0 else first, unbroken)
-    if np.diff(off).min() >= -JITTER_SECONDS and len(known) == len(stamps):
+    if np.diff(off).min() >= -JITTER_SECONDS:
+        whole = filled(path, with_ends(stamps, known, seconds), seconds)
         said = f"the header says that there are no gaps (EDF+C), its time stamps have {len(jumps)}, the first before"
-        return Clock(float(stamps[0]), stretches_of(path, stamps, seconds), (f"{said} record {jumps[0]}: they count",))
+        notices = (f"{said} record {jumps[0]}: they count", *lacking)
+        return Clock(float(whole[0]), stretches_of(path, whole, seconds), notices)
     said = f"the time stamps of its records contradict each other, first at record {jumps[0]}"
     return Clock(first, unbroken, (f"{said}: taken as recorded without gaps, as the header says",))
 
@@ -161,6 +171,14 @@ def clock_of(path: Path, stamps: NDArray[np.float64], seconds: float, discontinu
 def without_stamp(stamps: NDArray[np.float64]) -> str:
     missing = np.flatnonzero(~np.isfinite(stamps))
     return f"{len(missing)} of {len(stamps)} records have no time stamp that can be read, the first is {missing[0]}"
+
+
+def with_ends(stamps: NDArray[np.float64], known: NDArray[np.intp], seconds: float) -> NDArray[np.float64]:
+    """Return (record,) time stamps whose first and last are there: beyond those that are known there are no gaps."""
+    whole = stamps.copy()
+    for end, nearest in ((0, known[0]), (len(stamps) - 1, known[-1])):
+        whole[end] = stamps[nearest] + (end - nearest) * seconds
+    return whole
 
 
 def filled(path: Path, stamps: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
@@ -175,7 +193,7 @@ def filled(path: Path, stamps: NDArray[np.float64], seconds: float) -> NDArray[n
     ends = len(stamps) and (len(known) == 0 or known[0] > 0 or known[-1] < len(stamps) - 1)
     if ends or in_doubt.any():
         raise InputError(
-            f"{path}: has gaps in time (EDF+D), and {without_stamp(stamps)}: where the gaps are is not known; "
+            f"{path}: has gaps in time, and {without_stamp(stamps)}: where the gaps are is not known; "
             "copy or export it again"
         )
     whole: NDArray[np.float64] = np.interp(np.arange(len(stamps)), known, stamps[known]) if len(stamps) else stamps

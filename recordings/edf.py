@@ -27,12 +27,10 @@ from files.limits import LONGEST_ANNOTATIONS, LONGEST_RECORD
 from files.reading import readable, reader
 from recordings.annotations import Annotations, Clock, clock_of, read_annotations_of
 from recordings.recording import SIMULATED, FileState, Header, Recording, Stretch, state_of
+from recordings.units import microvolts_in
 
 if TYPE_CHECKING:
     from edfio import Bdf, BdfSignal, Edf, EdfSignal
-
-MICROVOLTS = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3, "": 1.0}
-"""Physical dimension of a signal, in small letters → µV. A signal without one is taken as µV, with a notice."""
 
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 BYTES_AT_A_TIME = 2**26
@@ -42,11 +40,12 @@ EXPORT_AGAIN = "copy or export it again"
 
 
 @reader("a readable EDF file", EXPORT_AGAIN)
-def open_edf(path: Path, growing: bool = False) -> Recording:
+def open_edf(path: Path, unit: str = "", growing: bool = False) -> Recording:
     """Open an EDF or BDF file; an EDF+ file of annotations alone has no signals.
 
     Args:
         path: the file.
+        unit: of signals whose own is no voltage that is known; "" refuses these.
         growing: it is still being written: what its header says of its length does not count.
 
     Raises:
@@ -56,7 +55,7 @@ def open_edf(path: Path, growing: bool = False) -> Recording:
     parsed, _, records = header
     said = read_annotations_of(path, records.annotations, records.n_records, records.bytes_of)
     clock = records_clock(path, parsed, records, said) if len(parsed.signals) else Clock(0.0, ())
-    return recording_with(path, header, said, clock)
+    return recording_with(path, header, said, clock, unit)
 
 
 @reader("a readable EDF file", EXPORT_AGAIN)
@@ -69,16 +68,17 @@ def open_edf_again(path: Path, stretches: Sequence[Stretch]) -> Recording:
     return recording_with(path, read_header(path), Annotations(np.zeros(0), ()), Clock(0.0, tuple(stretches)))
 
 
-def recording_with(path: Path, header: EdfHeader, said: Annotations, clock: Clock) -> Recording:
+def recording_with(path: Path, header: EdfHeader, said: Annotations, clock: Clock, unit: str = "") -> Recording:
     """Return the recording that a header, its annotations and its clock describe."""
     parsed, fields, records = header
     labels = [one_line(label) for label in fields["label"]]
     signals: Sequence[Any] = parsed.signals  # EdfSignal or BdfSignal
     ordinary = [i for i, label in enumerate(labels) if label not in ANNOTATIONS]
+    units = [one_line(fields["unit"][i]) for i in ordinary]
     start, unread = start_of(parsed), said.unread_in_words()
 
     def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
-        gain, offset = scale_of(path, signals[signal])
+        gain, offset = scale_of(path, signals[signal], units[signal], unit)
         samples = records.numbers(ordinary[signal], first, last).astype(np.float32)
         samples *= np.float32(gain)
         samples += np.float32(offset)
@@ -91,8 +91,8 @@ def recording_with(path: Path, header: EdfHeader, said: Annotations, clock: Cloc
         path,
         plus[0] if plus else {2: "EDF", 3: "BDF"}[records.width],
         tuple(
-            header_of(labels[i], signal, records.lengths[i], records.n_records, parsed.data_record_duration)
-            for i, signal in zip(ordinary, signals, strict=True)
+            header_of(labels[i], own, records.lengths[i], records.n_records, parsed.data_record_duration)
+            for i, own in zip(ordinary, units, strict=True)
         ),
         start and start + timedelta(seconds=clock.start),
         clock.stretches,
@@ -154,9 +154,19 @@ def decode_fields(block: bytes, widths: Mapping[str, int], n_values: int = 1) ->
     at = 0
     for name, width in widths.items():
         values = (block[at + i * width : at + (i + 1) * width] for i in range(n_values))
-        fields[name] = tuple(value.decode("latin-1").strip() for value in values)
+        fields[name] = tuple(text_in(value) for value in values)
         at += n_values * width
     return fields
+
+
+def text_in(field: bytes) -> str:
+    """Return the text of a header's field: UTF-8 where it is that, also where the field cuts a letter, else Latin-1."""
+    field = field.replace(b"\0", b" ")
+    try:
+        return field.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        cut = error.start > 0 and error.end == len(field) and len(field) - error.start < 4
+        return (field[: error.start].decode("utf-8") if cut else field.decode("latin-1")).strip()
 
 
 @reader("a readable EDF file", EXPORT_AGAIN)
@@ -188,7 +198,8 @@ def read_header(path: Path, growing: bool = False) -> EdfHeader:
     if max((lengths[number] * width for number in own), default=0) > LONGEST_ANNOTATIONS:
         raise ValueError(f"more than {LONGEST_ANNOTATIONS:,} bytes of annotations in a record")
     state = state_of(path)
-    there = (state.size - len(fixed + block)) // (sum(lengths) * width)
+    first_byte = first_byte_of(fields, len(fixed + block), state.size, promised * sum(lengths) * width)
+    there = (state.size - first_byte) // (sum(lengths) * width)
     parsed = parsed_by_edfio(fixed + block, fields["label"], lengths, width)
     if there < promised and not growing:
         raise InputError(
@@ -196,7 +207,23 @@ def read_header(path: Path, growing: bool = False) -> EdfHeader:
             f"{there} are there; {EXPORT_AGAIN}"
         )
     n_records = there if promised < 0 or growing else promised
-    return parsed, fields, Records(state, len(fixed + block), n_records, lengths, width, own)
+    return parsed, fields, Records(state, first_byte, n_records, lengths, width, own)
+
+
+def first_byte_of(fields: Fields, n_fields: int, size: int, promised: int) -> int:
+    """Return where the records begin: where the header says that it ends, which may be behind its fields.
+
+    Args:
+        fields: the header's.
+        n_fields: their bytes.
+        size: of the file, in bytes.
+        promised: bytes of all records, by the header; negative while that is open.
+    """
+    text = fields["header_bytes"][0]
+    said = int(text) if text.isdecimal() else 0
+    if said <= n_fields or said > size or size == n_fields + promised:  # too short to be true, or the file fits without
+        return n_fields
+    return said
 
 
 def parsed_by_edfio(header: bytes, labels: Sequence[str], lengths: Sequence[int], width: int) -> Edf | Bdf:
@@ -211,7 +238,8 @@ def parsed_by_edfio(header: bytes, labels: Sequence[str], lengths: Sequence[int]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what edfio warns of is checked here
         read: Callable[..., Edf | Bdf] = edfio.read_edf if width == 2 else edfio.read_bdf
-        return read(io.BytesIO(header + empty), header_encoding="latin-1")
+        at, own = sum(list(RECORDING_FIELDS.values())[:5]), f"{len(header):<8}".encode()  # the field header_bytes
+        return read(io.BytesIO(header[:at] + own + header[at + 8 :] + empty), header_encoding="latin-1")
 
 
 def header_notices(
@@ -225,22 +253,27 @@ def header_notices(
     if start is None:
         said = f"{fields['start_date'][0]!r}, {fields['start_time'][0]!r}, {fields['recording'][0][:40]!r}"
         yield f"the start cannot be read ({said}): a recording without a clock"
-    if upside_down := [one_line(one.label) for one in signals if is_upside_down(path, one)]:
+    if (text := fields["header_bytes"][0]) != str(records.first_byte):
+        said = f"the header says that it has {text or 'no'} bytes"
+        yield f"{said}: the records are read from byte {records.first_byte} on"
+    units = [unit for label, unit in zip(fields["label"], fields["unit"], strict=True) if label not in ANNOTATIONS]
+    named = zip(signals, units, strict=True)
+    if upside_down := [one_line(one.label) for one, unit in named if is_upside_down(path, one, unit)]:
         names = ", ".join(upside_down)
         yield f"{names}: the header gives it a negative gain; its polarity is as the header says"
 
 
-def is_upside_down(path: Path, one: EdfSignal | BdfSignal) -> bool:
+def is_upside_down(path: Path, one: EdfSignal | BdfSignal, unit: str) -> bool:
     """Tell whether a voltage has its minimum above its maximum, physical or digital."""
     try:
-        return scale_of(path, one)[0] < 0
+        return scale_of(path, one, unit)[0] < 0
     except InputError:  # no voltage, or no scale: refused when it is read
         return False
 
 
-def header_of(label: str, signal: EdfSignal | BdfSignal, length: int, n_records: int, record_seconds: float) -> Header:
+def header_of(label: str, unit: str, length: int, n_records: int, record_seconds: float) -> Header:
     rate = length / record_seconds if record_seconds > 0 else 0.0
-    return Header(label, one_line(signal.physical_dimension), rate, length * n_records)
+    return Header(label, unit, rate, length * n_records)
 
 
 def start_of(edf: Edf | Bdf) -> datetime | None:
@@ -259,16 +292,25 @@ def start_of(edf: Edf | Bdf) -> datetime | None:
             return None
 
 
-def scale_of(path: Path, one: EdfSignal | BdfSignal) -> tuple[float, float]:
+def scale_of(path: Path, one: EdfSignal | BdfSignal, unit: str, otherwise: str = "") -> tuple[float, float]:
     """Return gain and offset, both in µV, that turn a signal's digital samples into µV.
+
+    Args:
+        path: the file.
+        one: the signal.
+        unit: its own, by the header.
+        otherwise: the unit that counts where its own is not known; "" for none.
 
     Raises:
         InputError: its unit is no voltage, its header gives no scale, or it is not sampled.
     """
-    scale = MICROVOLTS.get(one.physical_dimension.casefold())
+    own = microvolts_in(unit)
+    scale = microvolts_in(otherwise) if own is None and otherwise else own
     if scale is None:
-        unit = one_line(one.physical_dimension)
-        raise InputError(f"{path}: {one_line(one.label)} is in {unit}, not in volts; select another channel")
+        raise InputError(
+            f"{path}: {one_line(one.label)} is in {unit}, not in volts; select another channel, or say which voltage "
+            "that is: --unit uV"
+        )
     try:
         (low, high), (first, last) = one.physical_range, one.digital_range
         gain = scale * (high - low) / (last - first)

@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from command import InputError, as_text
+from command import InputError, as_text, counted
 from data import load_night
 from files.limits import LATEST_ONSET, LONGEST_DAYS, LONGEST_SECONDS, RATES
 from files.reading import readable, reader
 from recordings.before_mne import CHECKS
-from recordings.channels import Channel, resolve_channel
+from recordings.brainvision import segments_of
+from recordings.channels import Channel, alike, resolve_channel
 from recordings.edf import EXPORT_AGAIN, open_edf, open_edf_again
+from recordings.quality import sampled_reason
 from recordings.recording import SIMULATED, Header, Mark, RawSignal, Recording, Stretch, state_of
+from recordings.units import microvolts_in
 from sleepstage import EPOCH_SECONDS
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 BOUNDARY = "boundary"  # EEGLAB's mark where signal was cut out
 
 
-Opener = Callable[[Path], Recording]
+Opener = Callable[[Path, str], Recording]
 
 
 def opener_of(path: Path) -> Opener:
@@ -55,19 +58,34 @@ def opener_of(path: Path) -> Opener:
     return opener
 
 
-def open_recording(path: Path) -> Recording:
+def open_recording(path: Path, unit: str = "") -> Recording:
     """Open a recording; its samples stay on disk.
+
+    Args:
+        path: the file.
+        unit: of signals whose own is no voltage that is known, as uV; "" refuses these.
 
     Raises:
         InputError: as `opener_of`, or damaged, cut short, or without a signal; the message names the file.
     """
-    opened = opener_of(path)(path)
+    opened = opener_of(path)(path, checked_unit(unit))
     if not opened.headers:
         raise InputError(f"{path}: holds no signal ({len(opened.marks)} annotations); give the recording itself")
     if opened.seconds > LONGEST_SECONDS:
         days = opened.seconds / 86_400
         raise InputError(f"{path}: lasts {days:.0f} days by its own clock; the limit is {LONGEST_DAYS} days")
     return replace(opened, name=as_text(opened.name))
+
+
+def checked_unit(unit: str) -> str:
+    """Return a unit that the user names.
+
+    Raises:
+        InputError: it is no voltage.
+    """
+    if unit and microvolts_in(unit) is None:
+        raise InputError(f"--unit {unit}: is no voltage; give uV, mV, V or nV")
+    return unit
 
 
 def open_again(path: Path, stretches: Sequence[Stretch]) -> Recording:
@@ -91,8 +109,8 @@ MNE_FORMATS = {
 
 
 @reader("a readable recording", EXPORT_AGAIN)
-def open_with_mne(path: Path) -> Recording:
-    """Open a BrainVision, EEGLAB or FIF recording.
+def open_with_mne(path: Path, unit: str = "") -> Recording:
+    """Open a BrainVision, EEGLAB or FIF recording; `unit` is that of signals that MNE does not know to be in volts.
 
     Raises:
         InputError: MNE cannot read it.
@@ -106,7 +124,7 @@ def open_with_mne(path: Path) -> Recording:
     with readable(path, f"a readable {name} recording", EXPORT_AGAIN), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names and montages, which do not matter here
         raw = getattr(mne.io, function)(path, preload=False, verbose="ERROR")
-    return opened_raw(raw, path, name)
+    return opened_raw(raw, path, name, unit)
 
 
 def open_raw(raw: BaseRaw) -> Recording:
@@ -115,7 +133,7 @@ def open_raw(raw: BaseRaw) -> Recording:
     return opened_raw(raw, file, "MNE Raw")
 
 
-def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
+def opened_raw(raw: BaseRaw, path: Path | None, format_name: str, unit: str = "") -> Recording:
     """Return what MNE has opened as a recording, its samples in µV, read when they are asked for."""
     import mne
 
@@ -124,16 +142,21 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
     name = path.stem if path else "raw"
 
     def read(signal: int, first: int, last: int) -> NDArray[np.float32]:
-        if not in_volts[signal]:
-            raise InputError(f"{path or name}: {raw.ch_names[signal]} is not in volts; select another channel")
+        factor = 1e6 if in_volts[signal] else microvolts_in(unit) if unit else None
+        if factor is None:
+            raise InputError(
+                f"{path or name}: {raw.ch_names[signal]} is not in volts; select another channel, or say which voltage "
+                "that is: --unit uV"
+            )
         with readable(path or Path(name), "readable to its end", EXPORT_AGAIN):
             volts = raw.get_data(picks=[signal], start=first, stop=last, verbose="ERROR")[0]
-        microvolts: NDArray[np.float32] = (volts * 1e6).astype(np.float32)
+        microvolts: NDArray[np.float32] = (volts * factor).astype(np.float32)
         return microvolts
 
     start = raw.info["meas_date"]
     about = f"{path.name if path else ''} {raw.info['description']} {raw.info['subject_info']}"
     marks = mne_marks(raw)
+    stretches, paused = mne_stretches(raw, path, marks)
     return Recording(
         name,
         path,
@@ -143,33 +166,53 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str) -> Recording:
             for label, volts in zip(raw.ch_names, in_volts, strict=True)
         ),
         start and start.replace(tzinfo=None) + timedelta(seconds=raw.first_time),
-        mne_stretches(raw.n_times / rate, marks),
+        stretches,
         read,
         SIMULATED.casefold() in about.casefold(),
         marks,
-        notices=boundary_notice(marks),
+        notices=(*boundary_notice(marks), *paused),
         files=tuple(state_of(file) for name in raw.filenames if name and (file := Path(name)).is_file()),
+        bad_signals=frozenset(raw.ch_names.index(name) for name in raw.info["bads"]),
     )
 
 
 def mne_marks(raw: BaseRaw) -> tuple[Mark, ...]:
     """Return every annotation at a time of a recording, its onset in seconds from the first sample."""
+    text_of = without_type if "BrainVision" in type(raw).__name__ else str
     marks = (
-        Mark(float(one["onset"] - raw.first_time), float(one["duration"]), str(one["description"]))
+        Mark(float(one["onset"] - raw.first_time), float(one["duration"]), text_of(str(one["description"])))
         for one in raw.annotations
     )
     return tuple(mark for mark in marks if abs(mark.onset) <= LATEST_ONSET)
 
 
-def mne_stretches(seconds: float, marks: tuple[Mark, ...]) -> tuple[Stretch, ...]:
-    """Return what lies between the pauses of a FIF recording, which it fills with zeros."""
+def without_type(text: str) -> str:
+    """Return the description of a BrainVision marker without its type, which MNE puts before it: Comment/Lights off.
+
+    A type that says that the signal is bad counts where the description does not say so.
+    """
+    kind, _, description = text.partition("/")
+    is_bad = kind.casefold().startswith("bad") and not description.casefold().startswith("bad")
+    return text if is_bad or not description else description
+
+
+def mne_stretches(
+    raw: BaseRaw, path: Path | None, marks: tuple[Mark, ...]
+) -> tuple[tuple[Stretch, ...], tuple[str, ...]]:
+    """Return what lies between the pauses of a recording, and what to say of them.
+
+    A FIF recording fills its pauses with zeros; BrainVision's leaves them out, and says when each segment began.
+    """
+    rate = float(raw.info["sfreq"])
+    if path is not None and path.suffix.casefold() == ".vhdr":
+        return segments_of(path, int(raw.n_times), rate)
     ends = [0.0]
     for mark in marks:
         if mark.text.upper() == "BAD_ACQ_SKIP":
             ends += [mark.onset, mark.onset + (mark.duration or 0.0)]
-    ends.append(seconds)
+    ends.append(raw.n_times / rate)
     parts = zip(ends[::2], ends[1::2], strict=True)
-    return tuple(Stretch(start, start, end - start) for start, end in parts if end > start)
+    return tuple(Stretch(start, start, end - start) for start, end in parts if end > start), ()
 
 
 def boundary_notice(marks: tuple[Mark, ...]) -> tuple[str, ...]:
@@ -180,8 +223,8 @@ def boundary_notice(marks: tuple[Mark, ...]) -> tuple[str, ...]:
 # ---- prepared nights, and arrays ----
 
 
-def open_prepared(path: Path) -> Recording:
-    """Open a prepared night as a recording of one channel, without a clock.
+def open_prepared(path: Path, unit: str = "") -> Recording:
+    """Open a prepared night as a recording of one channel, in µV and without a clock.
 
     Raises:
         InputError: it cannot be read, or its epochs are not of 30 s.
@@ -284,20 +327,45 @@ def one_channel(opened: Recording, channel: Channel) -> RawSignal:
         opened.simulated,
         opened.notices,
         opened.files,
+        marked_bad=not opened.bad_signals.isdisjoint(used),
     )
 
 
-def read_signal(path: Path, wanted: str) -> RawSignal:
+def read_signal(path: Path, wanted: str, unit: str = "") -> RawSignal:
     """Open one channel of a recording without gaps; the other signals stay on disk.
 
     Raises:
         InputError: as `open_recording` and `one_channel`, no such channel, or gaps; the message names the file.
     """
-    opened = open_recording(path)
+    opened = open_recording(path, unit)
     if len(opened.stretches) > 1:
-        raise InputError(f"{path}: has gaps in time (EDF+D), which preparation does not bridge; convert it to EDF+C")
+        first, second = opened.stretches[:2]
+        pause = second.onset - first.onset - first.seconds
+        raise InputError(
+            f"{path}: has {counted(len(opened.stretches) - 1, 'gap')} in time, the first of {pause:g} s after "
+            f"{first.seconds:g} s, which preparation does not bridge; cut it into one file for each part"
+        )
     try:
-        channel = resolve_channel(wanted, opened.labels)
+        signal = one_channel(opened, live_channel(opened, wanted))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    return one_channel(opened, channel)
+        raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+    bad = (f"the file marks {signal.channel} as bad",) if signal.marked_bad else ()
+    return replace(signal, notices=signal.notices + bad)
+
+
+def live_channel(opened: Recording, wanted: str) -> Channel:
+    """Return the channel of a name; of several signals with this very label, the only one that can be scored.
+
+    Raises:
+        InputError: no such channel, or several that can be scored, or none.
+    """
+    live = [one for one in alike(wanted, opened.labels) if not reason_against(opened, one)]
+    return live[0] if len(live) == 1 else resolve_channel(wanted, opened.labels)
+
+
+def reason_against(opened: Recording, channel: Channel) -> str:
+    """Say why a channel cannot be scored, read here and there; "" where nothing speaks against it."""
+    try:
+        return sampled_reason(one_channel(opened, channel))
+    except InputError as error:
+        return str(error).removeprefix(f"{opened.place}: ")

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from command import InputError
 from data import Night
 from recordings.datasets import Study
-from recordings.edf import MICROVOLTS
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, epoch_std, signal_epochs
 from recordings.fingerprints import fingerprint
 from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, around_sleep, grid_start, on_grid, without_partner
 from recordings.opening import read_signal
 from recordings.recording import RawSignal, changed_files
+from recordings.units import is_named, microvolts_in
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
 
 WAKE_EPOCHS_KEPT = 30 * 60 // EPOCH_SECONDS  # 30 minutes before the first and after the last epoch that is not W
@@ -254,9 +254,10 @@ def in_microvolts(
     Returns:
         (epoch, sample) µV; and what restores the header's values, `header_scale` · x + `header_offset`.
     """
-    values = x / np.float32(MICROVOLTS[unit.casefold()])
+    scale = microvolts_in(unit) or 1.0
+    values = x / np.float32(scale)
     if not len(x) or float(np.median(values.std(axis=1))) >= PLAUSIBLE_STD[0]:
-        return x, {"header_scale": 1.0 / MICROVOLTS[unit.casefold()], "header_offset": 0.0}
+        return x, {"header_scale": 1.0 / scale, "header_offset": 0.0}
     offset = np.median(values[:, ::10])
     return (values - offset) * np.float32(header_microvolts), {
         "header_scale": 1 / header_microvolts,
@@ -288,7 +289,7 @@ def notices_on(night: Night, flat: NDArray[np.bool_]) -> Iterator[str]:
     source = night.source
     if source["select_ch"] != night.ch_label:
         yield f"channel {source['select_ch']}: using {night.ch_label}"
-    if not source["signal_unit"]:
+    if not is_named(str(source["signal_unit"])):
         yield "the file gives no unit; taken as µV"
     if source.get("header_offset"):
         yield (

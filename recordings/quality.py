@@ -163,7 +163,9 @@ def implausible(std: NDArray[np.float32], alive: NDArray[np.bool_]) -> NDArray[n
 
 
 def marked_bad(marks: Sequence[Mark], n_epochs: int, first_second: float) -> NDArray[np.bool_]:
-    """Return (epoch,) whether an annotation whose text starts with BAD_ reaches into it; one without a length has one.
+    """Return (epoch,) whether an annotation reaches into it whose text starts with "bad", in any case.
+
+    One without a length has one epoch.
 
     MNE names what its users mark so (https://mne.tools/stable/auto_tutorials/preprocessing/20_rejecting_bad_data.html).
     """
@@ -178,7 +180,7 @@ def marked_bad(marks: Sequence[Mark], n_epochs: int, first_second: float) -> NDA
 
 
 def is_bad_mark(text: str) -> bool:
-    return text.strip().casefold().startswith("bad_")
+    return text.strip().casefold().startswith("bad")
 
 
 # ---- the channel as a whole ----
@@ -242,6 +244,8 @@ def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def sampled_reason(signal: RawSignal) -> str:
     """Say why a channel cannot be scored, judged by epochs here and there; "" where nothing speaks against it."""
+    if signal.marked_bad:
+        return "the file marks it as bad"
     parts = epochs_in_parts(replace(signal, stretches=tuple(sampled(signal.stretches))))
     return quality(parts, look_at(parts)).reason
 

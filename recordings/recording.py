@@ -113,6 +113,7 @@ class Recording:
         notices: what the user should know of the file.
         files: those that its samples are read from, as they were when it was opened.
         unread_marks: how many annotations cannot be read, and where; "" when all can.
+        bad_signals: which signals the file marks as bad.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Recording:
     notices: tuple[str, ...] = ()
     files: tuple[FileState, ...] = ()
     unread_marks: str = ""
+    bad_signals: frozenset[int] = frozenset()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -159,6 +161,7 @@ class RawSignal:
         stretches: its parts without gaps, in order.
         simulated: True when the file says that it was generated.
         notices, files: those of the recording.
+        marked_bad: True when the file marks the signal as bad, or the one that is taken from it.
     """
 
     read: Callable[[int, int], NDArray[np.float32]]
@@ -171,6 +174,7 @@ class RawSignal:
     simulated: bool = False
     notices: tuple[str, ...] = ()
     files: tuple[FileState, ...] = ()
+    marked_bad: bool = False
 
     @property
     def seconds(self) -> float:

@@ -28,8 +28,8 @@ from recordings.datasets import (
     UCDDB,
     UCDDB_STAGES,
 )
-from recordings.edf import MICROVOLTS
 from recordings.recording import SIMULATED
+from recordings.units import microvolts_in
 from simulating.amplifiers import Amplifier, amplifier
 from simulating.eeg import simulate_eeg, simulate_stages
 from sleepstage import EPOCH_SECONDS, MOVEMENT, NOT_SCORED, RK_TO_AASM, Stage
@@ -75,7 +75,7 @@ class SimulatedNight:
     def signal(self, label: str, rate: int, samples: NDArray[np.float64], limit: float) -> Signal:
         """Return (sample,) µV as the amplifier records them, clipped where it does; by itself at ±`limit` µV."""
         recorded, most = self.amplifier.record(samples, rate), self.amplifier.most(limit)
-        scale = MICROVOLTS[self.amplifier.unit.casefold()]
+        scale = microvolts_in(self.amplifier.unit) or 1.0
         signal: Signal = self.signal_class(
             np.clip(recorded.samples, -most, most) / scale,
             recorded.rate,

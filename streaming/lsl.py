@@ -16,19 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError, duration_in_words, log, one_line
-from recordings.edf import MICROVOLTS
 from recordings.recording import SIMULATED, Header
+from recordings.units import microvolts_in
 from streaming.feed import POLL_SECONDS, Feed, Piece, Pieces
 from streaming.sample_clock import SampleClock
-
-UNITS = {
-    **MICROVOLTS,
-    **dict.fromkeys(("microvolt", "microvolts"), 1.0),
-    **dict.fromkeys(("millivolt", "millivolts"), 1e3),
-    **dict.fromkeys(("volt", "volts"), 1e6),
-    **dict.fromkeys(("nanovolt", "nanovolts"), 1e-3),
-}
-"""Unit of a channel, in small letters → µV. One without is taken as µV, with a notice."""
 
 SEARCH_SECONDS = 1.0  # streams are looked for so long before it is looked again
 BUFFER_SECONDS = 3600  # of a stream that are kept for us while we are busy
@@ -114,7 +105,7 @@ def scale_of(place: str, header: Header) -> float:
     Raises:
         InputError: its unit is no voltage.
     """
-    scale = UNITS.get(header.unit.casefold())
+    scale = microvolts_in(header.unit)
     if scale is None:
         raise InputError(f"{place}: {header.label} is in {header.unit}, not in volts; choose another channel")
     if not header.unit:

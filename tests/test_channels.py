@@ -111,3 +111,59 @@ def test_no_stand_in_lists_the_channels():
 
 def test_one_channel_under_many_names():
     assert same_channel("EEG C3:M2", "C3 - A2") and not same_channel("C3-A2", "C4-A2")
+
+
+# ---- as other laboratories write it ----
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "used"),
+    [
+        ("C3-A2", ["EEG C3-REF", "EEG C4-REF", "EEG A1-REF", "EEG A2-REF"], "EEG C3-REF - EEG A2-REF"),
+        ("C3-M2", ["EEG C3-Ref", "EEG M2-Ref"], "EEG C3-Ref - EEG M2-Ref"),
+        ("C3-A2", ["C3-LE", "A2-LE"], "C3-LE - A2-LE"),
+        ("C3-A2", ["C3-A1A2", "A2-A1A2"], "C3-A1A2 - A2-A1A2"),
+        ("EEG C3-REF-EEG A2-REF", ["EEG C3-REF", "EEG A2-REF"], "EEG C3-REF - EEG A2-REF"),
+        ("C4-M1", ["C4/M1", "C3/M2"], "C4/M1"),
+        ("C4-M1", ["C4-M1-0", "C3-M2-0"], "C4-M1-0"),
+        ("C4-M1", ["EEG C4-A1-1"], "EEG C4-A1-1"),
+        ("C4-M1", ["C4\u2212M1"], "C4\u2212M1"),
+        ("C4-M1", ["C4\u2013M1"], "C4\u2013M1"),
+        ("C4-M1", ["EEG(C4-M1)"], "EEG(C4-M1)"),
+        ("C4-M1", ["C4-M1 [uV]"], "C4-M1 [uV]"),
+        ("Fp1", ["EEG L1(Fp1)", "EEG R1(Fp2)"], "EEG L1(Fp1)"),
+        ("C3", ["C3-CLE", "C4-CLE"], "C3-CLE"),
+        ("EEG", ["EEG", "EEG(sec)"], "EEG"),
+        ("EEG(sec)", ["EEG", "EEG(sec)"], "EEG(sec)"),
+    ],
+)
+def test_labels_of_other_laboratories_are_known(wanted, labels, used):
+    assert resolve_channel(wanted, labels).label == used
+
+
+@pytest.mark.parametrize(
+    ("labels", "used"),
+    [
+        (["EEG Fz-Ref", "EEG Cz-Ref", "EEG A2-Ref", "EEG C3-Ref"], "EEG Fz-Ref - EEG Cz-Ref"),
+        (["EEG C3-REF", "EEG A2-REF", "EMG"], "EEG C3-REF - EEG A2-REF"),
+        (["EEG L1(Fp1)", "EEG L2(F7)", "EMG"], "EEG L1(Fp1)"),
+        (["Fp1-LE", "ECG"], "Fp1-LE"),
+        (["EEG C3-CLE", "EEG C4-CLE"], "EEG C4-CLE"),
+    ],
+)
+def test_a_clinical_recording_has_something_instead_of_the_trained_channel(labels, used):
+    assert next(trained_and_stand_ins(["EEG Fpz-Cz"], labels)).label == used
+
+
+def test_no_difference_is_formed_of_two_references():
+    with pytest.raises(InputError, match="no channel C3-A2"):
+        resolve_channel("C3-A2", ["C3-LE", "A2-Avg"])
+
+
+def test_of_two_signals_of_one_label_the_number_tells():
+    labels = ["EEG Fpz-Cz", "EMG", "EEG Fpz-Cz"]
+    with pytest.raises(InputError, match=r'could be any of .* or by number: "EEG Fpz-Cz \(signal 0\)"'):
+        resolve_channel("EEG Fpz-Cz", labels)
+    assert resolve_channel("EEG Fpz-Cz (signal 2)", labels).active == 2
+    assert [one.active for one in trained_and_stand_ins(["EEG Fpz-Cz"], labels)] == [0, 2]
+    assert same_channel("EEG Fpz-Cz (signal 2)", "EEG Fpz-Cz")

@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 
 from command import InputError
 from recordings import edf
-from recordings.annotations import marks_of, stretches_of, timed_texts
+from recordings.annotations import clock_of, marks_of, stretches_of, timed_texts
 from recordings.edf import (
     RECORDING_FIELDS,
     SIGNAL_FIELDS,
     decode_fields,
     open_edf,
     read_header,
+    text_in,
 )
+from recordings.opening import open_recording
 from recordings.recording import Mark, Stretch
 from tests.support.edf_files import START, WIDE, fails_in_a_library, noise, with_gap, write_edf
 
@@ -186,7 +188,7 @@ def test_what_the_reader_cannot_take_is_the_user_s_file(tmp_path, monkeypatch):
 @settings(deadline=None, max_examples=30)
 @given(st.data(), st.dictionaries(st.text(min_size=1), st.integers(1, 80), min_size=1, max_size=5), st.integers(0, 4))
 def test_fields_come_back_as_they_were_laid_out(draw, widths, n_values):
-    texts = st.text(st.characters(max_codepoint=255))
+    texts = st.text(st.characters(min_codepoint=32, max_codepoint=126))
     laid_out = {
         name: tuple(draw.draw(texts.map(lambda text, width=width: text[:width].strip())) for _ in range(n_values))
         for name, width in widths.items()
@@ -397,7 +399,7 @@ def test_a_time_stamp_that_is_missing_beside_a_gap_is_refused(tmp_path, blanked)
     content = with_gap(path, 60, 25, 600).read_bytes()
     old = stamp(blanked + (600 if blanked >= 25 else 0))
     path.write_bytes(content.replace(old, bytes(len(old))))
-    with pytest.raises(InputError, match=rf"a\.edf: has gaps in time \(EDF\+D\), and 1 of 60 .* is {blanked}: where"):
+    with pytest.raises(InputError, match=rf"a\.edf: has gaps in time, and 1 of 60 .* is {blanked}: where"):
         open_edf(path)
 
 
@@ -405,7 +407,7 @@ def test_a_file_with_gaps_and_no_time_stamps_is_refused(tmp_path):
     path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))], annotations=[WIDE])
     content = path.read_bytes().replace(b"EDF+C", b"EDF+D").replace(b"EDF Annotations", b"EDF Annotation ")
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.edf: has gaps in time \(EDF\+D\), and 60 of 60 records have no time"):
+    with pytest.raises(InputError, match=r"a\.edf: has gaps in time, and 60 of 60 records have no time"):
         open_edf(path)
 
 
@@ -558,7 +560,7 @@ def test_marks_of_real_hypnograms_are_those_of_another_reader(real):
         (b"30", b"Sleep stage W", [Mark(5.0, 30.0, "Sleep stage W")]),
         (b"", b"one\x14two", [Mark(5.0, None, "one"), Mark(5.0, None, "two")]),
         (b"1.2.3", b"odd", [Mark(5.0, None, "odd")]),
-        (b"", "Schlaf für \xff".encode("latin-1"), [Mark(5.0, None, "Schlaf f\ufffdr \ufffd")]),
+        (b"", "Schlaf für \xff".encode("latin-1"), [Mark(5.0, None, "Schlaf für ÿ")]),
     ],
 )
 def test_a_list_of_texts_is_a_mark_for_each(duration, texts, marks):
@@ -599,3 +601,73 @@ def test_annotations_that_are_too_many_are_refused_before_they_are_read(tmp_path
 def test_a_long_text_takes_no_longer_than_its_length(piece):
     """What is matched from every beginning to the end takes minutes here."""
     assert timed_texts(piece * (2**20 // len(piece)) + b"x") is None
+
+
+# ---- as other programs write it ----
+
+
+def with_field(path, at, value):
+    content = bytearray(path.read_bytes())
+    content[at : at + len(value)] = value
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [("Impédance".encode(), "Impédance"), ("Impédance".encode("latin-1"), "Impédance"), (b"C4\0\0M1", "C4  M1")],
+)
+def test_labels_are_read_in_the_code_that_they_are_in(tmp_path, label, shown):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    assert open_edf(with_field(path, 256, label.ljust(16))).labels == (shown,)
+
+
+def test_text_that_a_field_cuts_within_a_letter_is_read_up_to_there():
+    assert text_in(("x" * 15 + "é").encode()[:16]) == "x" * 15
+    assert text_in("é".encode("latin-1")) == "é"
+
+
+def test_annotations_in_latin_1_are_read(tmp_path):
+    path = write_edf(
+        tmp_path / "a.edf",
+        [("C3", 100, "uV", noise(60, 100))],
+        annotations=[edfio.EdfAnnotation(3, 30, "Lumiere eteinte")],
+    )
+    path.write_bytes(path.read_bytes().replace(b"Lumiere eteinte", "Lumière éteinte".encode("latin-1")))
+    assert [mark.text for mark in open_edf(path).marks] == ["Lumière éteinte"]
+
+
+def test_records_begin_where_the_header_says_that_it_ends(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    plain, content = open_edf(path).read(0, 0, 6000), path.read_bytes()
+    path.write_bytes(content[:184] + b"2560    " + content[192:512] + b" " * 2048 + content[512:])
+    np.testing.assert_array_equal(open_edf(path).read(0, 0, 6000), plain)
+    for wrong in (b"256     ", b"9999    ", b"        "):
+        path.write_bytes(content[:184] + wrong + content[192:])
+        opened = open_edf(path)
+        np.testing.assert_array_equal(opened.read(0, 0, 6000), plain)
+        assert opened.notices[-1].endswith("the records are read from byte 512 on")
+
+
+def test_one_stamp_less_costs_no_gap():
+    stamps = np.array([30.0 * i + (600 if i >= 100 else 0) for i in range(360)])
+    whole = clock_of(Path("x"), stamps, 30, discontinuous=False).stretches
+    for blanked in (0, 7, 359):
+        lacking = stamps.copy()
+        lacking[blanked] = np.nan
+        assert clock_of(Path("x"), lacking, 30, discontinuous=False).stretches == whole
+    lacking = stamps.copy()
+    lacking[100] = np.nan
+    with pytest.raises(InputError, match="x: has gaps in time, and 1 of 360 records have no time stamp"):
+        clock_of(Path("x"), lacking, 30, discontinuous=False)
+
+
+def test_a_unit_that_is_not_known_can_be_named(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "adc", noise(60, 100))])
+    with pytest.raises(InputError, match=r"C3 is in adc, not in volts; .*--unit uV"):
+        open_recording(path).read(0, 0, 10)
+    np.testing.assert_allclose(
+        open_recording(path, "mV").read(0, 0, 10), 1e3 * open_recording(path, "uV").read(0, 0, 10), rtol=1e-6
+    )
+    with pytest.raises(InputError, match="--unit degC: is no voltage"):
+        open_recording(path, "degC")

@@ -132,7 +132,8 @@ def test_volts_taken_for_microvolts_are_not_scored(eeg, scale, std):
         (-50.0, None, "BAD_start", []),
         (110.0, 500.0, "BAD_end", [3]),
         (500.0, 5.0, "BAD_later", []),
-        (30.0, 30.0, "badly slept", []),
+        (30.0, 30.0, "badly slept", [1]),  # MNE takes it as bad, too
+        (30.0, 30.0, "BAD artefact", [1]),
         (30.0, 30.0, "not BAD_", []),
     ],
 )
