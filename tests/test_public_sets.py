@@ -55,7 +55,7 @@ def release(tmp_path):
 
 
 SHARED = Path(__file__).parents[2] / "shared"
-LAYOUTS = ("hmc", "shhs", "mesa", "sleepedf_st", "boas")
+LAYOUTS = ("hmc", "hmc_txt", "cap", "dreams", "mass", "shhs", "mesa", "sleepedf_st", "boas")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,8 @@ def layouts(tmp_path_factory):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real excerpt that the layouts are filled with is not here")
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_public_layout_is_prepared_by_its_name_alone(name, layouts, tmp_path):
-    assert prepare.main(["--db", name, "--data_dir", str(layouts / name), "--output_dir", str(tmp_path / name)]) == 0
+    db = name.partition("_txt")[0]
+    assert prepare.main(["--db", db, "--data_dir", str(layouts / name), "--output_dir", str(tmp_path / name)]) == 0
     truth = json.loads((layouts / name / "truth.json").read_text())
     nights = {path.stem: load_night(path, 3000, 100) for path in (tmp_path / name).glob("*.npz")}
     assert len(nights) == len(truth)
