@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError, log
+from command import InputError, log, one_line
 from data import load_night
 from files.forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
 from files.reading import load_json, readable
@@ -31,6 +31,7 @@ STAGES_CSV, SUMMARY = "_stages.csv", "_summary.json"
 HYPNOGRAM_ENDINGS = ("-Hypnogram", "_hypnogram", "_stages", "_stage")
 AGAIN = "write it again with predict.py --output_dir"
 CODES = {name: code for code, name in enumerate(STAGE_NAMES)} | {"?": UNKNOWN}
+ROUNDING = 0.01  # by which five probabilities, each written with four digits or more, may miss 1 together
 PROBABILITIES = [f"p_{name}" for name in STAGE_NAMES]
 
 
@@ -151,7 +152,7 @@ def read_test_nights(label: str, folder: Path) -> Scored:
             subject=str(rows["subject"].iloc[0]),
             stages=codes(path, rows["model"]),
             expert=codes(path, rows["expert"]),
-            probabilities=rows[PROBABILITIES].to_numpy(np.float64),
+            probabilities=probabilities(path, rows),
             on_clock=False,
             limit=limits.get(str(name)),
         )
@@ -181,7 +182,7 @@ def read_recordings(label: str, folder: Path, staged: Sequence[Path]) -> Scored:
                 subject=subject_of(night),
                 stages=codes(path, table["model_stage" if "model_stage" in table else "stage"]),
                 expert=codes(path, table["expert"]) if "expert" in table else None,
-                probabilities=table[PROBABILITIES].to_numpy(np.float64),
+                probabilities=probabilities(path, table),
                 start=about.get("start"),
                 limit=about.get("confidence", {}).get("low_below"),
             )
@@ -277,6 +278,30 @@ def codes(path: Path, names: pd.Series[Any]) -> NDArray[np.int32]:
         raise InputError(f"{path}: stage {unknown.pop()!r}; there are {', '.join(CODES)}")
     found: NDArray[np.int32] = names.map(CODES).to_numpy(np.int32)
     return found
+
+
+def probabilities(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:
+    """Return (epoch, stage) probabilities, nan where the model has none.
+
+    Raises:
+        InputError: a cell is no number, or they are no probabilities that are one together.
+    """
+    import pandas as pd
+
+    cells = table[PROBABILITIES].apply(pd.to_numeric, errors="coerce")
+    values = cells.to_numpy(np.float64)
+    empty = np.isnan(values)
+    text = cells.isna() & table[PROBABILITIES].notna()
+    wrong = text.to_numpy() | ~(empty | ((values >= 0) & (values <= 1)))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        shown = one_line(str(table[PROBABILITIES].iat[row, column])[:30])
+        where = f"{PROBABILITIES[column]} is {shown} in line {table.index[row] + 2}"
+        raise InputError(f"{path}: {where}; a probability is 0 to 1: {AGAIN}")
+    odd = np.flatnonzero((np.abs(values.sum(axis=1) - 1) > ROUNDING) | (empty.any(axis=1) != empty.all(axis=1)))
+    if len(odd):
+        raise InputError(f"{path}: the probabilities in line {table.index[odd[0]] + 2} are not 1 together: {AGAIN}")
+    return values
 
 
 # ---- names ----

@@ -331,6 +331,32 @@ def test_damaged_scores_are_the_users_error(run, tmp_path):
     assert status == 2 and "stage 'R'; there are W, N1" in printed
 
 
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("x", "p_N2 is x in line 5; a probability is 0 to 1"),
+        ("-1", "p_N2 is -1"),
+        ("7", "p_N2 is 7"),
+        ("inf", "p_N2 is inf"),
+        ("", "the probabilities in line 5 are not 1 together"),
+        ("1", "the probabilities in line 5 are not 1 together"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["test nights", "recordings"])
+def test_what_is_no_probability_is_refused_with_its_line(run, tmp_path, kind, cell, says):
+    if kind == "recordings":
+        folder = scored_recordings(tmp_path / "out")
+        path = next(folder.glob("*_stages.csv"))
+    else:
+        folder = score_folder(tmp_path / "out", 1.5, (0,))
+        path = folder / "epochs.csv"
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    rows[4][rows[0].index("p_N2")] = cell
+    path.write_text("\n".join(map(",".join, rows)) + "\n")
+    status, printed, _ = run(folder)
+    assert status == 2 and path.name in printed and says in printed and printed.count("\n") == 1
+
+
 def test_what_predict_writes_is_read_back_whole(tmp_path):
     found = read_scored(str(score_folder(tmp_path / "box", 1.5)))
     written = pd.read_csv(tmp_path / "box" / "epochs.csv")
