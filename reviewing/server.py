@@ -86,7 +86,7 @@ class Guard:
         headers = Headers(scope=scope)
         if headers.get("host", "") not in self.hosts:
             return "this page has another address"
-        given = scope["path"].split("/")[1]
+        given = scope["path"].lstrip("/").split("/")[0]  # `OPTIONS *` and CONNECT have no path
         if not secrets.compare_digest(given.encode(), self.token.encode()):
             return "the token in the address is wrong: use the address that review.py printed last"
         if headers.get("origin", next(iter(self.origins))) not in self.origins:
@@ -96,9 +96,15 @@ class Guard:
         if scope["method"] not in ("GET", "HEAD"):
             if headers.get("content-type") != "application/json":
                 return "no JSON"
-            if not headers.get("content-length", "").isdecimal() or int(headers["content-length"]) > LONGEST_BODY:
+            length = headers.get("content-length", "")
+            if "transfer-encoding" in headers or not is_short(length):
                 return "too long"
         return ""
+
+
+def is_short(length: str) -> bool:
+    """Tell whether a body's length is given, and no more than an edit can have."""
+    return length.isdecimal() and len(length) < 10 and int(length) <= LONGEST_BODY
 
 
 # ---- answers ----
@@ -171,7 +177,10 @@ def binary(content: bytes) -> Response:
 
 async def body_of(request: Request, forms: dict[str, Form]) -> dict[str, Any]:
     """Return the values of a request; raise ValueError for others than it must have."""
-    values: dict[str, Any] = await request.json()
+    try:
+        values: dict[str, Any] = await request.json()
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     check_exactly(values, forms)
     return values
 

@@ -187,6 +187,38 @@ def test_what_is_too_long_is_refused(server):
     assert answer(server, "edit", "POST", b" " * 5000 + json.dumps(EDIT).encode())[0] == 403
 
 
+def raw(server, head: str, body: bytes = b"") -> bytes:
+    """Send bytes as they are, and return the first line of the answer."""
+    lines = head.format(port=server.port, token=server.token).replace("\n", "\r\n")
+    with socket.create_connection(("127.0.0.1", int(server.port)), SECONDS) as connection:
+        connection.sendall(lines.encode() + body)
+        return connection.recv(2**12).split(b"\r\n")[0]
+
+
+POST = "POST /{token}/edit HTTP/1.1\nHost: 127.0.0.1:{port}\nContent-Type: application/json\n"
+NESTED = b"[" * 2000 + b"]" * 2000
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (POST + "Content-Length: 10\nTransfer-Encoding: chunked\n\n", b"100000\r\n" + b"a" * 2**20, b"403"),
+        (POST + "Transfer-Encoding: chunked\n\n", b"100000\r\n" + b"a" * 2**20, b"403"),
+        (POST + "Content-Length: 4000\n\n", NESTED, b"400"),
+        (POST + "Content-Length: 99999999999999999999\n\n", b"", b"403"),
+        ("OPTIONS * HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"403"),
+        ("CONNECT example.com:80 HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"403"),
+        ("GET http://127.0.0.1/ HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"403"),
+        ("GET //{token}/night HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"404"),
+        ("GET /{token}/changes?since=" + "9" * 5000 + " HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"400"),
+        ("GET /{token}/signal/0/" + "9" * 5000 + "/0 HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"400"),
+        ("GET /{token}/signal/0/" + "9" * 30 + "/0 HTTP/1.1\nHost: 127.0.0.1:{port}\n\n", b"", b"200"),
+    ],
+)
+def test_odd_requests_are_no_mistake_of_the_server(server, head, body, status):
+    assert raw(server, head, body).split()[1] == status
+
+
 def test_nothing_to_write_is_said(server):
     status, content, _ = answer(server, "finish", "POST", {})
     assert status == 422 and "nothing to write" in json.loads(content)["error"]
