@@ -361,8 +361,7 @@ def check_signal_form(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 def checked_signal(path: Path, archive: ArrayFile) -> NDArray[np.float32]:
     """Return (epoch, sample) float32 of what a file holds under `x`; raise InputError unless it is a signal."""
     check_signal_form(path, *archive.form("x"))
-    x = archive.read("x", LONGEST_SIGNAL)
-    x = x.reshape(x.shape[:2]).astype(np.float32, copy=False)  # (epoch, sample[, 1]) -> (epoch, sample)
+    x = archive.signal("x", LONGEST_SIGNAL)
     # One sum an epoch finds NaN and infinity without a second array of the signal's size.
     bad = np.flatnonzero(~np.isfinite(x.sum(axis=1, dtype=np.float64)))
     if len(bad):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from files.reading import readable
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, Sequence[int]]
+
+AT_A_TIME = 2**20  # values
 
 
 class ArrayFile:
@@ -53,6 +56,29 @@ class ArrayFile:
         with self.archive.open(f"{name}.npy") as member:
             array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
             return array
+
+    def signal(self, name: str, limit: int) -> NDArray[np.float32]:
+        """Return an array of numbers, (row, sample[, 1]), as (row, sample) float32, converted part by part.
+
+        Whatever its type and its order, nothing else of its size stands in memory beside it.
+
+        Raises:
+            ValueError: it needs more bytes than `limit`, or the file ends before it does.
+        """
+        with self.archive.open(f"{name}.npy") as member:
+            shape, dtype, by_column = npy_form(member)
+            n_values = math.prod(shape)
+            if n_values * 4 > limit:
+                raise ValueError(f"{name} has {n_values:,} samples; the limit is {limit // 4:,}")
+            signal = np.empty(shape[:2], np.float32)  # (row, sample[, 1]) -> (row, sample)
+            lines = signal.T if by_column else signal  # in the file's order
+            width = lines.shape[1]
+            n_lines = max(1, AT_A_TIME // max(1, width))
+            for line, first in itertools.product(range(0, len(lines), n_lines), range(0, width, AT_A_TIME)):
+                part = lines[line : line + n_lines, first : first + AT_A_TIME]
+                content = member.read(part.size * dtype.itemsize)
+                part[...] = np.frombuffer(content, dtype, part.size).reshape(part.shape)
+        return signal
 
 
 def npy_form(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any], bool]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from command import InputError
-from files.limits import MOST_LINES
+from files.limits import MOST_CELLS, MOST_LINES
 from files.reading import check_text, readable, reader
 
+LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"  # where `splitlines` splits
 SEPARATORS = "\t;,"
 
 
@@ -32,7 +34,7 @@ def text_of(path: Path) -> str:
         text = content.decode("cp1252", errors="replace")
     if "\0" in text:
         raise ValueError("it has zero bytes")
-    if (n_lines := text.count("\n")) > MOST_LINES:
+    if (n_lines := sum(map(text.count, LINE_ENDS)) - text.count("\r\n")) > MOST_LINES:
         raise ValueError(f"it has {n_lines:,} lines; the limit is {MOST_LINES:,}")
     return text
 
@@ -79,7 +81,7 @@ def read_table(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, s
 
 def check_head(path: Path, head: Sequence[str]) -> None:
     """Raise InputError when two columns have one name."""
-    twice = [name for name in head if name and head.count(name) > 1]
+    twice = [name for name, times in Counter(head).items() if name and times > 1]
     if twice:
         raise InputError(f"{path}: has two columns {twice[0]}; rename or remove one")
 
@@ -89,6 +91,8 @@ def rows_of(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]
     with readable(path, "a readable table", "repair it"):
         table = csv.reader(lines, delimiter=separator_of(lines))
         for row in table:
+            if len(row) > MOST_CELLS:
+                raise ValueError(f"line {table.line_num} has {len(row):,} cells; the limit is {MOST_CELLS:,}")
             cells = [cell.strip() for cell in row]
             if any(cells):
                 yield table.line_num, cells

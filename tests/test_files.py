@@ -274,7 +274,7 @@ def test_json_about_many_nights_may_be_larger_than_a_hypnogram_but_not_endless(t
     save_json(path, "x" * LONGEST_TEXT)
     assert len(load_json(path, "train again")) == LONGEST_TEXT < path.stat().st_size
     os.truncate(path, LONGEST_JSON + 1)
-    with pytest.raises(InputError, match=r"has 134,217,729 bytes; the limit for JSON is 134,217,728"):
+    with pytest.raises(InputError, match=r"has 33,554,433 bytes; the limit for JSON is 33,554,432"):
         load_json(path, "train again")
 
 
