@@ -43,6 +43,8 @@ def held(lock: Path, busy: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
         BusyError: another process holds it.
         InputError: the folder cannot be written to, or its file system has no locks.
     """
+    if not lock.parent.is_dir():  # which the library would make
+        raise InputError(f"cannot write to {lock.parent}: no such folder; choose another one")
     file_lock = FileLock(lock, timeout=wait)
     try:
         file_lock.acquire()
@@ -51,7 +53,7 @@ def held(lock: Path, busy: str, wait: float = WAIT_SECONDS) -> Iterator[None]:
     except (OSError, NotImplementedError) as error:
         why = error.strerror if isinstance(error, OSError) else None
         raise InputError(
-            f"cannot lock {lock}: {why or reason_of(error)}; choose a folder that can be written to and has file locks"
+            f"cannot write to {lock.parent}, or lock it: {why or reason_of(error)}; choose another folder"
         ) from error
     try:
         say_what_it_is_worth(lock.parent.resolve())

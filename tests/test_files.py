@@ -198,7 +198,10 @@ def test_a_folder_without_locks_is_the_users_error(tmp_path, monkeypatch, number
         raise OSError(number, why)
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    with pytest.raises(InputError, match=rf"cannot lock .*: {why}; choose"), held(tmp_path / ".lock", "busy"):
+    with (
+        pytest.raises(InputError, match=rf"cannot write to .*, or lock it: {why}; choose"),
+        held(tmp_path / ".lock", "busy"),
+    ):
         pass
 
 
