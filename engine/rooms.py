@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from command import InputError, in_main_thread, interruptions_wait, log, reason_of
 from engine import watched
+from engine.addresses import HTTP2, check_address
 from engine.watched import CPU, STOP_SECONDS, Place, cores, cpus
 from files.folders import PROGRAM_FOLDER
 
@@ -204,6 +205,8 @@ class RayRoom:
             import ray
 
             self.ray = ray
+        if workers.address not in ("", "auto", "local"):
+            check_address(workers.address, "Ray cluster", "start one with: ray start --head", HTTP2)
         try:
             with our_own_signals():
                 ray.init(where, log_to_driver=False, logging_level="error", configure_logging=False)
@@ -257,6 +260,7 @@ class DaskRoom:
         with installed():
             import distributed
 
+        check_address(workers.address, "Dask scheduler", "start it with: dask scheduler")
         self.distributed = distributed
         try:
             self.client = distributed.Client(workers.address, timeout=STOP_SECONDS, set_as_default=False)

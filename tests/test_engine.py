@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import socket
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 import engine
 import trainer
 from command import InputError
-from engine import Done
+from engine import Done, addresses
+from engine.addresses import check_address
 from engine.rooms import LOCAL, Workers, shares_of
 from engine.watched import CPU, Command, DiedError, Place, cores, cpus, run_command
 from training.side_by_side import as_arguments
@@ -188,6 +190,25 @@ def test_a_command_that_is_killed_has_died(tmp_path):
 def test_a_command_that_is_not_there_is_said(tmp_path):
     with pytest.raises(InputError, match="a worker cannot start"):
         run_command(Command(Path("x.py"), (), tmp_path / "nosuch"), Place())
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("foo bar", "--address foo bar: is none; give host and port"),
+        ("tcp://127.0.0.1:70000", "is none; give host and port"),
+        ("127.0.0.1:1", "no Dask scheduler at 127.0.0.1:1: Connection refused; start it with: dask scheduler"),
+        ("tcp://{silent}", "nobody answers; start it with: dask scheduler"),
+        ("{silent}", "nobody answers"),
+        ("no-such-host.invalid:8786", "no Dask scheduler at no-such-host.invalid:8786: "),
+    ],
+)
+def test_an_address_without_a_cluster_is_the_users_error(monkeypatch, address, said):
+    monkeypatch.setattr(addresses, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(InputError) as error:
+        where = address.format(silent=f"127.0.0.1:{silent.getsockname()[1]}")
+        check_address(where, "Dask scheduler", "start it with: dask scheduler")
+    assert said in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(("name", "library"), [("ray", "ray"), ("dask", "distributed")])
