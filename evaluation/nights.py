@@ -289,7 +289,7 @@ def probabilities(path: Path, table: pd.DataFrame) -> NDArray[np.float64]:
     import pandas as pd
 
     cells = table[PROBABILITIES].apply(pd.to_numeric, errors="coerce")
-    values = cells.to_numpy(np.float64)
+    values: NDArray[np.float64] = cells.to_numpy(np.float64)
     empty = np.isnan(values)
     text = cells.isna() & table[PROBABILITIES].notna()
     wrong = text.to_numpy() | ~(empty | ((values >= 0) & (values <= 1)))

@@ -423,7 +423,7 @@ def with_header(path, name, shape):
     ("name", "shape", "says"),
     [
         ("x", "(2**30, 2**10)", "not a readable npz file"),
-        ("x", "(1073741824, 1024)", r"x has 8,796,093,022,208 bytes; the limit is 1,073,741,824"),
+        ("x", "(1073741824, 1024)", r"x has 1,099,511,627,776 samples; the limit is 134,217,728"),
         ("x", "(-4, 10)", r"an array of shape \(-4, 10\)"),
         ("y", "(1073741824,)", r"y has 8,589,934,592 bytes; the limit is 1,048,576"),
         ("fs", "(1073741824,)", r"fs has 8,589,934,592 bytes"),
