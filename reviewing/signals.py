@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recordings.epochs import epochs_of, plan_blocks
+from recordings.filters import AROUND, band_passed
 from recordings.recording import RawSignal
 from recordings.spectrum import SPECTRUM_HZ, spectrum
 from scoring.sleepstats import runs_of
@@ -34,9 +35,6 @@ VIEWS = (
 )
 """What the AASM manual recommends to show, by kind of channel."""
 
-ORDER = 2  # of the Butterworth filters
-AROUND = 10.0  # seconds read on either side, so that the filter has settled
-
 MOST_POINTS = 6000  # of a channel in an epoch: 200 Hz; of more the lowest and highest of some samples each are sent
 
 
@@ -54,21 +52,6 @@ def window(signal: RawSignal, second: float, seconds: float) -> NDArray[np.float
     return samples
 
 
-def filtered(samples: NDArray[np.float32], rate: float, view: View) -> NDArray[np.float32]:
-    """Return (sample,) µV without a gap, filtered as a Butterworth high-pass and low-pass do that go forth and back.
-
-    Their gain, 1 / (1 + (f / f0)^2n), is applied to the spectrum; SciPy's filters take a second or two to import.
-    """
-    around = min(round(AROUND * rate), len(samples) - 1)
-    padded = np.pad(samples.astype(np.float64), around, "reflect", reflect_type="odd")
-    hertz = np.fft.rfftfreq(len(padded), 1 / rate)
-    gain = 1 / (1 + (hertz / view.low_pass) ** (2 * ORDER))
-    gain[0] = 0
-    gain[1:] /= 1 + (view.high_pass / hertz[1:]) ** (2 * ORDER)
-    shown = np.fft.irfft(gain * np.fft.rfft(padded), len(padded))
-    return shown[around : around + len(samples)].astype(np.float32)
-
-
 def filtered_window(signal: RawSignal, second: float, seconds: float, view: View | None) -> NDArray[np.float32]:
     """Return what `window` does, filtered; without a view as it was recorded, around its own median."""
     if view is None:
@@ -77,7 +60,7 @@ def filtered_window(signal: RawSignal, second: float, seconds: float, view: View
         return (samples - middle).astype(np.float32)
     samples = window(signal, second - AROUND, seconds + 2 * AROUND)
     for first, end in zip(*runs_of(np.isfinite(samples)), strict=True):
-        samples[first:end] = filtered(samples[first:end], signal.rate, view)
+        samples[first:end] = band_passed(samples[first:end], signal.rate, view.high_pass, view.low_pass)
     before = round(AROUND * signal.rate)
     return samples[before : before + round(seconds * signal.rate)]
 
