@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, Epochs, Parts
+from recordings.filters import low_pass
 
 RATE = TARGET_RATE
 
@@ -107,45 +108,15 @@ def knots_of(halves: Signal) -> NDArray[np.float64]:
 
 
 def smoothed(knots: NDArray[np.float64], cutoff: float) -> Signal:
-    """Low-pass (knot,), mirrored in its end points: an offset or a steady drift goes on beyond them as it is."""
-    beyond = min(len(knots) - 1, math.ceil(SETTLED / cutoff * RATE / KNOT))
-    before, after = 2 * knots[0] - knots[beyond:0:-1], 2 * knots[-1] - knots[-2 : -beyond - 2 : -1]
-    slow = low_passed(np.concatenate([before, knots, after]), cutoff)
-    slow = low_passed(slow[::-1], cutoff)[::-1]
-    return slow[beyond : len(slow) - beyond].astype(np.float32)
+    """Low-pass (knot,), mirrored in its end points: an offset or a steady drift goes on beyond them as it is.
 
-
-SETTLED = 2.0  # periods of the cut-off; after them a step has left less than a thousandth
-TOGETHER = 64  # knots that are filtered at a time
-
-
-def low_passed(knots: NDArray[np.float64], cutoff: float) -> NDArray[np.float64]:
-    """Filter (knot,) with a Butterworth low-pass, as if its first value had been there for ever.
-
-    y(n) = g (x(n) + 2 x(n-1) + x(n-2)) - a y(n-1) - b y(n-2), by the bilinear transform. SciPy's `sosfilt` gives the
-    same to 1e-10, but takes most of a second to import. Many knots at a time are what their own input makes of them
-    from rest, and what the two values before them make of them.
+    From the line between its ends the baseline departs and comes back, so that its mirror images join: their spectrum
+    is multiplied by the filter's power, and the line passes any low-pass unchanged. The tangents are those of the
+    bilinear transform: it is what SciPy's `sosfiltfilt` gives, to 5 nV at the ends of real nights.
     """
-    k = math.tan(math.pi * cutoff * KNOT / RATE)
-    norm = 1 + math.sqrt(2) * k + k * k
-    g, a, b = k * k / norm, 2 * (k * k - 1) / norm, (1 - math.sqrt(2) * k + k * k) / norm
-    impulse = [0.0, 1.0]  # the response to it, one knot late
-    for _ in range(TOGETHER - 1):
-        impulse.append(-a * impulse[-1] - b * impulse[-2])
-    late, response = np.array(impulse[:-1]), np.array(impulse[1:])
-    knot = np.arange(TOGETHER)
-    lag = knot[:, np.newaxis] - knot
-    from_input = np.where(lag >= 0, response[lag], 0.0)  # (knot, knot of the input)
-    x = np.pad(knots, (2, -len(knots) % TOGETHER), "edge")
-    driven = (g * (x[2:] + 2 * x[1:-1] + x[:-2])).reshape(-1, TOGETHER)  # (knot,) -> (group, knot)
-    y = np.einsum("gj,kj->gk", driven, from_input)
-    from_last, from_second = -a * response - b * late, -b * response  # (knot,): of the last value before, and its last
-    before = [(knots[0], knots[0])]
-    for last, second in y[:-1, [-1, -2]].tolist():
-        y1, y2 = before[-1]
-        before.append(
-            (last + from_last[-1] * y1 + from_second[-1] * y2, second + from_last[-2] * y1 + from_second[-2] * y2)
-        )
-    y += np.einsum("gs,sk->gk", np.array(before), np.stack([from_last, from_second]))
-    filtered: NDArray[np.float64] = y.reshape(-1)[: len(knots)]
-    return filtered
+    line = np.linspace(knots[0], knots[-1], len(knots))
+    odd = np.concatenate([knots - line, (line - knots)[-2:0:-1]])  # a whole period
+    half_turns = np.fft.rfftfreq(len(odd)).clip(max=0.499) * math.pi
+    gain = low_pass(np.tan(half_turns), math.tan(math.pi * cutoff * KNOT / RATE))
+    slow = np.fft.irfft(gain * np.fft.rfft(odd), len(odd))[: len(knots)]
+    return (line + slow).astype(np.float32)
