@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from command import InputError
-from files.forms import Form, check_forms, is_count, is_number, is_text, list_of, or_none
+from command import InputError, counted
+from files.forms import Form, check_forms, is_count, is_flag, is_number, is_text, list_of, or_none
 from files.reading import load_json, readable
 from files.writing import save_json
 from folds.folders import CALIBRATION
@@ -28,6 +28,8 @@ FORMS: dict[str, Form] = {
     "sha256": is_text,
 }
 """What each value of a calibration.json must be."""
+LATER: dict[str, Form] = {"of_first_weights": is_flag}
+"""And of those that older ones do not have."""
 REMEDY = "delete it, or calibrate the fold again with convert.py --calibrate_on"
 
 
@@ -43,8 +45,10 @@ class Calibration:
         share_above: the share of the epochs that is at the limit or above.
         nights: the names of the nights.
         n_epochs: in them.
-        error_before, error_after: the expected calibration error on them, without and with the temperature.
+        error_before: the expected calibration error on them with the first weights' temperature (1 for drawn weights).
+        error_after: with this one, each night at the temperature that the others give.
         sha256: of the file that holds the weights.
+        of_first_weights: True where temperature and limit are those of the first weights, which were no worse.
     """
 
     temperature: float
@@ -56,6 +60,7 @@ class Calibration:
     error_before: float
     error_after: float
     sha256: str
+    of_first_weights: bool = False
 
     def __post_init__(self) -> None:
         if not self.temperature > 0 or not (self.limit is None or 0 <= self.limit <= 1):
@@ -69,9 +74,15 @@ class Calibration:
             if self.limit is not None
             else f"at no confidence are {100 * self.wanted:.0f} % right"
         )
+        nights = f"{counted(len(self.nights), 'validation night')} ({counted(self.n_epochs, 'epoch')})"
+        if self.of_first_weights:
+            return (
+                f"confidence: {nights} made it no better, so the first weights' calibration is kept: temperature "
+                f"{self.temperature:.2f}, calibration error {100 * self.error_before:.1f} %; {limit}"
+            )
         return (
-            f"temperature {self.temperature:.2f} on {len(self.nights)} validation nights; calibration error "
-            f"{100 * self.error_before:.1f} % before, {100 * self.error_after:.1f} % after; {limit}"
+            f"confidence: temperature {self.temperature:.2f} on {nights}; calibration error "
+            f"{100 * self.error_before:.1f} % before, {100 * self.error_after:.1f} % after (cross-validated); {limit}"
         )
 
 
@@ -106,7 +117,8 @@ def load_calibration(folder: Path, sha256: str) -> Calibration | None:
     stored = load_json(path, REMEDY)
     with readable(path, "the calibration of a fold", REMEDY):
         check_forms(stored, FORMS)
-        found = Calibration(**{name: stored[name] for name in FORMS})
+        check_forms(stored, LATER, all_needed=False)
+        found = Calibration(**{name: stored[name] for name in (*FORMS, *LATER) if name in stored})
     if found.sha256 != sha256:
         raise InputError(f"{path}: it is of other weights than those beside it; {REMEDY}")
     return found

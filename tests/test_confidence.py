@@ -12,7 +12,16 @@ from sklearn.metrics import brier_score_loss
 
 from command import InputError
 from folds.calibration import Calibration, load_calibration, save_calibration, tempered
-from scoring.calibrating import FEWEST_ABOVE, LIMITS, WANTED, calibrate, chosen_limit, fitted_temperature
+from scoring.calibrating import (
+    FEWEST_ABOVE,
+    LIMITS,
+    PRIOR_EPOCHS,
+    TEMPERATURES,
+    WANTED,
+    calibrate,
+    chosen_limit,
+    fitted_temperature,
+)
 from scoring.confidence import N_BINS, Confidence, Judged, above_limit, judged, reliability, together
 from scoring.staged import LOW_CONFIDENCE, limit_of
 from sleepstage import UNKNOWN
@@ -155,10 +164,18 @@ class FalseNight:
     def __init__(self, name, first, end):
         self.name, self.x, self.expert = name, LOGITS[first:end], EXPERT[first:end]
 
+    def stretches(self):
+        return [self]
+
+    def among_known(self, probabilities):
+        return probabilities
+
 
 def test_a_fold_is_calibrated_on_all_its_validation_nights():
     found = calibrate(FalseStager(), [FalseNight("a", 0, 8000), FalseNight("b", 8000, N)], "a hash")
-    assert found.temperature == pytest.approx(2, rel=0.03) and found.n_epochs == N and found.nights == ("a", "b")
+    weight = N / (N + PRIOR_EPOCHS)  # drawn weights are expected at 1
+    assert found.temperature == pytest.approx(2**weight, rel=0.03) and found.n_epochs == N
+    assert found.nights == ("a", "b")
     assert found.error_after < 0.02 < found.error_before
     after = judged(softmax(LOGITS / found.temperature), EXPERT)
     assert after.right[after.confidence >= found.limit].mean() >= WANTED
@@ -166,6 +183,28 @@ def test_a_fold_is_calibrated_on_all_its_validation_nights():
     assert "on 2 validation nights" in found.in_words() and "90 % are right" in found.in_words()
     with pytest.raises(ValueError, match="no validation nights"):
         calibrate(FalseStager(), [], "a hash")
+
+
+def test_few_epochs_move_the_first_weights_calibration_by_little_and_never_beyond_bounds():
+    first = Calibration(1.1, 0.7, 0.9, 0.8, ("x",), 4000, 0.1, 0.02, "another")
+    for n in (3, 9, 25, 700):
+        night = FalseNight("a", 0, n)
+        night.expert = night.x.argmax(axis=1)  # all right: alone they would ask for the lowest temperature
+        found = calibrate(FalseStager(), [night], "a hash", first)
+        weight = n / (n + PRIOR_EPOCHS)
+        assert 1.1 * (TEMPERATURES[0] / 1.1) ** weight * 0.99 < found.temperature < 1.1
+        assert 0.5 * weight + 0.7 * (1 - weight) - 0.006 < found.limit <= 0.7
+
+
+def test_where_the_nights_are_no_better_off_the_first_weights_calibration_is_kept_and_said():
+    first = Calibration(2.0, 0.8, 0.9, 0.8, ("x",), 4000, 0.1, 0.02, "another")  # what LOGITS need
+    contradict = [FalseNight("a", 0, 200), FalseNight("b", 200, 400)]
+    contradict[0].expert = contradict[0].x.argmax(axis=1)
+    contradict[1].expert = contradict[1].x.argmin(axis=1)  # each night asks for the opposite of the other
+    found = calibrate(FalseStager(), contradict, "a hash", first)
+    assert found.of_first_weights and (found.temperature, found.limit) == (2.0, 0.8)
+    assert found.error_before == found.error_after
+    assert "the first weights' calibration is kept: temperature 2.00" in found.in_words()
 
 
 GIVEN = Calibration(1.5, 0.7, 0.9, 0.8, ("a",), 100, 0.1, 0.02, "a hash")

@@ -287,7 +287,8 @@ class FoldTraining:
             raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
         best = load_best(self.folder)
         self.stager.network.assign(best.weights, str(self.folder))
-        calibration = calibrate(self.stager, self.load("valid"), sha256_of(self.folder / places.BEST))
+        first = self.source.calibration if self.source else None
+        calibration = calibrate(self.stager, self.load("valid"), sha256_of(self.folder / places.BEST), first)
         save_calibration(self.folder, calibration)
         log.info("fold %d: %s", self.run.fold, calibration.in_words())
         scores = scores_of(self.stager, self.load("test"))
