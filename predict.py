@@ -42,6 +42,7 @@ from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording
+from reviewing.outputs import discarded_review, kept_review, write_report_again
 from scoring.formats import WRITERS, parse_formats
 from scoring.jobs import Job, check, jobs_in, not_there
 from scoring.lights import parse_lights
@@ -56,7 +57,7 @@ from scoring.test_nights import coverage, stage_folds
 
 FOR_RECORDINGS = (
     *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "n_jobs", "engine", "address"),
-    *("report", "svg", "format"),
+    *("report", "svg", "format", "discard_review"),
 )
 FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
@@ -109,6 +110,7 @@ def add_options_of_recordings(recordings: argparse._ArgumentGroup) -> None:
     add("--report", action="store_true", help="also write report.html over all recordings")
     add("--svg", action="store_true", help="also write each picture as a drawing, to edit or to print")
     add("--format", action="append", metavar="FORMAT", help=f"also write {', '.join(WRITERS)}; several times: each")
+    add("--discard_review", action="store_true", help="do not keep what a human made of these nights in review.py")
     engine.add_options(recordings, "recordings")
 
 
@@ -263,7 +265,8 @@ def score_recordings(options: argparse.Namespace) -> int:
     weights = options.weights or options.db
     scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu[0])
     seconds = checked(jobs, scorer.folds, outcomes)
-    output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats)
+    review = discarded_review if options.discard_review else kept_review
+    output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats, review)
     earlier_rows(output.folder)  # it refuses another table before anything is scored
     try:
         with closing(scored(list(seconds), scorer, output, workers, options)) as done:
@@ -272,7 +275,7 @@ def score_recordings(options: argparse.Namespace) -> int:
         in_order = [outcomes[job] for job in jobs if job in outcomes]
         if in_order:
             add_rows(output.folder, [row_of(outcome) for outcome in in_order])
-    report = write_the_report(output.folder, in_order) if options.report else None
+    report = write_the_report(output.folder, in_order, options.report)
     print_outcomes(in_order, output, report)
     return int(any(outcome.error for outcome in in_order))
 
@@ -364,11 +367,17 @@ def row_of(outcome: Outcome) -> Row:
     return night_row(job.found, night) if night else failed_row(job.found, job.name, outcome.error)
 
 
-def write_the_report(folder: Path, outcomes: Sequence[Outcome]) -> Path | None:
-    """Write report.html, and return its path; None where nothing was scored."""
+def write_the_report(folder: Path, outcomes: Sequence[Outcome], wanted: bool) -> Path | None:
+    """Write report.html, and return its path; None where nothing was scored, or nobody asks for it.
+
+    One that is there already is written again, over all recordings of the folder: it must not say what the other files
+    say no more.
+    """
     scored = [outcome.night for outcome in outcomes if outcome.night]
     if not scored:
         return None
+    if not wanted:
+        return next(iter(write_report_again(folder, scored)), None)
     from scoring.report import write_report
 
     path = folder / "report.html"

@@ -32,6 +32,8 @@ OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so
     "_desc-recsleepnet_events.tsv",
 )
 
+OWN_MEMORY = "_live.npz"  # written by live.py: no prepared night
+
 BIDS_ROOT = "dataset_description.json"
 
 
@@ -153,6 +155,8 @@ def files_below(root: Path) -> list[Path]:
 def is_recording(path: Path, suffixes: Sequence[str]) -> bool:
     """Tell whether a file is a recording by its name: of a known format, and not called a hypnogram."""
     words = re.split(r"[\s_.-]+", path.stem.casefold())
+    if path.name.endswith(OWN_MEMORY):
+        return False
     return path.suffix.casefold() in suffixes and not {words[0], words[-1]} & set(WORDS_OF_HYPNOGRAMS) - {"sleep"}
 
 

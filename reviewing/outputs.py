@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from recordings.opening import one_channel, open_again
 from recordings.quality import look_at
 from recordings.recording import RawSignal, Recording, fingerprint
 from recordings.spectrum import SPECTRUM_HZ
-from reviewing.journal import read_review
+from reviewing.journal import read_review, review_file
 from scoring.formats import WRITERS
-from scoring.kept import KeptRecording, read_kept, scored_in, with_power
+from scoring.kept import SUMMARY, KeptRecording, read_kept, scored_in, with_power
 from scoring.night_table import KEY, earlier_rows, figures_of, was_scored, write_rows
 from scoring.recording_files import DRAWING, write_recording
+from scoring.staged import Reviewed, StagedRecording
 from sleepstage import UNKNOWN
 
 REPORT = "report.html"
@@ -35,6 +36,47 @@ def read_reviewed(folder: Path, name: str) -> KeptRecording:
     """
     staged = read_kept(folder, name)
     return replace(staged, reviewed=read_review(folder, name, staged) or staged.reviewed)
+
+
+def kept_review(folder: Path, name: str, staged: StagedRecording) -> Reviewed | None:
+    """Return what a human made of a night that is scored once more into the same folder; None where nobody did.
+
+    Args:
+        folder: the output folder of predict.py.
+        name: what the recording's files are called.
+        staged: the night as it is staged now.
+
+    Raises:
+        InputError: the review there is of another recording or of other epochs, so that it would be lost.
+    """
+    try:
+        found = read_review(folder, name, staged)
+    except InputError as error:
+        raise InputError(f"{error}; or score into another --output_dir, or give --discard_review") from error
+    if found is not None or not (folder / f"{name}{SUMMARY}").exists():
+        return found
+    try:
+        before = read_kept(folder, name)
+    except InputError:  # what cannot be read holds no review, and is written anew
+        return None
+    if before.reviewed is None:
+        return None
+    same = (before.fingerprint, len(before), before.first_second) == (
+        *(staged.fingerprint, len(staged), staged.first_second),
+    )
+    if not same:
+        raise InputError(
+            f"{folder / name}: its outputs hold a review of another recording, or of other epochs; score into another "
+            "--output_dir, or give --discard_review"
+        )
+    return before.reviewed
+
+
+def discarded_review(folder: Path, name: str, staged: StagedRecording) -> None:
+    """Put a review aside, as NAME_review.jsonl.old: the night that is scored now has none."""
+    path = review_file(folder, name)
+    if path.exists():
+        path.replace(path.with_name(f"{path.name}.old"))
 
 
 def recording_of(staged: KeptRecording, given: Path | None = None) -> Recording:
@@ -111,7 +153,7 @@ def write_outputs(folder: Path, name: str, recording: Path | None = None) -> tup
     svg = (folder / f"{name}{DRAWING}").exists()
     paths = write_recording(folder, staged, svg, tuple(formats_there(folder, staged)))
     with tables_of(folder):
-        return staged, [*paths, *write_row(folder, staged), *write_report_again(folder, staged)]
+        return staged, [*paths, *write_row(folder, staged), *write_report_again(folder, [staged])]
 
 
 def formats_there(folder: Path, staged: KeptRecording) -> Iterator[str]:
@@ -131,8 +173,13 @@ def write_row(folder: Path, staged: KeptRecording) -> list[Path]:
     return [write_rows(folder, [{**found[0], **figures_of(staged)}], rows)] if found else []
 
 
-def write_report_again(folder: Path, staged: KeptRecording) -> list[Path]:
-    """Write the report over all recordings of a folder again, where there is one; return its path if so."""
+def write_report_again(folder: Path, staged: Sequence[StagedRecording]) -> list[Path]:
+    """Write the report over all recordings of a folder again, where there is one; return its path if so.
+
+    Args:
+        folder: the output folder of predict.py.
+        staged: the recordings whose files were just written.
+    """
     path = folder / REPORT
     if not path.exists():
         return []
@@ -142,6 +189,7 @@ def write_report_again(folder: Path, staged: KeptRecording) -> list[Path]:
     there = scored_in(folder)
     names = [name for name in rows or there if name in there]
     failed = {name: str(row["failed"]) for name, row in rows.items() if row.get("failed") and name not in names}
-    nights = [staged if name == staged.name else read_kept(folder, name) for name in names]
+    fresh = {one.name: one for one in staged}
+    nights = [fresh.get(name) or read_kept(folder, name) for name in names]
     write_report(path, nights, failed)
     return [path]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +16,10 @@ from files.folders import writable_folder
 from folds.checkpoint import Fold
 from scoring.formats import notices_on
 from scoring.jobs import Job
+from scoring.kept import SUMMARY, read_summary
 from scoring.recording_files import write_recording
 from scoring.scorer import ScoredNight, Scorer
+from scoring.staged import Reviewed, StagedRecording, time_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +33,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Output:
-    """Where the files of recordings go, and which are written beside the usual ones."""
+    """Where the files of recordings go, which are written beside the usual ones, and what becomes of a review there.
+
+    Attributes:
+        folder: gets the files.
+        svg: the picture as a drawing too.
+        formats: of the stages, beside the usual ones.
+        review: the folder, a recording's name and its night as it is staged now → its review, None where there is none.
+    """
 
     folder: Path
     svg: bool
     formats: tuple[str, ...]
+    review: Callable[[Path, str, StagedRecording], Reviewed | None]
 
 
 @dataclass(frozen=True)
@@ -61,12 +71,34 @@ def score_one(job: Job, scorer: Scorer, output: Output) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome."""
     try:
         night = scorer.stage_opened(job.opened(), job.request)
-        night = replace(night, notices=(*night.notices, *notices_on(night, output.formats)))
+        night = replace(night, reviewed=output.review(output.folder, job.name, night))
+        said = (*notices_on(night, output.formats), *unlike_before(output.folder, job.name, night))
+        night = replace(night, notices=(*night.notices, *said))
         writable_folder((output.folder / job.name).parent)
         write_recording(output.folder, night, output.svg, output.formats)
     except InputError as error:
         return Outcome(job, None, as_text(str(error)))
     return Outcome(job, night)
+
+
+def unlike_before(folder: Path, name: str, night: StagedRecording) -> Iterator[str]:
+    """Yield what the outputs that a recording has there already do not lose in silence: its review, and its lights."""
+    if night.reviewed:
+        n_by_human = int(night.by_human.sum())
+        yield f"its review is kept: {n_by_human} of {len(night)} epochs are as a human staged them"
+    if not (folder / f"{name}{SUMMARY}").exists():
+        return
+    try:
+        before = read_summary(folder / f"{name}{SUMMARY}")
+    except InputError:  # what cannot be read says nothing, and is written anew
+        return
+    for which, now in (("off", night.lights_off), ("on", night.lights_on)):
+        was = before[f"lights_{which}_s"]
+        if was is not None and now is None:
+            yield (
+                f"lights {which} was {time_of(night.start, was)} when it was scored before, and is not given now: the "
+                f"statistics are not those of before; give --lights_{which} again if they should be"
+            )
 
 
 @functools.lru_cache(maxsize=1)
