@@ -160,7 +160,8 @@ ROBUST: dict[str, Any] = {
     "amplitude": (9.0,),
 }
 
-# Few nights and weights that are good already (--init_from pretrained_model): a few careful passes.
+# Few nights and weights that are good already (--init_from pretrained_model): a few careful passes. High-pass and
+# amplitude are those of the weights.
 FINETUNE: dict[str, Any] = {
     "pretrain_epochs": 0,
     "n_epochs": 6,
@@ -168,8 +169,6 @@ FINETUNE: dict[str, Any] = {
     "batch_size": 2,
     "pack_nights": True,
     "freeze": True,
-    "high_pass": 0.2,
-    "amplitude": (9.0,),
 }
 
 RECIPES: dict[str, dict[str, Any]] = {"published": {}, "robust": ROBUST, "finetune": FINETUNE}

@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.check:
         return int(n_found > 0)
     sources = load_sources(runs, dataset, options.init_from)
-    runs = with_origins(runs, sources)
+    runs = with_origins(runs, sources, {*vars(options), *config.RECIPES[settings.recipe]})
     root = Path(options.output_dir)
     folders = {run.fold: places.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
     for run in runs:

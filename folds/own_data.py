@@ -135,7 +135,7 @@ def describe(
     log.info("the data set is described in %s", folder / FILE)
     if description.n_folds:
         where = f" --data_dir {folder.parent}" if folder.parent != Path("data") else ""
-        folds = f"--from_fold 0 --to_fold {description.n_folds - 1} --init_from pretrained_model"
+        folds = f"--from_fold 0 --to_fold {description.n_folds - 1} --init_from pretrained_model --recipe finetune"
         log.info("\ntrain on it: python trainer.py --db %s%s %s", options.db, where, folds)
 
 

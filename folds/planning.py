@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from command import InputError, log
 from config import Settings
@@ -108,10 +109,39 @@ def load_sources(runs: Sequence[Run], dataset: Dataset, init_from: str | None) -
     return {fold: loaded[folder] for fold, folder in folders.items()}
 
 
-def with_origins(runs: Sequence[Run], sources: Mapping[int, Fold]) -> list[Run]:
-    """Return the runs with where their first weights come from; as they are without sources."""
+CONDITIONING = ("high_pass", "amplitude")
+
+
+def with_origins(runs: Sequence[Run], sources: Mapping[int, Fold], chosen: Container[str] = CONDITIONING) -> list[Run]:
+    """Return the runs with where their first weights come from; as they are without sources.
+
+    Args:
+        runs: the runs.
+        sources: the fold whose weights each starts from, by the run's number.
+        chosen: the settings that the user or a recipe chose; conditioning that nobody chose is that of the weights.
+    """
     origins = {source: origin_of(source) for source in dict.fromkeys(sources.values())}
-    return [replace(run, init_from=origins[sources[run.fold]]) if sources else run for run in runs]
+    if not sources:
+        return list(runs)
+    return [
+        replace(
+            run,
+            init_from=origins[sources[run.fold]],
+            settings=conditioned_alike(run.settings, sources[run.fold].run.settings, chosen),
+        )
+        for run in runs
+    ]
+
+
+def conditioned_alike(settings: Settings, first: Settings, chosen: Container[str]) -> Settings:
+    """Return settings with the conditioning of the first weights, but for what was chosen.
+
+    Epochs of another length or rate keep their own: the first weights' may not be possible on them.
+    """
+    if (settings.input_size, settings.sampling_rate) != (first.input_size, first.sampling_rate):
+        return settings
+    handed_on: dict[str, Any] = {name: getattr(first, name) for name in CONDITIONING if name not in chosen}
+    return replace(settings, **handed_on)
 
 
 def check_source(run: Run, folder: Path, allow_seen: bool) -> None:

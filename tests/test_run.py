@@ -11,6 +11,7 @@ from command import InputError
 from config import Settings
 from files.writing import save_json
 from folds.folders import RUN
+from folds.planning import conditioned_alike
 from folds.published import CONDITIONING
 from folds.run import Origin, Run, check_same_run, flattened, load_run, save_run
 from recordings.conditioning import Conditioning
@@ -194,3 +195,23 @@ def test_a_value_of_another_type_is_named(tmp_path, name):
     (tmp_path / RUN).write_text(json.dumps({**run().as_json(), name: WRONG_TYPES[name]}))
     with pytest.raises(InputError, match=r"config\.json: not the config\.json of a fold \(.+\); train the fold again"):
         load_run(tmp_path)
+
+
+# ---- what first weights hand on ----
+
+
+@pytest.mark.parametrize(
+    ("settings", "chosen", "wanted"),
+    [
+        (Settings(recipe="finetune"), (), (0.2, (9.0,))),
+        (Settings(high_pass=0.1), ("high_pass",), (0.1, (9.0,))),
+        (Settings(amplitude=(7.0, 9.0)), ("high_pass", "amplitude"), (0.0, (7.0, 9.0))),
+        (Settings(input_size=500), (), (0.0, (0.0,))),  # no 0.2 Hz in epochs of 5 s
+    ],
+)
+def test_conditioning_that_nobody_chose_is_that_of_the_first_weights(settings, chosen, wanted):
+    first = Settings(high_pass=0.2, amplitude=(9.0,))
+    alike = conditioned_alike(settings, first, chosen)
+    assert (alike.high_pass, alike.amplitude) == wanted
+    nothing = {"high_pass": 0.0, "amplitude": (0.0,)}
+    assert dataclasses.replace(alike, **nothing) == dataclasses.replace(settings, **nothing)
