@@ -123,7 +123,8 @@ def cross_validated(
         others = [night for j, night in enumerate(nights) if j != i and len(night[1])]
         temperature = prior.temperature
         if others:
-            temperature = shrunk_temperature(*(np.concatenate(values) for values in zip(*others, strict=True)), prior)
+            known, stages = (np.concatenate(values) for values in zip(*others, strict=True))
+            temperature = shrunk_temperature(known, stages, prior)
         changed.append(tempered(probabilities, temperature))
     return np.concatenate(changed)
 
