@@ -31,7 +31,7 @@ from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS
 from scoring.calibrating import calibrate
-from scoring.staging import stager_of
+from scoring.networks import of_night
 
 PUBLISHED_DIR = "./published"
 
@@ -153,7 +153,7 @@ def calibration_of(fold: Fold, sha256: str, data_dir: str | None) -> Calibration
     nights = prepared_nights(dataset, folder, fold.run.subjects["valid"], skip_missing=True)
     change = fold.run.conditioning.of_nights()
     found = calibrate(
-        stager_of(fold),
+        of_night(replace(fold, calibration=None)),
         (
             load_night(path, settings.input_size, settings.sampling_rate, change=change)
             for paths in nights.values()

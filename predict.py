@@ -13,7 +13,7 @@ python predict.py --dir ./pretrained_model --weights sleepedf --db isruc --outpu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -44,15 +44,16 @@ from recordings.hypnograms.options import add_reading_options, reading_of
 from recordings.opening import open_recording
 from reviewing.outputs import discarded_review, kept_review, write_report_again
 from scoring.formats import WRITERS, parse_formats
-from scoring.jobs import Job, check, jobs_in, not_there
+from scoring.jobs import Job, PlannedJob, jobs_in, not_there, plan_job
 from scoring.lights import parse_lights
 from scoring.many import Checkpoints, Outcome, Output, score_one, score_several
+from scoring.networks import check_fits_recordings
 from scoring.night_table import Row, add_rows, earlier_rows, failed_row, night_row
 from scoring.other_nights import differences, stage_other_nights, with_experts
 from scoring.printed import print_left_out, print_outcomes, print_scores, print_written, recording_lines
 from scoring.progress import shown
+from scoring.request import Request
 from scoring.scorer import DEFAULT_DB, Scorer
-from scoring.staging import Request, check_fits_recordings
 from scoring.test_nights import coverage, stage_folds
 
 FOR_RECORDINGS = (
@@ -264,13 +265,13 @@ def score_recordings(options: argparse.Namespace) -> int:
     outcomes = {job: failure(job, why, alone) for job, why in not_there(jobs)}
     weights = options.weights or options.db
     scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu[0])
-    seconds = checked(jobs, scorer.folds, outcomes)
+    planned = plans_of(jobs, scorer.folds, outcomes)
     review = discarded_review if options.discard_review else kept_review
     output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats, review)
     earlier_rows(output.folder)  # it refuses another table before anything is scored
     try:
-        with closing(scored(list(seconds), scorer, output, workers, options)) as done:
-            add_outcomes(outcomes, done, seconds, len(scorer.folds), alone)
+        with closing(scored(planned, scorer, output, workers, options)) as done:
+            add_outcomes(outcomes, done, planned, len(scorer.folds), alone)
     finally:  # an interruption leaves the table of those that were scored
         in_order = [outcomes[job] for job in jobs if job in outcomes]
         if in_order:
@@ -299,21 +300,21 @@ def failure(job: Job, why: str, alone: bool) -> Outcome:
     return Outcome(job, None, as_text(why))
 
 
-def checked(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Outcome]) -> dict[Job, float]:
-    """Return the recordings that can be scored, as far as their headers say, and their seconds.
+def plans_of(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Outcome]) -> list[PlannedJob]:
+    """Return the recordings that can be scored, as far as is seen without a network, and how they are.
 
     The others are added to `outcomes`. TensorFlow is not imported yet.
     """
-    seconds: dict[Job, float] = {}
+    planned: list[PlannedJob] = []
     with logging_redirect_tqdm([log]):
         for job in tqdm(jobs, desc="checking", unit="recording", leave=False, disable=None if len(jobs) > 1 else True):
             if job in outcomes:
                 continue
             try:
-                seconds[job] = check(job, folds)
+                planned.append(plan_job(job, folds, keep_open=len(jobs) == 1))
             except InputError as error:
                 outcomes[job] = failure(job, str(error), len(jobs) == 1)
-    return seconds
+    return planned
 
 
 def print_scorer(scorer: Scorer, options: argparse.Namespace, where: str) -> None:
@@ -327,7 +328,7 @@ def print_scorer(scorer: Scorer, options: argparse.Namespace, where: str) -> Non
 
 
 def scored(
-    jobs: Sequence[Job], scorer: Scorer, output: Output, workers: Workers, options: argparse.Namespace
+    jobs: Sequence[PlannedJob], scorer: Scorer, output: Output, workers: Workers, options: argparse.Namespace
 ) -> Generator[Outcome, None, None]:
     """Yield what became of each recording: one after the other in this process, or several at a time."""
     if not jobs:
@@ -339,14 +340,14 @@ def scored(
         return
     print_scorer(scorer, options, workers.in_words())
     checkpoints = Checkpoints(options.dir, options.weights or options.db, options.suffix, options.fold)
-    yield from score_several(jobs, checkpoints, scorer.folds, output, workers)
+    yield from score_several(jobs, checkpoints, output, workers)
 
 
 def add_outcomes(
-    outcomes: dict[Job, Outcome], done: Iterable[Outcome], seconds: Mapping[Job, float], n_folds: int, alone: bool
+    outcomes: dict[Job, Outcome], done: Iterable[Outcome], planned: Sequence[PlannedJob], n_folds: int, alone: bool
 ) -> None:
-    """Collect what became of recordings as they are done, and show it; `seconds` says how long each is."""
-    with shown(list(seconds), list(seconds.values())) as ready:
+    """Collect what became of recordings as they are done, and show it."""
+    with shown(planned, [job.seconds for job in planned]) as ready:
         for _, outcome in zip(ready, done, strict=True):
             print_outcome(outcome, n_folds, alone)
             outcomes[outcome.job] = outcome

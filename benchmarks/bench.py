@@ -336,14 +336,15 @@ import predict
 from recordings.opening import open_recording
 from scoring import plots
 from scoring.scorer import Scorer
-from scoring.staging import Request, stager_of
+from scoring.networks import compile_networks
+from scoring.request import Request
 opened = open_recording(Path(path))
 scorer = Scorer(folds, gpu=-1)
 lap("Python, NumPy, files")
 scorer.device
 import model
 lap("importing TensorFlow")
-stager_of(scorer.folds[0]).compile()
+compile_networks(scorer.folds[:1])
 lap("building and compiling the network")
 plots.import_matplotlib()
 lap("importing matplotlib")

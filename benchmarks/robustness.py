@@ -36,7 +36,7 @@ from recordings.epochs import EPOCH_SAMPLES, Epochs, faults, resampling, signal_
 from recordings.opening import one_channel, open_recording
 from recordings.quality import CLIPPED_FLAG
 from scoring import metrics, plots
-from scoring.staging import stager_of
+from scoring.networks import of_night
 from simulating.amplifiers import FAULTS, Sampled, Step, scaled, shifted
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def through_edf(x: Signal, rate: float, unit: str) -> Signal:
 
 def probabilities(x: Signal, folds: Sequence[Fold]) -> NDArray[np.float32]:
     """Return (epoch, stage), the mean over folds."""
-    mean: NDArray[np.float32] = np.mean([stager_of(fold).probabilities(x) for fold in folds], axis=0)
+    mean: NDArray[np.float32] = np.mean([of_night(fold)(x) for fold in folds], axis=0)
     return mean
 
 

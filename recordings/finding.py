@@ -51,6 +51,7 @@ class Found:
         told: what told the subject: `table`, `pattern`, `column`, `BIDS`, `data set`, `name`, `folder`, or `` (each
             recording is taken as a subject of its own).
         problem: why it is not clear what belongs to it.
+        of_data_set: the hypnogram, or the problem with it, is under the name that a data set gives it.
         version: of a hypnogram that may be changed again, what tells this one from those before.
     """
 
@@ -65,6 +66,7 @@ class Found:
     below: Path = Path()
     told: str = ""
     problem: str = ""
+    of_data_set: bool = False
     version: str = ""
 
 
@@ -211,9 +213,9 @@ def with_hypnogram(one: Found, candidates: Sequence[Path], hypnograms: str, alon
     try:
         named = None if hypnograms else hypnogram_beside(one.recording)
     except InputError as error:
-        return replace(one, problem=str(error))
+        return replace(one, problem=str(error), of_data_set=True)
     if named:
-        return replace(one, hypnogram=named)
+        return replace(one, hypnogram=named, of_data_set=True)
     beside = [path for path in candidates if path.parent == one.recording.parent]
     fitting = beside or (list(candidates) if alone else [])
     if len(fitting) > 1:

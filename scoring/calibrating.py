@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,8 @@ from numpy.typing import NDArray
 from data import Night
 from folds.calibration import Calibration, tempered
 from scoring.confidence import Judged, above_limit, judged, reliability
+from scoring.networks import Probabilities
 from sleepstage import UNKNOWN
-
-if TYPE_CHECKING:
-    from model import Stager
 
 WANTED = 0.9
 """The share of right epochs that the limit is chosen for. Two experts agree on about 83 % of the epochs (Rosenberg and
@@ -60,14 +57,16 @@ def prior_of(first: Calibration | None) -> Prior:
     return Prior(first.temperature, first.limit, True) if first else Prior()
 
 
-def calibrate(stager: Stager, nights: Iterable[Night], sha256: str, first: Calibration | None = None) -> Calibration:
-    """Return what validation nights say of the network in `stager`.
+def calibrate(
+    network: Probabilities, nights: Iterable[Night], sha256: str, first: Calibration | None = None
+) -> Calibration:
+    """Return what validation nights say of a network.
 
     Few nights say little: the first weights' calibration counts as `PRIOR_EPOCHS` more, and is kept where the nights
     would not be better off without it, each judged by a temperature that the others gave.
 
     Args:
-        stager: has the fold's weights.
+        network: stages nights, without a calibration.
         nights: the fold's validation nights.
         sha256: of the file that holds the weights.
         first: the calibration of the weights that the training started from; None where there is none.
@@ -75,7 +74,7 @@ def calibrate(stager: Stager, nights: Iterable[Night], sha256: str, first: Calib
     Raises:
         ValueError: there are no nights.
     """
-    staged = [(night.name, probabilities_of(stager, night), night.expert) for night in nights]
+    staged = [(night.name, probabilities_of(network, night), night.expert) for night in nights]
     if not staged:
         raise ValueError("no validation nights to calibrate on")
     known = [(one[expert != UNKNOWN], expert[expert != UNKNOWN]) for _, one, expert in staged]
@@ -102,10 +101,10 @@ def calibrate(stager: Stager, nights: Iterable[Night], sha256: str, first: Calib
     )
 
 
-def probabilities_of(stager: Stager, night: Night) -> NDArray[np.float32]:
+def probabilities_of(network: Probabilities, night: Night) -> NDArray[np.float32]:
     """Return (epoch, stage) probabilities of a prepared night, each stretch between gaps by itself, and only of the
     stages that its scorer marked."""
-    return night.among_known(np.concatenate([stager.probabilities(part.x) for part in night.stretches()]))
+    return night.among_known(np.concatenate([network(part.x) for part in night.stretches()]))
 
 
 def cross_validated(

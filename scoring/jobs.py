@@ -10,14 +10,12 @@ from pathlib import Path
 
 from command import InputError, as_text, log
 from folds.checkpoint import Fold
-from recordings.datasets import hypnogram_beside, read_hypnogram
 from recordings.finding import Found, find_recordings
-from recordings.hypnograms.scoring import Reading
 from recordings.opening import open_recording, opener_of
 from recordings.pairing_table import read_pairing_table
 from recordings.recording import Recording
 from scoring.lights import parse_lights
-from scoring.staging import Request, check_request
+from scoring.request import Request, StagingPlan, plan_staging
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +26,11 @@ class Job:
         found: the recording and what belongs to it.
         name: what its files are called, with the folders below the output folder.
         request: what is wanted of it.
-        notices: what the user should know of it before it is opened.
     """
 
     found: Found
     name: str
     request: Request
-    notices: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -52,8 +48,33 @@ class Job:
         Raises:
             InputError: it cannot be read.
         """
-        opened = open_recording(self.path)
-        return replace(opened, name=self.name, notices=(*opened.notices, *self.notices))
+        return replace(open_recording(self.path), name=self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedJob:
+    """A recording whose staging is planned.
+
+    Attributes:
+        job: the recording.
+        plan: how it is staged.
+        seconds: how long it is.
+        kept: the recording, still open from planning; None where it is opened again when its turn comes. That is so
+            of one among several, since an open prepared night holds all of its samples.
+    """
+
+    job: Job
+    plan: StagingPlan
+    seconds: float
+    kept: Recording | None
+
+    def opened(self) -> Recording:
+        """Return the open recording.
+
+        Raises:
+            InputError: it cannot be read any more.
+        """
+        return self.kept or self.job.opened()
 
 
 def jobs_in(places: Sequence[str], table: str | None, wanted: Request) -> list[Job]:
@@ -131,31 +152,12 @@ def a_job(found: Found, name: str, wanted: Request, by_table: bool) -> Job:
     request = replace(
         wanted,
         channels=(found.channel,) if found.channel else wanted.channels,
+        hypnogram=wanted.hypnogram or (found.hypnogram if by_table else None),
         lights_off=parse_lights(found.lights_off, "lights_off") if found.lights_off else wanted.lights_off,
         lights_on=parse_lights(found.lights_on, "lights_on") if found.lights_on else wanted.lights_on,
+        found=found,
     )
-    if wanted.hypnogram or (by_table and found.hypnogram):
-        return Job(found, name, replace(request, hypnogram=wanted.hypnogram or found.hypnogram))
-    paired, notices = paired_by_name(found, wanted.reading)
-    return Job(found, name, replace(request, hypnogram=paired), notices)
-
-
-def paired_by_name(found: Found, reading: Reading) -> tuple[Path | None, tuple[str, ...]]:
-    """Return the hypnogram that a recording has by its name, and why there is none to compare with, if it has none.
-
-    A hypnogram that lies beside it under its data set's name is read with the recording, and must be good.
-    """
-    try:
-        of_data_set = hypnogram_beside(found.recording)
-    except InputError:
-        return None, ()  # said when the recording is read
-    if of_data_set or not found.hypnogram:
-        return None, (f"not compared with an expert: {found.problem}",) if found.problem and not of_data_set else ()
-    try:
-        read_hypnogram(found.hypnogram, found.recording, reading)
-    except InputError as error:
-        return None, (f"not compared with an expert: {error}",)
-    return found.hypnogram, ()
+    return Job(found, name, request)
 
 
 # ---- checks, before anything heavy is imported ----
@@ -175,16 +177,17 @@ def why_not_there(path: Path) -> str:
     return ""
 
 
-def check(job: Job, folds: Sequence[Fold] = ()) -> float:
-    """Read what a recording says of itself, and return its seconds.
+def plan_job(job: Job, folds: Sequence[Fold], keep_open: bool) -> PlannedJob:
+    """Open a recording, and decide how it is staged.
 
     Args:
         job: the recording.
-        folds: those that will score it; without them, only a channel that is asked for by name is looked for.
+        folds: those that there are.
+        keep_open: it is staged next.
 
     Raises:
         InputError: it cannot be read, or has not what is wanted of it.
     """
     opened = job.opened()
-    check_request(opened, job.request, folds)
-    return opened.seconds
+    plan = plan_staging(opened, job.request, folds)
+    return PlannedJob(job, plan, opened.seconds, opened if keep_open else None)

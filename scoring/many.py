@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from engine.watched import Place
 from files.folders import writable_folder
 from folds.checkpoint import Fold
 from scoring.formats import notices_on
-from scoring.jobs import Job
+from scoring.jobs import Job, PlannedJob
 from scoring.kept import SUMMARY, read_summary
 from scoring.recording_files import write_recording
 from scoring.scorer import ScoredNight, Scorer
@@ -58,19 +58,54 @@ class Checkpoints:
     fold: int | None
 
 
+FoldKey = tuple[str, int]
+"""What tells a fold from others: its data set's name, and its number."""
+
+
+def key_of(fold: Fold) -> FoldKey:
+    return fold.run.db, fold.run.fold
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a worker is given: a planned recording without the folds, which the worker has itself, and their keys."""
+
+    planned: PlannedJob
+    folds: tuple[tuple[FoldKey, ...], ...]  # (group, fold)
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What comes back from a worker: the night without its folds, whose weights are here already, and their numbers."""
+    """What comes back from a worker: the night without its folds, whose weights are here already."""
 
     night: ScoredNight | None
-    folds: tuple[int, ...] = ()
     error: str = ""
 
 
-def score_one(job: Job, scorer: Scorer, output: Output) -> Outcome:
+def task_of(planned: PlannedJob) -> Task:
+    """Return what a worker is given of a planned recording."""
+    groups = planned.plan.groups
+    keys = tuple(tuple(map(key_of, group.folds)) for group in groups)
+    bare = tuple(replace(group, folds=()) for group in groups)
+    return Task(replace(planned, plan=replace(planned.plan, groups=bare), kept=None), keys)
+
+
+def planned_by(task: Task, folds: Sequence[Fold]) -> PlannedJob:
+    """Return a planned recording with its folds."""
+    by_key = {key_of(fold): fold for fold in folds}
+    plan = task.planned.plan
+    groups = (
+        replace(group, folds=tuple(by_key[key] for key in keys))
+        for group, keys in zip(plan.groups, task.folds, strict=True)
+    )
+    return replace(task.planned, plan=replace(plan, groups=tuple(groups)))
+
+
+def score_one(planned: PlannedJob, scorer: Scorer, output: Output) -> Outcome:
     """Stage one recording and write its files; a user's error is an outcome."""
+    job = planned.job
     try:
-        night = scorer.stage_opened(job.opened(), job.request)
+        night = scorer.stage_planned(planned.opened(), planned.plan)
         night = replace(night, reviewed=output.review(output.folder, job.name, night))
         said = (*notices_on(night, output.formats), *unlike_before(output.folder, job.name, night))
         night = replace(night, notices=(*night.notices, *said))
@@ -108,31 +143,28 @@ def scorer_of(checkpoints: Checkpoints, gpu: int) -> Scorer:
     return Scorer(one.folder, one.db, suffix=one.suffix, fold=one.fold, gpu=gpu)
 
 
-def score_at(job: Job, place: Place, checkpoints: Checkpoints, output: Output) -> Answer:
+def score_at(task: Task, place: Place, checkpoints: Checkpoints, output: Output) -> Answer:
     """Score one recording in a worker."""
-    outcome = score_one(job, scorer_of(checkpoints, place.gpu), output)
-    if outcome.night is None:
-        return Answer(None, error=outcome.error)
-    numbers = tuple(fold.run.fold for fold in outcome.night.folds)
-    return Answer(replace(outcome.night, folds=()), numbers)
+    scorer = scorer_of(checkpoints, place.gpu)
+    outcome = score_one(planned_by(task, scorer.folds), scorer, output)
+    return Answer(outcome.night and replace(outcome.night, folds=()), outcome.error)
 
 
 def score_several(
-    jobs: Iterable[Job], checkpoints: Checkpoints, folds: Sequence[Fold], output: Output, workers: Workers
+    jobs: Iterable[PlannedJob], checkpoints: Checkpoints, output: Output, workers: Workers
 ) -> Iterator[Outcome]:
     """Yield what became of each recording, as they are done.
 
     Args:
         jobs: the recordings.
-        checkpoints: what scores them.
-        folds: the same, loaded.
+        checkpoints: what scores them; the folds of their plans are from there.
         output: where their files go.
         workers: where they are scored.
     """
-    by_number: Mapping[int, Fold] = {fold.run.fold: fold for fold in folds}
+    jobs = list(jobs)
     work = functools.partial(score_at, checkpoints=checkpoints, output=output)
-    with closing(engine.run(work, jobs, workers)) as done:
+    with closing(engine.run(work, map(task_of, jobs), workers)) as done:
         for one in done:
-            answer = one.result or Answer(None, error=one.died)
-            night = answer.night and replace(answer.night, folds=tuple(by_number[number] for number in answer.folds))
-            yield Outcome(one.item, night, answer.error)
+            planned, answer = jobs[one.number], one.result or Answer(None, one.died)
+            night = answer.night and replace(answer.night, folds=planned.plan.folds)
+            yield Outcome(planned.job, night, answer.error)

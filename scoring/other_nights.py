@@ -13,8 +13,10 @@ from command import InputError
 from folds.checkpoint import Fold
 from recordings.datasets import Dataset, known_subject, night_name
 from recordings.opening import open_recording
+from scoring.channel_choice import trained_channels
+from scoring.request import Request, plan_staging
 from scoring.staged import StagedRecording
-from scoring.staging import Request, content_at, stage_recording, trained_channels
+from scoring.staging import stage_recording
 from scoring.test_nights import TestNight, stage_if_possible
 
 
@@ -46,7 +48,8 @@ def stage_other_nights(
 
 
 def stage_as_recording(path: Path, folds: Sequence[Fold]) -> StagedRecording:
-    return stage_recording(open_recording(path), folds, Request())
+    opened = open_recording(path)
+    return stage_recording(opened, plan_staging(opened, Request(), folds))
 
 
 def with_experts(staged: Iterable[StagedRecording], dataset: Dataset | None = None) -> list[TestNight]:
@@ -62,9 +65,7 @@ def with_experts(staged: Iterable[StagedRecording], dataset: Dataset | None = No
             continue
         night = night_name(one.path) if one.path else one.name
         number = one.folds[0].run.fold if len(one.folds) == 1 else None
-        content = content_at(one.path)
-        seen = all(fold.run.has_seen(night, content) for fold in one.folds)
-        tested.append(TestNight(one, one.agreement, subject_of(night, dataset), number, seen))
+        tested.append(TestNight(one, one.agreement, subject_of(night, dataset), number, one.seen))
     return tested
 
 

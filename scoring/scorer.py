@@ -22,9 +22,11 @@ from recordings.opening import open_array, open_raw, open_recording
 from recordings.recording import Recording
 from scoring import plots
 from scoring.lights import parse_lights
+from scoring.networks import check_fits_recordings, compile_networks
 from scoring.recording_files import picture_title, write_recording
+from scoring.request import Request, StagingPlan, plan_staging
 from scoring.staged import StagedRecording
-from scoring.staging import Request, check_fits_recordings, compile_networks, stage_recording
+from scoring.staging import stage_recording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,8 +146,12 @@ class Scorer:
 
     def stage_opened(self, opened: Recording, request: Request) -> ScoredNight:
         """Stage an open recording, as `stage` does."""
+        return self.stage_planned(opened, plan_staging(opened, request, self.folds))
+
+    def stage_planned(self, opened: Recording, plan: StagingPlan) -> ScoredNight:
+        """Stage an open recording as it is planned."""
         assert self.preparing
-        staged = stage_recording(opened, self.folds, request)
+        staged = stage_recording(opened, plan)
         return ScoredNight(**{field.name: getattr(staged, field.name) for field in fields(staged)})
 
 

@@ -251,6 +251,7 @@ class StagedRecording(StagedNight):
         channels: those that were staged; `probabilities` is their mean.
         expert_file: where the expert's stages are from; None without a hypnogram.
         folds: those that staged it.
+        seen: all of them have seen its subject in training.
         fingerprint: of its file; "" for a recording that was in memory.
         stretches: the parts of the recording without gaps; none where they are not known.
         kept: the summary that it was read back from; None when it was staged just now. What outputs say of the folds,
@@ -262,6 +263,7 @@ class StagedRecording(StagedNight):
     channels: tuple[StagedChannel, ...]
     folds: tuple[Fold, ...]
     expert_file: Path | None = None
+    seen: bool = False
     fingerprint: str = ""
     stretches: tuple[Stretch, ...] = ()
     kept: Mapping[str, Any] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,8 @@ from scoring import metrics
 from scoring.calibrating import probabilities_of
 from scoring.confidence import Confidence, judged
 from scoring.metrics import Scores
+from scoring.networks import Probabilities, of_night
 from scoring.staged import StagedNight, limit_of
-from scoring.staging import calibrated, stager_of
-
-if TYPE_CHECKING:
-    from model import Stager
 
 BOOTSTRAP_SEED = 0  # the intervals are the same each time
 
@@ -55,14 +52,14 @@ class NotFiniteError(InputError):
     """What the network makes of a night is no number: of this night there are no stages; of others there may be."""
 
 
-def stage_night(stager: Stager, night: Night) -> StagedNight:
-    """Stage a prepared night with the network in `stager`: each stretch between gaps by itself, and of the stages that
+def stage_night(network: Probabilities, night: Night) -> StagedNight:
+    """Stage a prepared night: each stretch between gaps by itself, and of the stages that
     its scorer marked.
 
     Raises:
         NotFiniteError: the network's output is not finite, as it is after an epoch of 1e30 µV.
     """
-    probabilities = probabilities_of(stager, night)
+    probabilities = probabilities_of(network, night)
     lost = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
     if len(lost):
         largest = float(np.abs(night.x[lost[0] : lost[0] + 1]).max())
@@ -73,13 +70,13 @@ def stage_night(stager: Stager, night: Night) -> StagedNight:
     return StagedNight(name=night.name, probabilities=probabilities, expert=night.expert, simulated=night.simulated)
 
 
-def scores_of(stager: Stager, nights: Iterable[Night]) -> Scores:
-    """Return the scores of the network in `stager` over all epochs of some prepared nights.
+def scores_of(network: Probabilities, nights: Iterable[Night]) -> Scores:
+    """Return the scores of a network over all epochs of some prepared nights.
 
     Raises:
         ValueError: there are no nights.
     """
-    return metrics.pooled(agreement_of(stage_night(stager, night)) for night in nights)
+    return metrics.pooled(agreement_of(stage_night(network, night)) for night in nights)
 
 
 def agreement_of(staged: StagedNight) -> Scores:
@@ -106,12 +103,10 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
     tested: list[TestNight] = []
     left_out: dict[str, str] = {}
     for fold in folds:
-        stager = stager_of(fold)
         paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         staged = [
-            stage_if_possible(path, left_out, partial(stage_test_night, stager, fold, subject, path))
-            for subject, path in bar
+            stage_if_possible(path, left_out, partial(stage_test_night, fold, subject, path)) for subject, path in bar
         ]
         of_fold = [night for night in staged if night]
         log.info("%s", fold_line(fold, of_fold))
@@ -134,7 +129,7 @@ def stage_if_possible(path: Path, left_out: dict[str, str], stage: Callable[[], 
         return None
 
 
-def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> TestNight:
+def stage_test_night(fold: Fold, subject: int, path: Path) -> TestNight:
     """Stage a test night with its fold, and log what is suspicious about it."""
     settings = fold.run.settings
     night = load_night(path, settings.input_size, settings.sampling_rate, change=fold.run.conditioning.of_nights())
@@ -146,8 +141,7 @@ def stage_test_night(stager: Stager, fold: Fold, subject: int, path: Path) -> Te
     content = content_of(path)
     if fold.run.learned_from_signal(content):
         log.info("warning: %s has the very signal of a night that fold %d has learned from", night.name, fold.run.fold)
-    staged = stage_night(stager, night)
-    staged = replace(staged, probabilities=calibrated(fold, staged.probabilities), limit=limit_of([fold]))
+    staged = replace(stage_night(of_night(fold), night), limit=limit_of([fold]))
     return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name, content))
 
 

@@ -10,12 +10,62 @@ from numpy.typing import NDArray
 from recordings.conditioning import Measured
 from recordings.epochs import TARGET_RATE, amplitude_notice
 from recordings.quality import AMPLITUDE, Quality, Seen
-from recordings.recording import RawSignal, Recording
+from recordings.recording import RawSignal, Recording, changed_files
+from scoring.expert import expert_doubts, expert_notices
+from scoring.request import StagingPlan
 from scoring.staged import LOW_CONFIDENCE, NO_SIGNAL, StagedChannel, time_of
 from sleepstage import EPOCH_SECONDS, Stage
 
 FAULTY_SHARE = 0.01  # of epochs with a fault; fewer are movements, which the table flags and nobody needs to be told
 UNSCORED_SHARE = 0.05  # of epochs; with more, the time asleep is a good deal shorter than it was
+
+
+# ---- a recording ----
+
+
+def warnings_of(
+    plan: StagingPlan,
+    channels: Sequence[StagedChannel],
+    probabilities: NDArray[np.float32],
+    expert: NDArray[np.int32] | None,
+) -> tuple[str, ...]:
+    """Return all that speaks against trusting a recording's stages, and the comparison with its expert.
+
+    Args:
+        plan: how it was staged.
+        channels: those that were staged.
+        probabilities: (epoch, stage), the mean over them.
+        expert: (epoch,) the expert's stages; None without one.
+    """
+    return (
+        *plan.warnings,
+        *(doubt for channel in channels for doubt in channel.doubts),
+        *changed_files(plan.files),
+        *night_doubts(probabilities, plan.limit),
+        *(() if expert is None else expert_doubts(expert, channels[0].power)),
+        *plan.lights.warnings,
+    )
+
+
+def notices_of(
+    opened: Recording,
+    plan: StagingPlan,
+    channels: Sequence[StagedChannel],
+    probabilities: NDArray[np.float32],
+    expert: NDArray[np.int32] | None,
+) -> tuple[str, ...]:
+    """Return what else the user should know of a staged recording; see `warnings_of`."""
+    of_expert = () if plan.expert is None or expert is None else expert_notices(opened, plan.expert.hypnogram, expert)
+    return (
+        *opened.notices,
+        *plan.notices,
+        *notices_on(opened, channels, probabilities, plan.first_second),
+        *plan.lights.notices,
+        *of_expert,
+    )
+
+
+# ---- its parts ----
 
 
 def signal_doubts(signal: RawSignal, seen: Seen, quality: Quality) -> Iterator[str]:

@@ -15,10 +15,8 @@ from numpy.typing import NDArray
 
 from command import InputError, duration_in_words, log
 from files.limits import RATES
-from folds.checkpoint import Fold
-from recordings.channels import Channel, resolve_channel, trained_and_stand_ins
+from recordings.channels import Channel
 from recordings.recording import Header
-from scoring.staging import other_than, trained_channels
 
 POLL_SECONDS = 0.2  # how often it is looked whether something has come: a part of the second that a stage may take
 
@@ -79,29 +77,7 @@ class Feed:
         return f"{self.name}{' (SIMULATED)' if self.simulated else ''}"
 
 
-# ---- which channels ----
-
-
-def chosen_channels(feed: Feed, folds: Sequence[Fold], asked: Sequence[str]) -> tuple[list[Channel], tuple[str, ...]]:
-    """Return the channels to stage, and a warning for each that is not the one that the folds were trained on.
-
-    They are those that predict.py would choose by their names; none has a signal yet that could be looked at.
-
-    Raises:
-        InputError: there is none, a name could mean several, or one cannot be staged.
-    """
-    trained = trained_channels(folds)
-    if feed.labels == ("",):  # one signal, and nobody says what it is
-        return [Channel("(no name)", 0)], ()
-    try:
-        if asked:
-            found = list(dict.fromkeys(resolve_channel(name, feed.labels) for name in asked))
-        else:
-            found = [next(iter(trained_and_stand_ins(trained, feed.labels)))]
-    except InputError as error:
-        raise InputError(f"{feed.place}: {error}") from error
-    rate_of(feed, found)
-    return found, other_than(trained, [one.label for one in found], bool(asked))
+# ---- channels ----
 
 
 def signals_of(channels: Sequence[Channel]) -> list[int]:

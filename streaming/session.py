@@ -11,9 +11,11 @@ from pathlib import Path
 from command import InputError, counted
 from folds.checkpoint import Fold
 from recordings.channels import Channel
+from scoring.channel_choice import chosen_channels
+from scoring.request import grouped
 from sleepstage import EPOCH_SECONDS
 from streaming.cutting import Cut, Cutter
-from streaming.feed import Feed, channel_pieces, chosen_channels, rate_of, watched
+from streaming.feed import Feed, channel_pieces, rate_of, watched
 from streaming.staging import LiveEpoch, LiveStager
 from streaming.table import About, LiveTable
 
@@ -96,7 +98,7 @@ def begin(
     Raises:
         InputError: a channel is not there, or the files are of another session.
     """
-    chosen, warnings = chosen_channels(feed, folds, channels)
+    chosen, warnings = chosen_channels(feed.labels, folds, channels, feed.place)
     rate = rate_of(feed, chosen)
     about = About(
         place=place,
@@ -107,7 +109,7 @@ def begin(
         start=feed.start.isoformat() if feed.start else None,
         began=feed.began,
     )
-    stager = LiveStager(folds, len(chosen), amplitude)
+    stager = LiveStager(grouped(folds), len(chosen), amplitude)
     table = LiveTable(folder, feed.name)
     offset = 0
     if earlier := table.earlier():

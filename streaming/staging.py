@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from command import InputError
 from files.arrays import Arrays
 from folds.checkpoint import Fold
+from scoring.networks import compile_networks, probabilities_of
+from scoring.request import FoldGroup
 from scoring.staged import NAMES, limit_of
-from scoring.staging import calibrated, mean_of_good, stager_of
+from scoring.staging import mean_of_good
 from sleepstage import STAGES, UNKNOWN
 from streaming.cutting import Cut
 from streaming.so_far import MISSING, ConditioningSoFar, Judged, QualitySoFar
@@ -76,23 +78,23 @@ class LiveStager:
     """Stages the epochs of a stream one after the other.
 
     Args:
-        folds: those that stage it.
+        groups: the folds that stage it.
         n_channels: how many channels it has.
         amplitude: µV, where it is known beforehand.
     """
 
-    def __init__(self, folds: Sequence[Fold], n_channels: int, amplitude: float | None = None) -> None:
-        self.folds = folds
-        self.limit = limit_of(folds)
-        self.needs = list(dict.fromkeys(fold.run.conditioning for fold in folds))
+    def __init__(self, groups: Sequence[FoldGroup], n_channels: int, amplitude: float | None = None) -> None:
+        self.folds = [(fold, need) for need, group in enumerate(groups) for fold in group.folds]
+        self.limit = limit_of([fold for fold, _ in self.folds])
         self.qualities = [QualitySoFar() for _ in range(n_channels)]
-        self.conditionings = [[ConditioningSoFar(need, amplitude) for need in self.needs] for _ in range(n_channels)]
-        self.states: list[list[Any]] = [[None] * len(folds) for _ in range(n_channels)]  # (channel, fold)
+        self.conditionings = [
+            [ConditioningSoFar(group.conditioning, amplitude) for group in groups] for _ in range(n_channels)
+        ]
+        self.states: list[list[Any]] = [[None] * len(self.folds) for _ in range(n_channels)]  # (channel, fold)
 
     def compile(self) -> None:
         """Compile what stages; it takes seconds, in which a stream would have to wait."""
-        for fold in self.folds:
-            stager_of(fold, one_by_one=True).compile()
+        compile_networks([fold for fold, _ in self.folds], one_by_one=True)
 
     def stage(self, cut: Cut) -> LiveEpoch:
         """Stage the next epoch."""
@@ -103,12 +105,10 @@ class LiveStager:
         }
         totals = np.full((len(judged), 1, len(STAGES)), np.nan, np.float32)  # (channel, epoch, stage)
         totals[list(conditioned)] = 0
-        for number, fold in enumerate(self.folds if conditioned else ()):
-            stager, need = stager_of(fold, one_by_one=True), self.needs.index(fold.run.conditioning)
-            for channel, x in conditioned.items():
-                states = self.states[channel]
-                probabilities, states[number] = stager.probabilities_on(x[need], states[number])
-                totals[channel] += calibrated(fold, probabilities)
+        for (number, (fold, need)), (channel, x) in product(enumerate(self.folds), conditioned.items()):
+            states = self.states[channel]
+            probabilities, states[number] = probabilities_of(fold, x[need], states[number], one_by_one=True)
+            totals[channel] += probabilities
         probabilities = mean_of_good(list(totals / np.float32(len(self.folds))))[0]
         faults = tuple(dict.fromkeys(fault for one in judged for fault in one.faults))
         unsure = bool(probabilities.max() < self.limit)

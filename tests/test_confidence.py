@@ -153,14 +153,9 @@ def test_the_limit_is_the_lowest_that_keeps_its_word(epochs):
 # ---- a fold's calibration ----
 
 
-class FalseStager:
-    """Says of a night what is written in it: its signal is the logits."""
-
-    def probabilities(self, x):
-        return softmax(x)
-
-
 class FalseNight:
+    """A night whose signal is the logits that a network makes of it."""
+
     def __init__(self, name, first, end):
         self.name, self.x, self.expert = name, LOGITS[first:end], EXPERT[first:end]
 
@@ -172,7 +167,7 @@ class FalseNight:
 
 
 def test_a_fold_is_calibrated_on_all_its_validation_nights():
-    found = calibrate(FalseStager(), [FalseNight("a", 0, 8000), FalseNight("b", 8000, N)], "a hash")
+    found = calibrate(softmax, [FalseNight("a", 0, 8000), FalseNight("b", 8000, N)], "a hash")
     weight = N / (N + PRIOR_EPOCHS)  # drawn weights are expected at 1
     assert found.temperature == pytest.approx(2**weight, rel=0.03) and found.n_epochs == N
     assert found.nights == ("a", "b")
@@ -182,7 +177,7 @@ def test_a_fold_is_calibrated_on_all_its_validation_nights():
     assert found.share_above == pytest.approx(np.mean(after.confidence >= found.limit), abs=1e-4)
     assert "on 2 validation nights" in found.in_words() and "90 % are right" in found.in_words()
     with pytest.raises(ValueError, match="no validation nights"):
-        calibrate(FalseStager(), [], "a hash")
+        calibrate(softmax, [], "a hash")
 
 
 def test_few_epochs_move_the_first_weights_calibration_by_little_and_never_beyond_bounds():
@@ -190,7 +185,7 @@ def test_few_epochs_move_the_first_weights_calibration_by_little_and_never_beyon
     for n in (3, 9, 25, 700):
         night = FalseNight("a", 0, n)
         night.expert = night.x.argmax(axis=1)  # all right: alone they would ask for the lowest temperature
-        found = calibrate(FalseStager(), [night], "a hash", first)
+        found = calibrate(softmax, [night], "a hash", first)
         weight = n / (n + PRIOR_EPOCHS)
         assert 1.1 * (TEMPERATURES[0] / 1.1) ** weight * 0.99 < found.temperature < 1.1
         assert 0.5 * weight + 0.7 * (1 - weight) - 0.006 < found.limit <= 0.7
@@ -201,7 +196,7 @@ def test_where_the_nights_are_no_better_off_the_first_weights_calibration_is_kep
     contradict = [FalseNight("a", 0, 200), FalseNight("b", 200, 400)]
     contradict[0].expert = contradict[0].x.argmax(axis=1)
     contradict[1].expert = contradict[1].x.argmin(axis=1)  # each night asks for the opposite of the other
-    found = calibrate(FalseStager(), contradict, "a hash", first)
+    found = calibrate(softmax, contradict, "a hash", first)
     assert found.of_first_weights and (found.temperature, found.limit) == (2.0, 0.8)
     assert found.error_before == found.error_after
     assert "the first weights' calibration is kept: temperature 2.00" in found.in_words()

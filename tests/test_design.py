@@ -26,9 +26,7 @@ MAY_IMPORT_MODEL = {
     "training.fold",
     "training.one_by_one",
     "convert",
-    "scoring.staging",
-    "scoring.calibrating",
-    "scoring.test_nights",
+    "scoring.networks",
     "folds.history",
 }
 IMPORTS_TENSORFLOW = "engine.device"  # where everybody else's TensorFlow comes from

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from command import InputError
-from scoring.jobs import check, jobs_in, not_there
-from scoring.staging import Request
+from scoring.jobs import jobs_in, not_there, plan_job
+from scoring.request import Request
 from tests.support.edf_files import noise, write_edf
+from tests.support.staged_nights import a_fold
 
 NOTHING = Request()
 
@@ -89,8 +91,8 @@ def test_the_table_goes_before_the_options(nights):
     wanted = Request(channels=("C3-M2",), lights_off=60.0, lights_on=3600.0)
     first, second = jobs_in([], str(table), wanted)
     assert (first.name, second.name) == ("a/n1", "n2")
-    assert first.request == Request(("C4-M1",), root / "expert.edf", timedelta(hours=23), 3600.0)
-    assert second.request == wanted
+    assert first.request == Request(("C4-M1",), root / "expert.edf", timedelta(hours=23), 3600.0, found=first.found)
+    assert second.request == replace(wanted, found=second.found)
     assert dict(second.found.columns) == {"group": "controls"}
 
 
@@ -111,8 +113,9 @@ def test_a_text_beside_a_recording_that_is_no_hypnogram_is_said_and_not_used(nig
     root = nights("n1.edf")
     (root / "n1.txt").write_text("slept badly\n")
     (job,) = jobs_in([str(root)], None, NOTHING)
-    assert job.request.hypnogram is None
-    assert job.notices[0].startswith(f"not compared with an expert: {root / 'n1.txt'}")
+    write_edf(root / "n1.edf", [("EEG Fpz-Cz", 100, "uV", noise(60, 100))])
+    plan = plan_job(job, [a_fold(0)], keep_open=False).plan
+    assert plan.expert is None and plan.notices[0].startswith(f"not compared with an expert: {root / 'n1.txt'}")
 
 
 # ---- checks ----
@@ -129,7 +132,8 @@ def test_a_text_beside_a_recording_that_is_no_hypnogram_is_said_and_not_used(nig
 def test_what_a_recording_has_not_is_refused_before_it_is_scored(tmp_path, request_, message):
     path = write_edf(tmp_path / "night.edf", [("EEG Fpz-Cz", 100, "uV", noise(60, 100))])
     (good,) = jobs_in([str(path)], None, NOTHING)
-    assert check(good) == 60
+    planned = plan_job(good, [a_fold(0)], keep_open=False)
+    assert planned.seconds == 60 and [channel.label for channel in planned.plan.channels] == ["EEG Fpz-Cz"]
     (job,) = jobs_in([str(path)], None, request_)
     with pytest.raises(InputError, match=message):
-        check(job)
+        plan_job(job, [a_fold(0)], keep_open=False)

@@ -158,7 +158,7 @@ def test_where_all_stages_are_known_the_loss_is_the_ordinary_one(tiny):
 def test_stages_are_those_that_the_scorer_marked_and_the_state_begins_anew_at_a_gap():
     stager, night = model.compiled_stager(TINY), partial_night()
     stager.network.assign(model.RecSleepNet(TINY, seed=3).values())
-    found = probabilities_of(stager, night)
+    found = probabilities_of(stager.probabilities, night)
     assert found.shape == (6, 5) and not found[:, [N1, N2, REM]].any()
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
     apart = np.concatenate([stager.probabilities(part) for part in np.split(night.x, [2, 5])])

@@ -28,7 +28,7 @@ from recordings.datasets import DATASETS
 from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_recording
 from recordings.recording import Header
-from scoring.staging import stager_of
+from scoring.networks import of_night
 from streaming import session
 from streaming.lsl import headers_of, open_lsl, scale_of
 from streaming.so_far import ConditioningSoFar
@@ -106,7 +106,7 @@ def test_the_causal_conditioning_staged_at_once_gives_the_same(stage, night, mak
     (whole,) = epochs_in_parts(one_channel(open_recording(night), Channel("EEG Fpz-Cz", 0)))()
     so_far = ConditioningSoFar(fold.run.conditioning)
     x = np.concatenate([so_far.condition(number, one, False) for number, one in enumerate(whole.x)])
-    at_once = stager_of(fold).probabilities(x)
+    at_once = of_night(fold)(x)
     assert np.abs(numbers(tmp_path / "live/night_live.csv") - at_once).max() < 1e-4
 
 

@@ -20,7 +20,7 @@ from folds.split import split_subjects
 from model import RECONSTRUCTION
 from pretrained_model import compose_nights
 from recordings.datasets import DATASETS
-from scoring.staging import stager_of
+from scoring.networks import of_night
 from simulating.eeg import simulate_eeg
 from tests.support.edf_files import write_edf
 from tests.support.short_nights import short_nights
@@ -207,7 +207,7 @@ def generated_night():
 @pytest.mark.parametrize("fold", FOLDS)
 def test_a_fold_gives_the_stored_stages_of_a_generated_night(fold):
     loaded = load_fold(FOLDS[fold], DATASETS["sleepedf"], int(fold))
-    found = stager_of(loaded).probabilities(generated_night())
+    found = of_night(loaded)(generated_night())
     assert "".join(str(stage) for stage in found.argmax(axis=1)) == STAGES_OF_GENERATED_NIGHT[fold]
 
 

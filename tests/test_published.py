@@ -15,9 +15,9 @@ from config import Settings
 from data import load_night
 from folds import published
 from folds.checkpoint import load_fold
+from model import compiled_stager
 from recordings.datasets import DATASETS
 from scoring import metrics
-from scoring.staging import stager_of
 from tests.support.generated import COUNTERS, REFERENCE, assert_near, generated_batch, published_weights
 from tests.support.generated import write_published as write
 
@@ -136,7 +136,10 @@ def reference_night():
 
 
 def real_stager(db, fold):
-    return stager_of(load_fold(REAL / db / str(fold), DATASETS[db], fold))
+    loaded = load_fold(REAL / db / str(fold), DATASETS[db], fold)
+    stager = compiled_stager(loaded.run.settings)
+    stager.network.assign(loaded.best.weights)
+    return stager
 
 
 @needs_real

@@ -24,14 +24,10 @@ from recordings.datasets import DATASETS
 from recordings.opening import open_array, open_raw, open_recording
 from recordings.recording import Stretch
 from scoring import staging
-from scoring.staging import (
-    Request,
-    check_fits_recordings,
-    compile_networks,
-    stage_recording,
-    stager_of,
-    unseen_folds,
-)
+from scoring.networks import check_fits_recordings, compile_networks, probabilities_of
+from scoring.request import Request, plan_staging
+from scoring.staging import stage_recording
+from scoring.unseen import unseen_folds
 from sleepstage import UNKNOWN
 from tests.support import edf_files
 
@@ -59,13 +55,17 @@ def folds(folds_dir):
     return load_folds(find_folds(folds_dir, SLEEPEDF), SLEEPEDF)
 
 
+def staged_with(opened, folds, request):
+    return stage_recording(opened, plan_staging(opened, request, folds))
+
+
 @pytest.fixture
 def stage(tmp_path, folds):
     """Stage a recording of these signals and return what comes of it."""
 
     def call(signals, *, name="night.edf", annotations=None, chosen=None, **request):
         path = write_edf(tmp_path / name, signals, annotations)
-        return stage_recording(open_recording(path), chosen or folds, Request(**request))
+        return staged_with(open_recording(path), chosen or folds, Request(**request))
 
     return call
 
@@ -79,10 +79,10 @@ def fpz(samples, rate=100, unit="uV"):
 
 def test_a_recording_that_grows_while_it_is_staged_is_warned_of(tmp_path, folds):
     path = write_edf(tmp_path / "night.edf", [fpz(eeg(6))])
-    assert not any("changed" in said for said in stage_recording(open_recording(path), folds, Request()).warnings)
+    assert not any("changed" in said for said in staged_with(open_recording(path), folds, Request()).warnings)
     opened = open_recording(path)
     path.write_bytes(path.read_bytes() + bytes(200))
-    said = stage_recording(opened, folds, Request()).warnings
+    said = staged_with(opened, folds, Request()).warnings
     assert any(one.startswith("night.edf changed while it was read (") for one in said)
 
 
@@ -104,12 +104,22 @@ def test_probabilities_are_the_mean_over_folds_and_channels(stage, folds):
     assert [channel.label for channel in every.channels] == ["EEG Fpz-Cz", "C3-A2"]
 
 
-def test_networks_are_compiled_once_for_each_settings(folds):
-    first = stager_of(folds[0])
-    assert stager_of(folds[1]) is first
-    np.testing.assert_array_equal(first.network.values()["dense/kernel"], folds[1].best.weights["dense/kernel"])
-    settings = replace(folds[0].run.settings, mixed_precision=True)
-    assert stager_of(replace(folds[0], run=replace(folds[0].run, settings=settings))) is not first
+def test_folds_of_one_size_take_turns_in_one_network(folds):
+    x = np.random.default_rng(0).normal(0, 20, (4, 3000)).astype(np.float32)
+    first, other = (probabilities_of(fold, x)[0] for fold in folds)
+    assert np.abs(first - other).max() > 0.05
+    np.testing.assert_array_equal(probabilities_of(folds[0], x)[0], first)
+    compiled = model.compiled_stager(folds[0].run.settings)
+    assert model.compiled_stager(folds[1].run.settings) is compiled
+    assert model.compiled_stager(replace(folds[0].run.settings, mixed_precision=True)) is not compiled
+
+
+def test_a_night_goes_on_from_the_state_of_its_first_part(folds):
+    x = np.random.default_rng(0).normal(0, 20, (7, 3000)).astype(np.float32)
+    first, state = probabilities_of(folds[0], x[:3])
+    probabilities_of(folds[1], x)  # another fold in between changes nothing
+    rest, _ = probabilities_of(folds[0], x[3:], state)
+    np.testing.assert_allclose(np.concatenate([first, rest]), probabilities_of(folds[0], x)[0], atol=1e-6)
 
 
 def test_a_network_that_two_threads_want_is_compiled_once(folds):
@@ -139,9 +149,9 @@ def test_a_network_that_two_threads_want_is_compiled_once(folds):
 )
 def test_a_night_of_the_data_set_is_left_to_folds_that_never_saw_it(tmp_path, folds, name, expected, said):
     opened = replace(open_array(np.zeros(3000), 100), path=tmp_path / name)
-    chosen, warnings = unseen_folds(opened, folds)
+    chosen, seen, warnings = unseen_folds(opened, folds)
     assert [fold.run.fold for fold in chosen] == expected
-    assert (said is None) == (not warnings)
+    assert (said is None) == (not warnings) == (not seen)
     assert said is None or warnings[0].startswith(said)
 
 
@@ -150,7 +160,7 @@ def test_a_night_of_the_data_set_is_left_to_folds_that_never_saw_it(tmp_path, fo
     [("SC4001E0", [0]), ("SC4042E0", [4]), ("SC4001E0-PSG", [0]), ("SC4011E0", [0, 4]), ("array", [0, 4])],
 )
 def test_what_has_no_file_is_known_by_its_name(folds, name, expected):
-    chosen, warnings = unseen_folds(open_array(np.zeros(3000), 100, name=name), folds)
+    chosen, _, warnings = unseen_folds(open_array(np.zeros(3000), 100, name=name), folds)
     assert [fold.run.fold for fold in chosen] == expected
     assert bool(warnings) == (name == "SC4011E0")
 
@@ -173,11 +183,11 @@ def test_a_recording_that_is_read_in_parts_has_the_same_stages(monkeypatch, adap
         open_array(samples, 128),
         stretches=(Stretch(0.0, 0.0, 45.0), Stretch(130.0, 45.0, 30.0 * n_epochs - 45)),
     )
-    whole = stage_recording(opened, adapted, Request())
+    whole = staged_with(opened, adapted, Request())
     monkeypatch.setattr(epochs, "EPOCHS_KEPT", 0)
     monkeypatch.setattr(epochs, "SAMPLES_AT_A_TIME", 7 * 30 * 128)
     monkeypatch.setattr(staging, "EPOCHS_AT_A_TIME", 5)
-    parts = stage_recording(opened, adapted, Request())
+    parts = staged_with(opened, adapted, Request())
     np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)
     np.testing.assert_allclose(parts.power, whole.power, atol=1e-3)
     assert parts.channels[0].conditioned == whole.channels[0].conditioned
@@ -188,13 +198,13 @@ def test_a_recording_that_is_read_in_parts_has_the_same_stages(monkeypatch, adap
 def test_a_bidirectional_fold_stages_a_recording_as_a_whole(monkeypatch, make_fold, tmp_path, folds):
     make_fold(tmp_path, 0, bidirectional=True)
     opened, both = open_array(eeg(30), 100), load_folds(find_folds(tmp_path, SLEEPEDF), SLEEPEDF)
-    whole = stage_recording(opened, [*both, folds[1]], Request())
+    whole = staged_with(opened, [*both, folds[1]], Request())
     monkeypatch.setattr(epochs, "EPOCHS_KEPT", 0)
     monkeypatch.setattr(epochs, "SAMPLES_AT_A_TIME", 7 * 30 * 100)
     monkeypatch.setattr(staging, "EPOCHS_AT_A_TIME", 5)
-    parts = stage_recording(opened, [*both, folds[1]], Request())
+    parts = staged_with(opened, [*both, folds[1]], Request())
     np.testing.assert_allclose(parts.probabilities, whole.probabilities, atol=1e-6)
-    alone = [stage_recording(opened, [fold], Request()).probabilities for fold in (*both, folds[1])]
+    alone = [staged_with(opened, [fold], Request()).probabilities for fold in (*both, folds[1])]
     np.testing.assert_allclose(whole.probabilities, np.mean(alone, axis=0), atol=1e-6)
 
 
@@ -252,11 +262,11 @@ def test_an_epoch_that_cannot_be_scored_is_skipped_by_the_network(folds):
     samples = eeg(9)
     without = np.delete(samples.reshape(9, 3000), [3, 4], axis=0).ravel()
     samples[3 * 3000 : 5 * 3000] = 0
-    staged = stage_recording(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
+    staged = staged_with(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
     assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [3, 4]
     assert np.isnan(staged.probabilities[3:5]).all() and np.isnan(staged.power[3:5]).all()
     assert [flag for flag in staged.flags() if "flat" in flag] == ["flat", "flat"]
-    expected = stage_recording(open_array(without, 100, "EEG Fpz-Cz"), folds, Request()).probabilities
+    expected = staged_with(open_array(without, 100, "EEG Fpz-Cz"), folds, Request()).probabilities
     np.testing.assert_allclose(np.delete(staged.probabilities, [3, 4], axis=0), expected, atol=1e-6)
     assert staged.statistics["unscored_min"] == 1 and not any("gaps" in notice for notice in staged.notices)
 
@@ -273,7 +283,7 @@ def test_marks_of_mne_count_too(folds):
     mne = pytest.importorskip("mne")
     raw = mne.io.RawArray(eeg(5)[np.newaxis] * 1e-6, mne.create_info(["Fpz-Cz"], 100.0, "eeg"), verbose="ERROR")
     raw.set_annotations(mne.Annotations([35.0], [2.0], ["BAD_sweat"]))
-    staged = stage_recording(open_raw(raw), folds, Request())
+    staged = staged_with(open_raw(raw), folds, Request())
     assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [1]
 
 
@@ -356,9 +366,9 @@ def test_less_than_an_epoch_is_refused(stage):
 
 def test_epochs_without_a_signal_are_not_staged(folds):
     samples = eeg(6)
-    whole = stage_recording(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
+    whole = staged_with(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
     samples[2 * 3000 + 700] = np.nan
-    staged = stage_recording(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
+    staged = staged_with(open_array(samples, 100, "EEG Fpz-Cz"), folds, Request())
     assert staged.stages.tolist().index(UNKNOWN) == 2 and (staged.stages == UNKNOWN).sum() == 1
     assert np.isnan(staged.probabilities[2]).all() and np.isnan(staged.power[2]).all()
     np.testing.assert_allclose(staged.probabilities[:2], whole.probabilities[:2], atol=1e-6)
@@ -375,7 +385,7 @@ def test_a_gap_in_an_edf_file_is_not_staged(folds, tmp_path):
         extra = len(moved) - len(stamp)
         content = content.replace(stamp + b"\x00" * extra, moved, 1)
     path.write_bytes(content.replace(b"EDF+C", b"EDF+D", 1))
-    staged = stage_recording(open_recording(path), folds, Request())
+    staged = staged_with(open_recording(path), folds, Request())
     assert staged.format == "EDF+D" and len(staged) == 7  # 230 s
     assert np.flatnonzero(staged.stages == UNKNOWN).tolist() == [2, 3, 4]
     assert "3 epochs reach into gaps of the recording and are not staged" in staged.notices

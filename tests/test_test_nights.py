@@ -15,7 +15,7 @@ from folds.checkpoint import load_folds
 from folds.folders import find_folds
 from recordings.datasets import DATASETS
 from scoring import metrics
-from scoring.staging import stager_of
+from scoring.networks import of_night
 from scoring.test_nights import (
     by_subject,
     coverage,
@@ -95,7 +95,7 @@ def test_every_test_night_is_staged_with_its_own_fold(folds, nights, caplog):
         ("SC4042E0", 4, 4, False),
     ]
     with np.load(nights[4][1]) as archive:
-        alone = stager_of(folds[1]).probabilities(archive["x"])
+        alone = of_night(folds[1])(archive["x"])
         np.testing.assert_array_equal(tested[2].staged.probabilities, alone)
         np.testing.assert_array_equal(tested[2].staged.expert, archive["y"])
     assert tested[2].scores.accuracy == np.mean(tested[2].staged.stages == tested[2].staged.expert)
@@ -105,17 +105,17 @@ def test_every_test_night_is_staged_with_its_own_fold(folds, nights, caplog):
 
 
 def test_scores_are_those_of_the_staged_nights(folds):
-    stager = stager_of(folds[0])
+    network = of_night(folds[0])
     rng = np.random.default_rng(1)
     prepared = [
         Night(f"n{n}", rng.normal(0, 20, (n, 3000)).astype(np.float32), rng.integers(0, 5, n).astype(np.int32), 100.0)
         for n in (4, 6)
     ]
-    stages = np.concatenate([stage_night(stager, night).stages for night in prepared])
+    stages = np.concatenate([stage_night(network, night).stages for night in prepared])
     expert = np.concatenate([night.y for night in prepared])
-    np.testing.assert_array_equal(scores_of(stager, prepared).confusion, metrics.scores(expert, stages).confusion)
+    np.testing.assert_array_equal(scores_of(network, prepared).confusion, metrics.scores(expert, stages).confusion)
     with pytest.raises(ValueError, match="no epochs"):
-        scores_of(stager, [])
+        scores_of(network, [])
 
 
 def test_a_fold_without_a_night_here_is_no_error_but_no_fold_with_one_is(folds, nights):

@@ -243,7 +243,7 @@ class FoldTraining:
     def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
         """Return the scores of a plain network with these weights."""
         self.stager.network.assign(weights)
-        return scores_of(self.stager, nights)
+        return scores_of(self.stager.probabilities, nights)
 
     def say_source(self, source: Fold) -> None:
         """Say where the first weights are from, what they lack, and whom they have seen."""
@@ -288,10 +288,10 @@ class FoldTraining:
         best = load_best(self.folder)
         self.stager.network.assign(best.weights, str(self.folder))
         first = self.source.calibration if self.source else None
-        calibration = calibrate(self.stager, self.load("valid"), sha256_of(self.folder / places.BEST), first)
+        calibration = calibrate(self.stager.probabilities, self.load("valid"), sha256_of(self.folder / places.BEST), first)
         save_calibration(self.folder, calibration)
         log.info("fold %d: %s", self.run.fold, calibration.in_words())
-        scores = scores_of(self.stager, self.load("test"))
+        scores = scores_of(self.stager.probabilities, self.load("test"))
         save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
         (self.folder / places.RESUME).unlink(missing_ok=True)
         words = metrics.in_words(scores)

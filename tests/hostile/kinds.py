@@ -39,8 +39,8 @@ from recordings.quality import look_at, quality
 from recordings.recording import Recording
 from scoring.lights import lights_of
 from scoring.recording_files import summarize, write_annotations, write_table
+from scoring.request import Request
 from scoring.scorer import Scorer
-from scoring.staging import Request
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
 from tests.hostile.mutations import ANYWHERE, EDF, NPZ, Mutation, cell_changed, json_changed, line_changed
 from tests.support.edf_files import WIDE, noise, with_gap, write_edf, write_hypnogram

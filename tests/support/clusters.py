@@ -26,7 +26,7 @@ from engine.rooms import DASK, LOCAL, RAY, Workers
 from engine.watched import Command, Place, run_command
 from recordings.opening import open_recording
 from scoring.many import Checkpoints, scorer_of
-from scoring.staging import Request
+from scoring.request import Request
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = {RAY: "ray", DASK: "distributed"}
