@@ -111,16 +111,16 @@ def plan_staging(opened: Recording, request: Request, folds: Sequence[Fold]) -> 
     found = request.found or found_at(opened.path)
     expert, why_not_compared = expert_of(opened, request.hypnogram, found, request.reading)
     lights = lights_of(opened, request.lights_off, request.lights_on)
-    staging = unseen_folds(opened, folds)
-    chosen = channels_of_recording(opened, staging.folds, request.channels)
-    groups = (replace(group, own=is_own_night(opened, group.folds[0].run.db)) for group in grouped(staging.folds))
+    may = unseen_folds(opened, folds, found.subject if found and found.told else "")
+    chosen = channels_of_recording(opened, may.folds, request.channels)
+    groups = (replace(group, own=is_own_night(opened, group.folds[0].run.db)) for group in grouped(may.folds))
     return StagingPlan(
         groups=tuple(groups),
-        seen=staging.seen,
+        seen=may.seen,
         channels=chosen.channels,
         expert=expert,
         lights=lights,
-        warnings=(*staging.warnings, *chosen.warnings),
+        warnings=(*may.warnings, *chosen.warnings),
         notices=(why_not_compared,) if why_not_compared else (),
         files=opened.files,
     )

@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from folds.checkpoint import Fold
-from folds.checks import content_of
-from recordings.datasets import DATASETS, night_name, study_of
+from folds.seen import folds_that_saw, night_of
+from recordings.datasets import DATASETS, study_of
 from recordings.recording import Recording
 
 
-class Staging(NamedTuple):
+class FoldChoice(NamedTuple):
     """The folds that stage a recording, whether all of them saw its subject, and then a warning."""
 
     folds: tuple[Fold, ...]
     seen: bool
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
-def unseen_folds(opened: Recording, folds: Sequence[Fold]) -> Staging:
+def unseen_folds(opened: Recording, folds: Sequence[Fold], subject: str = "") -> FoldChoice:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
-    The recording's name tells the subject; a prepared night is also known by its signal.
+    Args:
+        opened: the recording.
+        folds: those that there are.
+        subject: whose it is, where more than the recording's name tells it.
     """
-    name = recorded_night(opened)
-    content = content_at(opened.path) if opened.night is not None else ""
-    unseen = tuple(fold for fold in folds if not fold.run.has_seen(name, content))
+    saw = folds_that_saw(folds, opened, subject)
+    unseen = tuple(fold for fold in folds if fold not in saw)
     if unseen:
-        return Staging(unseen, False, ())
-    dataset = DATASETS.get(folds[0].run.db)
-    subject = dataset.subject_of(name) if dataset else None
-    whose = f"the subject of {name}" if subject is None else f"subject {subject} of {folds[0].run.db}"
+        return FoldChoice(unseen, False)
+    night, db = night_of(opened), folds[0].run.db
+    number = DATASETS[db].subject_of(night) if db in DATASETS else None
+    whose = f"the subject of {night}" if number is None else f"subject {number} of {db}"
     warning = f"{whose} was in the training of every fold used here: the stages are better than on a new night"
-    return Staging(tuple(folds), True, (warning,))
+    return FoldChoice(tuple(folds), True, (warning,))
 
 
 def is_own_night(opened: Recording, db: str) -> bool:
@@ -43,14 +44,4 @@ def is_own_night(opened: Recording, db: str) -> bool:
     if dataset is None:
         return False
     known = opened.night is not None or (opened.path is not None and study_of(opened.path) is not None)
-    return known and dataset.subject_of(recorded_night(opened)) is not None
-
-
-def recorded_night(opened: Recording) -> str:
-    """Return the name that a recording's prepared night has, or would have."""
-    return night_name(opened.path or Path(f"{opened.name}.edf"))
-
-
-def content_at(path: Path | None) -> str:
-    """Return the content of a prepared night, as folds keep it; "" for any other recording."""
-    return content_of(path) if path is not None and path.suffix == ".npz" else ""
+    return known and dataset.subject_of(night_of(opened)) is not None
