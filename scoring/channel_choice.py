@@ -27,16 +27,13 @@ def channels_of_recording(opened: Recording, folds: Sequence[Fold], asked: Seque
 
     Args:
         opened: the recording; the one nearest to the trained channel is read here and there.
-        folds: those that stage it.
+        folds: those that may stage it.
         asked: names of channels; none for the one that the folds were trained on.
 
     Raises:
-        InputError: there is none, a name could mean several, or one is no voltage or of no EEG's rate.
+        InputError: there is none, or a name could mean several.
     """
-    choice = chosen_channels(opened.labels, folds, asked, opened.place, lambda channel: why_not(opened, channel))
-    for channel in choice.channels:
-        one_channel(opened, channel)  # refused here, if at all
-    return choice
+    return chosen_channels(opened.labels, folds, asked, opened.place, lambda channel: why_not(opened, channel))
 
 
 def chosen_channels(

@@ -13,6 +13,7 @@ from recordings.conditioning import Conditioning
 from recordings.finding import Found, find_recordings
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.scoring import AS_IT_IS, Reading
+from recordings.opening import one_channel
 from recordings.recording import FileState, Recording
 from scoring.channel_choice import channels_of_recording
 from scoring.expert import Expert, expert_of
@@ -111,8 +112,9 @@ def plan_staging(opened: Recording, request: Request, folds: Sequence[Fold]) -> 
     found = request.found or found_at(opened.path)
     expert, why_not_compared = expert_of(opened, request.hypnogram, found, request.reading)
     lights = lights_of(opened, request.lights_off, request.lights_on)
-    may = unseen_folds(opened, folds, found.subject if found and found.told else "")
-    chosen = channels_of_recording(opened, may.folds, request.channels)
+    chosen = channels_of_recording(opened, folds, request.channels)
+    signals = [one_channel(opened, channel) for channel in chosen.channels]  # what is no voltage is refused here
+    may = unseen_folds(opened, folds, found.subject if found and found.told else "", signals[0])
     groups = (replace(group, own=is_own_night(opened, group.folds[0].run.db)) for group in grouped(may.folds))
     return StagingPlan(
         groups=tuple(groups),

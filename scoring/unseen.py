@@ -8,7 +8,7 @@ from typing import NamedTuple
 from folds.checkpoint import Fold
 from folds.seen import folds_that_saw, night_of
 from recordings.datasets import DATASETS, study_of
-from recordings.recording import Recording
+from recordings.recording import RawSignal, Recording
 
 
 class FoldChoice(NamedTuple):
@@ -19,15 +19,18 @@ class FoldChoice(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def unseen_folds(opened: Recording, folds: Sequence[Fold], subject: str = "") -> FoldChoice:
+def unseen_folds(
+    opened: Recording, folds: Sequence[Fold], subject: str = "", signal: RawSignal | None = None
+) -> FoldChoice:
     """Return the folds that never saw a recording's subject in training, or all of them with a warning.
 
     Args:
         opened: the recording.
         folds: those that there are.
         subject: whose it is, where more than the recording's name tells it.
+        signal: the channel that is to be staged, by which folds may know the night.
     """
-    saw = folds_that_saw(folds, opened, subject)
+    saw = folds_that_saw(folds, opened, subject, signal)
     unseen = tuple(fold for fold in folds if fold not in saw)
     if unseen:
         return FoldChoice(unseen, False)
