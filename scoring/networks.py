@@ -34,15 +34,25 @@ def probabilities_of(
     Returns:
         (epoch, stage) probabilities, and the state.
     """
-    stager = compiled_network(fold, one_by_one)
-    stager.network.assign(fold.best.weights, str(fold.folder))
-    probabilities, state = stager.probabilities_on(x, state)
+    probabilities, state = holding(fold, one_by_one).probabilities_on(x, state)
     return calibrated(fold, probabilities), state
 
 
 def of_night(fold: Fold) -> Probabilities:
-    """Return what stages whole nights with a fold."""
+    """Return what stages whole nights with a fold.
+
+    Raises:
+        InputError: its weights do not fit its settings.
+    """
+    holding(fold, one_by_one=False)
     return lambda x: probabilities_of(fold, x)[0]
+
+
+def holding(fold: Fold, one_by_one: bool) -> Stager:
+    """Return the network of a fold's sizes with its weights; another fold of these sizes has it no more."""
+    stager = compiled_network(fold, one_by_one)
+    stager.network.assign(fold.best.weights, str(fold.folder))
+    return stager
 
 
 def compiled_network(fold: Fold, one_by_one: bool) -> Stager:

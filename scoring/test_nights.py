@@ -103,10 +103,11 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
     tested: list[TestNight] = []
     left_out: dict[str, str] = {}
     for fold in folds:
+        network = of_night(fold)
         paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         staged = [
-            stage_if_possible(path, left_out, partial(stage_test_night, fold, subject, path)) for subject, path in bar
+            stage_if_possible(path, left_out, partial(stage_test_night, network, fold, subject, path)) for subject, path in bar
         ]
         of_fold = [night for night in staged if night]
         log.info("%s", fold_line(fold, of_fold))
@@ -129,7 +130,7 @@ def stage_if_possible(path: Path, left_out: dict[str, str], stage: Callable[[], 
         return None
 
 
-def stage_test_night(fold: Fold, subject: int, path: Path) -> TestNight:
+def stage_test_night(network: Probabilities, fold: Fold, subject: int, path: Path) -> TestNight:
     """Stage a test night with its fold, and log what is suspicious about it."""
     settings = fold.run.settings
     night = load_night(path, settings.input_size, settings.sampling_rate, change=fold.run.conditioning.of_nights())
@@ -141,7 +142,7 @@ def stage_test_night(fold: Fold, subject: int, path: Path) -> TestNight:
     content = content_of(path)
     if fold.run.learned_from_signal(content):
         log.info("warning: %s has the very signal of a night that fold %d has learned from", night.name, fold.run.fold)
-    staged = replace(stage_night(of_night(fold), night), limit=limit_of([fold]))
+    staged = replace(stage_night(network, night), limit=limit_of([fold]))
     return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name, content))
 
 
