@@ -121,8 +121,8 @@ def placed(opened: Recording, hypnogram: Hypnogram, file: Path | None) -> Expert
 
 def expert_notices(opened: Recording, hypnogram: Hypnogram, stages: NDArray[np.int32]) -> Iterator[str]:
     """Yield what the user should know of an expert's hypnogram and its (epoch,) stages of the recording."""
-    yield from hypnogram.notices
     yield hypnogram.placed(opened.start)
+    yield from hypnogram.notices
     n_staged = np.count_nonzero(stages != UNKNOWN)
     if n_staged < len(stages):
         yield f"the hypnogram has a stage for {n_staged} of {len(stages)} epochs; the others are not compared"

@@ -107,7 +107,8 @@ def stage_folds(folds: Sequence[Fold], nights: Mapping[int, Sequence[Path]]) -> 
         paths = [(subject, path) for subject in fold.run.subjects["test"] for path in nights[subject]]
         bar = tqdm(paths, desc=f"fold {fold.run.fold}", unit="night", leave=False, disable=None)
         staged = [
-            stage_if_possible(path, left_out, partial(stage_test_night, network, fold, subject, path)) for subject, path in bar
+            stage_if_possible(path, left_out, partial(stage_test_night, network, fold, subject, path))
+            for subject, path in bar
         ]
         of_fold = [night for night in staged if night]
         log.info("%s", fold_line(fold, of_fold))
