@@ -288,7 +288,9 @@ class FoldTraining:
         best = load_best(self.folder)
         self.stager.network.assign(best.weights, str(self.folder))
         first = self.source.calibration if self.source else None
-        calibration = calibrate(self.stager.probabilities, self.load("valid"), sha256_of(self.folder / places.BEST), first)
+        calibration = calibrate(
+            self.stager.probabilities, self.load("valid"), sha256_of(self.folder / places.BEST), first
+        )
         save_calibration(self.folder, calibration)
         log.info("fold %d: %s", self.run.fold, calibration.in_words())
         scores = scores_of(self.stager.probabilities, self.load("test"))
