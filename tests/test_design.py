@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def rooms() -> dict[str, Path]:
 ROOMS = rooms()
 
 
+@cache
 def syntax(room: str) -> ast.Module:
     return ast.parse(ROOMS[room].read_text(encoding="utf-8"))
 
