@@ -189,9 +189,12 @@ def mne_marks(raw: BaseRaw) -> tuple[Mark, ...]:
 def without_type(text: str) -> str:
     """Return the description of a BrainVision marker without its type, which MNE puts before it: Comment/Lights off.
 
-    A type that says that the signal is bad counts where the description does not say so.
+    A type that says that the signal is bad counts where the description does not say so; a stimulus or a response keeps
+    its type, so that `S  1` is no stage.
     """
     kind, _, description = text.partition("/")
+    if kind.casefold() in ("stimulus", "response"):
+        return text
     is_bad = kind.casefold().startswith("bad") and not description.casefold().startswith("bad")
     return text if is_bad or not description else description
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from files.limits import LONGEST_SECONDS
 from recordings.opening import BOUNDARY
 from recordings.quality import is_bad_mark
 from recordings.recording import Mark, Recording
+from recordings.times import DAY, moment_of
 from scoring.staged import time_of
 
 Lights = float | timedelta
@@ -43,11 +45,11 @@ def lights_of(opened: Recording, given_off: Lights | None, given_on: Lights | No
         InputError: a clock time is given and the recording has none, or nothing lies between lights off and on.
     """
     notices: list[str] = []
-    off = seconds_of(opened, given_off, "lights off")
+    off = seconds_of(opened, given_off, "lights off", notices)
     if off is None:
         off = marked(opened, OFF, notices)
     first = clipped(opened, off, "off", notices)
-    on = seconds_of(opened, given_on, "lights on", after=first or 0.0)
+    on = seconds_of(opened, given_on, "lights on", notices, after=first or 0.0)
     if on is None:
         on = marked(opened, ON, notices, after=first or 0.0)
     last = clipped(opened, on, "on", notices)
@@ -85,7 +87,8 @@ STAGE_TEXT = re.compile(r"((sleep )?stage )?(w|wake|n|n?[1-4]|r|rem|m|\?)|moveme
 
 
 def plain(text: str) -> str:
-    return re.sub(r"[\s:_-]+", " ", text).strip().casefold()
+    """Return a text as it is looked up, without the channel that HMC's annotations name: `Lights off@@EEG F4-M1`."""
+    return re.sub(r"[\s:_-]+", " ", text.partition("@@")[0]).strip().casefold()
 
 
 def marked(opened: Recording, what: re.Pattern[str], notices: list[str], after: float = 0.0) -> float | None:
@@ -136,43 +139,58 @@ def understood(text: str) -> bool:
 # ---- what the user says ----
 
 
+AMBIGUOUS = re.compile(r"\d{4}|0?[.,]\d+")
+"""`1700`, which may be 17:00 or seconds, and what spreadsheets make of a time of day, a part of a day such as 0.708."""
+
+
 def parse_lights(text: str | float | None, option: str) -> Lights | None:
-    """Return seconds, or the time since midnight that a clock time means.
+    """Return seconds, or the time since midnight that a clock time means: `17:00`, `17.00`, `17h00`, `5:00 PM`.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or could be either.
     """
     if text is None:
         return None
-    text = str(text)
+    given = str(text).strip()
+    if isinstance(text, str) and AMBIGUOUS.fullmatch(given):
+        raise InputError(f"{option} {text}: may be a time of day or seconds; write HH:MM, or 1700.0 for 1700 seconds")
+    moment = moment_of(given) if isinstance(text, str) else None
+    if moment and moment.date is None and moment.seconds < DAY and not moment.zone:
+        return timedelta(seconds=moment.seconds)
     try:
-        parts = [int(part) for part in text.split(":")] if ":" in text else []
-        if not parts and 0 <= float(text) < LONGEST_SECONDS:
-            return float(text)
-        hours, minutes, seconds = (*parts, 0)[:3]
-        if len(parts) <= 3 and 0 <= hours < 24 and 0 <= minutes < 60 and 0 <= seconds < 60:
-            return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        seconds = float(given)
     except ValueError:
-        pass
-    raise InputError(f"{option} {text}: give a clock time, HH:MM or HH:MM:SS, or seconds from the recording's start")
+        seconds = math.nan
+    if moment or not 0 <= seconds < LONGEST_SECONDS:
+        raise InputError(
+            f"{option} {text}: give a clock time, HH:MM or HH:MM:SS, or seconds from the recording's start"
+        )
+    return seconds
 
 
-def seconds_of(opened: Recording, given: Lights | None, which: str, after: float = 0.0) -> float | None:
-    """Return what the user says of lights off or on in seconds from the recording's start.
+def seconds_of(
+    opened: Recording, given: Lights | None, which: str, notices: list[str], after: float = 0.0
+) -> float | None:
+    """Return what the user says of lights off or on in seconds from the recording's start, and add what that is.
 
     A clock time is the first one after `after` seconds; when that is not in the recording, the one nearest to it.
 
     Raises:
         InputError: it is a clock time and the recording has none.
     """
-    if given is None or isinstance(given, float):
-        return given
-    if opened.start is None:
-        raise InputError(f"{opened.place}: has no clock; give {which} in seconds from its start")
-    midnight = opened.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    second = after + ((midnight + given - opened.start).total_seconds() - after) % 86_400
-    day_before = second - 86_400
-    return day_before if second > opened.seconds and -day_before < second - opened.seconds else second
+    if given is None:
+        return None
+    second = given if isinstance(given, float) else None
+    if isinstance(given, timedelta):
+        if opened.start is None:
+            raise InputError(f"{opened.place}: has no clock; give {which} in seconds from its start")
+        midnight = opened.start.replace(hour=0, minute=0, second=0, microsecond=0)
+        second = after + ((midnight + given - opened.start).total_seconds() - after) % 86_400
+        day_before = second - 86_400
+        second = day_before if second > opened.seconds and -day_before < second - opened.seconds else second
+        if 0 <= second <= opened.seconds:  # `clipped` says the others
+            notices.append(f"{which} {time_of(opened.start, second)}: as given")
+    return second
 
 
 def clipped(opened: Recording, second: float | None, which: str, notices: list[str]) -> float | None:

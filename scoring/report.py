@@ -110,6 +110,7 @@ def statistics_html(staged: StagedRecording) -> str:
     ends = {"Lights off": staged.lights_off, "Lights on": staged.lights_on}
     rows = [
         *((text, "not given" if second is None else time_of(staged.start, second)) for text, second in ends.items()),
+        *([] if any(second is not None for second in ends.values()) else [("Time in bed", "the whole recording")]),
         *((text, shown(statistics[name])) for name, text in SHOWN_STATISTICS.items()),
     ]
     stages = [

@@ -46,7 +46,29 @@ def marked(*marks, minutes=10):
     ],
 )  # fmt: skip
 def test_lights_are_clock_times_or_seconds(off, on, expected):
-    assert lights(recording(), off, on) == (*expected, (), ())
+    found = lights(recording(), off, on)
+    assert found[:3] == (*expected, ())
+    clocks = [time for time in (off, on) if ":" in str(time)]
+    assert [notice.split(": ")[1] for notice in found.notices] == ["as given"] * len(clocks)
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("17.00", 17), ("17h00", 17), ("5:00PM", 17), ("5:00 p.m.", 17), ("17:00:00", 17), ("0:30", 0.5)],
+)
+def test_lights_are_understood_as_people_write_times(text, hours):
+    assert parse_lights(text, "--lights_off") == timedelta(hours=hours)
+    assert parse_lights(17.0, "--lights_off") == 17.0  # a number of Python is seconds
+
+
+@pytest.mark.parametrize("text", ["1700", "0.708333333", "0,75", ".75"])
+def test_lights_that_may_be_two_things_are_refused(text):
+    with pytest.raises(InputError, match=r"may be a time of day or seconds; write HH:MM"):
+        parse_lights(text, "--lights_off")
+
+
+def test_a_channel_behind_the_text_does_not_count():
+    assert lights(marked((60, "Lights off@@EEG F4-M1"), (500, "Lights on@@EEG F4-M1")))[:2] == (60, 500)
 
 
 def test_lights_on_come_after_lights_off_if_need_be_a_day_later():

@@ -23,6 +23,7 @@ from recordings.opening import (
     open_raw,
     open_recording,
     read_signal,
+    without_type,
 )
 from recordings.recording import Mark, Stretch, changed_files
 from tests.support.edf_files import START, WIDE, noise, with_gap, write_edf
@@ -402,3 +403,12 @@ def test_a_rate_that_no_eeg_has_is_refused_before_it_is_resampled(rate, seconds)
         InputError, match=r"array: C3 has .* Hz; a channel that can be scored has 10 to 100000 Hz: select"
     ):
         one_channel(opened, Channel("C3", 0))
+
+
+def test_a_stimulus_is_no_stage_and_a_comment_is_what_it_says():
+    assert [without_type(text) for text in ("Stimulus/S  1", "Comment/Lights off", "Stage/N2", "New Segment/")] == [
+        "Stimulus/S  1",
+        "Lights off",
+        "N2",
+        "New Segment/",
+    ]

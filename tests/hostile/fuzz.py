@@ -96,7 +96,7 @@ def fuzz(name: str, numbers: Sequence[int], seed: int, keep: Path | None = None)
         for number in numbers:
             rng = random.Random(f"{seed} {name} {number}")
             path, content = rng.choice(sound)
-            hostile = damaged(rng, content, kind.own)
+            hostile = kind.own[0](rng, content) if kind.only_own else damaged(rng, content, kind.own)
             path.write_bytes(hostile)
             what, said = outcome(kind, path.with_name(kind.opened) if kind.opened else path)
             path.write_bytes(content)

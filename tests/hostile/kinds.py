@@ -46,6 +46,8 @@ from tests.hostile.mutations import ANYWHERE, EDF, NPZ, Mutation, cell_changed, 
 from tests.support.edf_files import WIDE, noise, with_gap, write_edf, write_hypnogram
 from tests.support.folds_on_disk import save_fold
 from tests.support.generated import write_published
+from tests.support.timed_hypnograms import FORMS as TIMED
+from tests.support.timed_hypnograms import rows_changed, write_form, wrong_epochs
 from tests.test_hypnograms import KINDS as FORMS
 from tests.test_opening import write_brainvision, write_eeglab, write_fif
 
@@ -63,6 +65,7 @@ class Kind:
         own: how its format is damaged where it has a meaning.
         read: reads one.
         opened: what is opened when another file than the one that is opened is damaged.
+        only_own: it is damaged in no other way than the first of `own`, so that what it says stays known.
     """
 
     sound: Callable[[Path], None]
@@ -70,6 +73,7 @@ class Kind:
     own: tuple[Mutation, ...]
     read: Read
     opened: str = ""
+    only_own: bool = False
 
 
 # ---- recordings ----
@@ -164,6 +168,19 @@ def read_stages(path: Path) -> None:
     assert hypnogram.codes.dtype == np.int32
     assert np.isin(hypnogram.codes, [UNKNOWN, *STAGES]).all()
     assert len(hypnogram.codes) * EPOCH_SECONDS <= LONGEST_DAYS * 86_400
+
+
+def sound_timed_hypnograms(folder: Path) -> None:
+    for number, form in enumerate(TIMED):
+        for first in (0, 37):
+            below = folder / f"{number}_{first}"
+            below.mkdir()
+            write_form(below, form, first)
+
+
+def read_stages_by_time(path: Path) -> None:
+    wrong = wrong_epochs(path)
+    assert not wrong, f"{len(wrong)} epochs have the stage of another time, the first is {wrong[0]}"
 
 
 # ---- prepared nights ----
@@ -292,6 +309,7 @@ KINDS = {
     "hypnogram, EDF+": Kind(sound_hypnograms, "*.edf", EDF, read_stages),
     "hypnogram, text": Kind(sound_stage_lines, "**/*.txt", (line_changed,), read_stages),
     "hypnogram, other forms": Kind(sound_other_hypnograms, "*.*", (line_changed,), read_stages),
+    "hypnogram, rows moved": Kind(sound_timed_hypnograms, "*/*.*", (rows_changed,), read_stages_by_time, only_own=True),
     "prepared night": Kind(sound_nights, "*.npz", NPZ, read_night),
     "best_model.npz": Kind(sound_fold, BEST, NPZ, read_best),
     "resume.npz": Kind(sound_fold, RESUME, NPZ, read_resume),
