@@ -21,7 +21,7 @@ from pathlib import Path
 from command import InputError, command, log, log_to_terminal, new_parser
 from data import load_night
 from files.folders import existing_folder
-from folds.own_data import MAX_MISMATCH, describe, own_night, prepare
+from folds.own_data import MAX_MISMATCH, FoldOptions, describe, own_night, prepare
 from recordings.dataset_file import check_name, load_description
 from recordings.finding import Found, find_recordings
 from recordings.hypnograms.options import READING, add_reading_options, reading_of
@@ -29,7 +29,7 @@ from recordings.opening import OPENERS, open_recording
 from recordings.pairing_table import read_pairing_table
 from recordings.pairs import names_of, show, trouble, with_own_annotations
 from recordings.persons import with_persons
-from recordings.prepare_command import add_options_of_all
+from recordings.prepare_options import add_options_of_all, prepare_options
 from recordings.public_sets import PUBLIC_SETS, download, hypnogram_pattern, in_words
 from recordings.whose_night import person_key
 from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     add("--mirror", metavar="URL", default="", help="of --download: another server that has the release")
     add("--dry_run", action="store_true", help="only show what was found")
     add("--n_folds", type=int, metavar="N", help="folds (default: as many as subjects, 10 at most)")
+    add("--add", action="store_true", help="keep the nights of earlier commands in the folds, too")
     add("--stratify", metavar="COLUMN", help="spread the values of this column over all folds, as group or site")
     add_reading_options(parser)
     add_options_of_all(parser, MAX_MISMATCH)
@@ -92,7 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(any(trouble(one) for one in found))
     if not named:
         raise InputError(f"--select_ch: say which channel; {channels_in(found)}")
-    return prepare(found, names, reading, options)
+    options.output_dir = options.output_dir or f"./data/{options.db}"
+    return prepare(found, names, reading, prepare_options(options), fold_options(options))
+
+
+def fold_options(options: argparse.Namespace) -> FoldOptions:
+    return FoldOptions(options.db, options.n_folds, options.stratify, options.add)
 
 
 # ---- public data sets ----
@@ -208,7 +214,7 @@ def describe_prepared(found: Sequence[Found], options: argparse.Namespace) -> in
         rate = {"signal_rate": night.fs, "simulated": int(night.simulated)}
         own.append(own_night(folder, one, night.name, rate))
     changes = {} if load_description(folder) else {"sampling_rate": float(night.fs)}
-    describe(folder, changes, found, own, options)
+    describe(folder, changes, found, own, fold_options(options), names.values())
     return 0
 
 

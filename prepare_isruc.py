@@ -17,17 +17,9 @@ from files.folders import existing_folder
 from recordings.datasets import DATASETS, ISRUC, ISRUC_EXPERTS, isruc_night
 from recordings.datasets import ISRUC_UNREFERENCED as UNREFERENCED
 from recordings.hypnogram import LARGEST_MISMATCH
-from recordings.preparation import RawNight, Rules, raw_nights
-from recordings.prepare_command import (
-    Outcome,
-    choose_nights,
-    exit_status,
-    good,
-    parse_subjects,
-    prepare_all,
-    prepare_parser,
-    total_counts,
-)
+from recordings.preparation import RawNight, raw_nights
+from recordings.prepare_command import Outcome, choose_nights, exit_status, good, prepare_all, total_counts
+from recordings.prepare_options import parse_subjects, prepare_options, prepare_parser
 from sleepstage import STAGE_NAMES
 
 LAST_EPOCHS = 30  # what the official cleaned files leave out at the end of each night
@@ -112,8 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = [night for night in found if night.subject != UNREFERENCED]
         log.info("subject %d is left out: unreferenced electrodes (--include_subject_40)", UNREFERENCED)
     nights, missing = choose_nights(found, subjects, data_dir)
-    rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, options.drop_last)
-    outcomes = prepare_all(nights, rules, ISRUC.read, options, missing)
+    wanted = prepare_options(options)
+    outcomes = prepare_all(nights, wanted.rules(drop_last=options.drop_last), ISRUC.read, wanted, missing)
     log.info("%s", official_verdict(outcomes))
     return exit_status(outcomes)
 

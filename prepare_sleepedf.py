@@ -18,18 +18,9 @@ from command import InputError, command, log, log_to_terminal, reason_of
 from files.folders import existing_folder, writable_folder
 from recordings.datasets import DATASETS, SLEEPEDF
 from recordings.hypnogram import LARGEST_MISMATCH
-from recordings.preparation import RawNight, Rules, raw_nights
-from recordings.prepare_command import (
-    Outcome,
-    as_ranges,
-    choose_nights,
-    exit_status,
-    good,
-    parse_subjects,
-    prepare_all,
-    prepare_parser,
-    total_counts,
-)
+from recordings.preparation import RawNight, raw_nights
+from recordings.prepare_command import Outcome, choose_nights, exit_status, good, prepare_all, total_counts
+from recordings.prepare_options import as_ranges, parse_subjects, prepare_options, prepare_parser
 from sleepstage import STAGE_NAMES
 
 RUNS_PAST_SIGNAL = ("SC4362F0",)  # its stages go on for hours after the signal's end
@@ -126,8 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         download(subjects, writable_folder(options.data_dir))
     data_dir = existing_folder(options.data_dir, "raw Sleep-EDF recordings")
     nights, missing = choose_nights(nights_in(data_dir), subjects, data_dir)
-    rules = Rules(options.select_ch, options.max_mismatch, options.trim_first, may_differ=RUNS_PAST_SIGNAL)
-    outcomes = prepare_all(nights, rules, SLEEPEDF.read, options, missing)
+    wanted = prepare_options(options)
+    outcomes = prepare_all(nights, wanted.rules(may_differ=RUNS_PAST_SIGNAL), SLEEPEDF.read, wanted, missing)
     log.info("%s", published_verdict(outcomes, options.trim_first))
     return exit_status(outcomes)
 

@@ -16,17 +16,9 @@ from command import InputError, command, log, log_to_terminal
 from files.fetching import fetch, fetch_checksums
 from files.folders import existing_folder, writable_folder
 from recordings.datasets import DATASETS, UCDDB, UCDDB_HEADER_MICROVOLTS
-from recordings.preparation import RawNight, Rules, raw_nights
-from recordings.prepare_command import (
-    Outcome,
-    as_ranges,
-    choose_nights,
-    exit_status,
-    good,
-    parse_subjects,
-    prepare_all,
-    prepare_parser,
-)
+from recordings.preparation import RawNight, raw_nights
+from recordings.prepare_command import Outcome, choose_nights, exit_status, good, prepare_all
+from recordings.prepare_options import as_ranges, parse_subjects, prepare_options, prepare_parser
 
 RELEASE_URL = "https://physionet.org/files/ucddb/1.0.0/"
 CHECKSUMS = "SHA256SUMS.txt"
@@ -94,10 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         download(subjects or UCDDB.subjects, writable_folder(options.data_dir))
     data_dir = existing_folder(options.data_dir, "raw UCDDB recordings")
     nights, missing = choose_nights(nights_in(data_dir), subjects, data_dir)
-    rules = Rules(
-        options.select_ch, options.max_mismatch, options.trim_first, header_microvolts=UCDDB_HEADER_MICROVOLTS
-    )
-    outcomes = prepare_all(nights, rules, UCDDB.read, options, missing)
+    wanted = prepare_options(options)
+    outcomes = prepare_all(nights, wanted.rules(header_microvolts=UCDDB_HEADER_MICROVOLTS), UCDDB.read, wanted, missing)
     log.info("%s", release_verdict(outcomes))
     return exit_status(outcomes)
 

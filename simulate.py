@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from command import InputError, command, log, log_to_terminal, new_parser
-from recordings.prepare_command import as_ranges, parse_subjects
+from recordings.prepare_options import as_ranges, parse_subjects
 from simulating.amplifiers import FAULTS, amplifier
 from simulating.layouts import LAYOUTS, simulate
 

@@ -29,7 +29,7 @@ from folds import folders as places
 from folds.checkpoint import Fold
 from folds.checks import file_findings, first_findings, thorough_findings
 from folds.history import load_test_scores
-from folds.own_data import DEFAULTS, prepare
+from folds.own_data import MAX_MISMATCH, FoldOptions, prepare
 from folds.planning import (
     check_folder,
     check_source,
@@ -45,6 +45,7 @@ from recordings.dataset_file import check_name, find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.pairs import names_of, show
 from recordings.persons import with_persons
+from recordings.prepare_command import PrepareOptions
 from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 from scoring import metrics
 from training.one_by_one import train_folds
@@ -133,9 +134,9 @@ def prepare_reviewed(options: argparse.Namespace) -> int:
         log.info("%s", words)
     names = names_of(found)
     show(found, names)
-    ours = {name: getattr(options, name) for name in ("db", "n_jobs", "engine", "address")}
-    wanted = argparse.Namespace(**DEFAULTS, **ours, output_dir=str(Path(options.data_dir) / options.db))
-    return prepare(found, names, reading_of_review(options.whole), wanted)
+    folder = Path(options.data_dir) / options.db
+    wanted = PrepareOptions(folder, engine.workers_of(options), max_mismatch=MAX_MISMATCH)
+    return prepare(found, names, reading_of_review(options.whole), wanted, FoldOptions(options.db))
 
 
 def check_nights(

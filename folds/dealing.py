@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from command import InputError
-from recordings.dataset_file import FEWEST, Description, Subject
+from recordings.dataset_file import FEWEST, Description, Subject, in_folds
 
 MOST_FOLDS = 10  # unless the user wants more
 SEED = 42
 
 
 def dealt(description: Description, n_folds: int | None = None, stratify: str | None = None) -> Description:
-    """Return a data set whose subjects all have a fold; those who have one keep it.
+    """Return a data set whose subjects all have a fold; those who have one keep it. Who is left out has none.
 
     A subject goes where fewest of its own stratum are, then where fewest are at all, in an order that is drawn. Every
     fold tests its own subjects and validates with those of the next, so from three subjects up every fold has someone
@@ -29,16 +29,18 @@ def dealt(description: Description, n_folds: int | None = None, stratify: str | 
     Raises:
         InputError: more folds than subjects, fewer than three, or a subject that lacks the column.
     """
-    subjects = description.subjects
+    subjects = in_folds(description.subjects)
     column = description.stratified_by if stratify is None else stratify
     if len(subjects) < FEWEST:
         if n_folds:
             raise InputError(f"--n_folds {n_folds}: there are {len(subjects)} subjects; folds need {FEWEST}")
-        return replace(description, stratified_by=column)
-    wanted = n_folds or description.n_folds or min(len(subjects), MOST_FOLDS)
+        without = tuple(replace(one, fold=None) for one in description.subjects)
+        return replace(description, n_folds=0, stratified_by=column, subjects=without)
+    kept = description.n_folds if len({one.fold for one in subjects} - {None}) == description.n_folds else 0
+    wanted = n_folds or kept or min(len(subjects), MOST_FOLDS)
     if not FEWEST <= wanted <= len(subjects):
         raise InputError(f"--n_folds {wanted}: must be from {FEWEST} to {len(subjects)}, the number of subjects")
-    anew = wanted != description.n_folds or column != description.stratified_by
+    anew = wanted != kept or column != description.stratified_by
     fold_of = {} if anew else {one.number: one.fold for one in subjects if one.fold is not None}
     strata = {one.number: stratum(one, column) for one in subjects}
     new = [one for one in subjects if one.number not in fold_of]
@@ -53,7 +55,7 @@ def dealt(description: Description, n_folds: int | None = None, stratify: str | 
         description,
         n_folds=wanted,
         stratified_by=column,
-        subjects=tuple(replace(one, fold=fold_of[one.number]) for one in subjects),
+        subjects=tuple(replace(one, fold=fold_of.get(one.number)) for one in description.subjects),
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ from recordings.dataset_file import (
     FILE,
     Description,
     OwnNight,
+    in_folds,
     load_description,
+    only_named,
     save_description,
     with_nights,
 )
@@ -31,8 +32,8 @@ from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.options import read_as
 from recordings.hypnograms.scoring import Reading
 from recordings.pairs import trouble
-from recordings.preparation import RawNight, Rules
-from recordings.prepare_command import FAILED, Outcome, exit_status, good, prepare_all
+from recordings.preparation import RawNight
+from recordings.prepare_command import FAILED, Outcome, PrepareOptions, exit_status, good, prepare_all
 from sleepstage import UNKNOWN
 
 MAX_MISMATCH = 10  # epochs
@@ -40,29 +41,40 @@ AS_RECORDED = "none: signals in µV as recorded; the settings high_pass and ampl
 
 # ---- prepare ----
 
-DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(("select_ch", "n_folds", "stratify")),
-    **dict.fromkeys(("trim_first", "overwrite"), False),
-    "max_mismatch": MAX_MISMATCH,
-}
-"""The options of prepare.py as they are when nobody gives them, but for the name and where tasks run."""
+
+@dataclass(frozen=True)
+class FoldOptions:
+    """What is asked for of a data set of one's own.
+
+    Attributes:
+        db: its name.
+        n_folds: None for what it has, or as many as subjects.
+        stratify: the column that is spread over all folds; None for what it has.
+        add: nights that are described already, and that the command does not name, stay in the folds.
+    """
+
+    db: str
+    n_folds: int | None = None
+    stratify: str | None = None
+    add: bool = False
 
 
-def prepare(found: Sequence[Found], names: Mapping[Path, str], reading: Reading, options: argparse.Namespace) -> int:
+def prepare(
+    found: Sequence[Found], names: Mapping[Path, str], reading: Reading, options: PrepareOptions, of_folds: FoldOptions
+) -> int:
     """Prepare every night, describe the data set, and return 1 when a night failed."""
-    options.output_dir = options.output_dir or f"./data/{options.db}"
     load_description(writable_folder(options.output_dir))  # it refuses a damaged one before anything is prepared
     failed = [Outcome(names[one.recording], FAILED, notices=(trouble(one),)) for one in found if trouble(one)]
     nights = [raw_night(one, names[one.recording]) for one in found if not trouble(one)]
-    rules = Rules(options.select_ch or "", options.max_mismatch, options.trim_first, read_as=read_as(reading))
+    rules = options.rules(read_as=read_as(reading))
     read = functools.partial(read_judged, reading=reading)
     outcomes = prepare_all(nights, rules, read, options, failed)
     sources = {outcome.name: outcome.source for outcome in good(outcomes)}
     there = [one for one in found if names[one.recording] in sources]
     if there:
-        folder = Path(options.output_dir)
+        folder = options.output_dir
         own = [own_night(folder, one, names[one.recording], sources[names[one.recording]]) for one in there]
-        describe(folder, {"prepared": rules.settings()}, there, own, options)
+        describe(folder, {"prepared": rules.settings()}, there, own, of_folds, names.values())
     return exit_status(outcomes)
 
 
@@ -98,8 +110,8 @@ def own_night(folder: Path, one: Found, name: str, source: Mapping[str, str | in
     )
 
 
-def new_description(options: argparse.Namespace, prepared: Mapping[str, str | int | float]) -> Description:
-    return Description(options.db, prepared, float(TARGET_RATE), AS_RECORDED)
+def new_description(db: str, prepared: Mapping[str, str | int | float]) -> Description:
+    return Description(db, prepared, float(TARGET_RATE), AS_RECORDED)
 
 
 def describe(
@@ -107,16 +119,20 @@ def describe(
     changes: Mapping[str, Any],
     found: Sequence[Found],
     nights: Sequence[OwnNight],
-    options: argparse.Namespace,
+    options: FoldOptions,
+    named: Iterable[str],
 ) -> None:
     """Add nights to dataset.json, which other commands may do at the same time, and say who is tested by which fold.
+
+    Nights that the command does not name stay in the file; the folds have them only if `options` says so.
 
     Args:
         folder: of the prepared nights.
         changes: values of the whole description that are others now.
         found: where each night is from.
         nights: what is said of each.
-        options: as parsed by prepare.py.
+        options: of the data set.
+        named: the nights that the command names, those that failed among them.
 
     Raises:
         InputError: a night belongs to another subject than before, or the file cannot be read or written.
@@ -126,10 +142,15 @@ def describe(
         added[one.subject][0].update(one.columns)
         added[one.subject][1].append(night)
     with tables_of(folder):
-        before = replace(load_description(folder) or new_description(options, {}), **changes)
-        description = dealt(with_nights(before, added), options.n_folds, options.stratify)
+        before = replace(load_description(folder) or new_description(options.db, {}), **changes)
+        everything = with_nights(before, added)
+        wanted = everything if options.add else only_named(everything, set(named))
+        description = dealt(wanted, options.n_folds, options.stratify)
         save_description(folder, description)
     log.info("")
+    if left_out := [night.name for one in description.subjects for night in one.nights if night.left_out]:
+        listed = ", ".join(left_out)
+        log.info("left out of the folds, as this command does not name them: %s; --add keeps them in", listed)
     for line in folds_in_words(before, description):
         log.info("%s", line)
     log.info("the data set is described in %s", folder / FILE)
@@ -142,10 +163,11 @@ def describe(
 def folds_in_words(before: Description, description: Description) -> Iterator[str]:
     """Yield which subjects each fold tests, and what is new in that."""
     if not description.n_folds:
-        yield f"{len(description.subjects)} subjects: folds need {FEWEST}, to train, to validate and to test with"
+        n_subjects = len(in_folds(description.subjects))
+        yield f"{n_subjects} subjects: folds need {FEWEST}, to train, to validate and to test with"
         return
     old = {one.name: one.fold for one in before.subjects}
-    if before.n_folds and any(old.get(one.name, one.fold) != one.fold for one in description.subjects):
+    if before.n_folds and any(old.get(one.name) not in (None, one.fold) for one in in_folds(description.subjects)):
         yield "warning: the folds are dealt anew: folds that were trained before have seen other subjects"
     for fold in range(description.n_folds):
         tested = ", ".join(one.name for one in description.subjects if one.fold == fold)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,10 @@ AGAIN = f"prepare the data set again, or take {FILE} away to begin a new one (fo
 
 @dataclass(frozen=True)
 class OwnNight:
-    """A prepared night: its file's name, which of its subject's, its channel, where it is from, how it was recorded."""
+    """A prepared night: its file's name, which of its subject's, its channel, where it is from, how it was recorded.
+
+    One that is `left_out` is in no fold: the last command did not name it.
+    """
 
     name: str
     night: str
@@ -36,6 +39,7 @@ class OwnNight:
     recording: str
     hypnogram: str
     simulated: bool = False
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Subject:
     """A subject: its name, the number that stands for it everywhere, the fold that tests it, what else is known.
 
     Attributes:
-        fold: None as long as there are too few subjects for folds.
+        fold: None as long as there are too few subjects for folds, and where all of its nights are left out.
         columns: as of the pairing table: group, site.
     """
 
@@ -88,7 +92,9 @@ class Description:
             night_pattern="",
             channel=channels[0] if channels else "",
             prepared_with=f"{PREPARE} --db {self.name}",
-            night_names={one.number: tuple(night.name for night in one.nights) for one in subjects},
+            night_names={
+                one.number: tuple(night.name for night in one.nights if not night.left_out) for one in subjects
+            },
             fold_of={one.number: one.fold or 0 for one in subjects},
             persons={one.number: one.name for one in subjects},
         )
@@ -128,6 +134,7 @@ NIGHT_FORMS: dict[str, Form] = {
     "epochs": is_count,
     "recorded_hz": is_number,
     "simulated": is_flag,
+    "left_out": is_flag,
 }
 SUBJECT_FORMS: dict[str, Form] = {
     "name": is_text,
@@ -150,9 +157,10 @@ FORMS: dict[str, Form] = {
 def subject_of(stored: Mapping[str, Any]) -> Subject:
     """Return the subject that a dataset.json describes; raise ValueError when it is none."""
     check_exactly(stored, SUBJECT_FORMS)
-    for night in stored["nights"]:
+    every = [{"left_out": False, **night} for night in stored["nights"]]  # files of old say nothing of it
+    for night in every:
         check_exactly(night, NIGHT_FORMS)
-    nights = tuple(OwnNight(**{name: night[name] for name in NIGHT_FORMS}) for night in stored["nights"])
+    nights = tuple(OwnNight(**{name: night[name] for name in NIGHT_FORMS}) for night in every)
     return Subject(**{name: stored[name] for name in SUBJECT_FORMS} | {"nights": nights})
 
 
@@ -220,7 +228,23 @@ def check_name(name: str) -> str:
     return name
 
 
-# ---- adding nights ----
+# ---- adding nights, and leaving them out ----
+
+
+def in_folds(subjects: Sequence[Subject]) -> list[Subject]:
+    """Return the subjects that have a night in the folds."""
+    return [one for one in subjects if not all(night.left_out for night in one.nights)]
+
+
+def only_named(description: Description, names: Collection[str]) -> Description:
+    """Return a description in whose folds the nights of these names are, and no others."""
+    return replace(
+        description,
+        subjects=tuple(
+            replace(one, nights=tuple(replace(night, left_out=night.name not in names) for night in one.nights))
+            for one in description.subjects
+        ),
+    )
 
 
 def with_nights(before: Description, added: Mapping[str, tuple[Mapping[str, str], Sequence[OwnNight]]]) -> Description:

@@ -113,7 +113,7 @@ def recordings_at(place: str, suffixes: Sequence[str]) -> Iterator[tuple[Path, l
     """
     path = Path(place)
     if path.is_dir():
-        recordings = [one for one in files_below(path) if is_recording(one, suffixes)]
+        recordings = first_parts([one for one in files_below(path) if is_recording(one, suffixes)])
         if not recordings:
             raise InputError(f"{place}: no recording in it or below it; there are {', '.join(suffixes)}")
         yield path, recordings
@@ -131,11 +131,13 @@ def recordings_of_pattern(pattern: str, suffixes: Sequence[str]) -> Iterator[tup
     """
     anchor = Path(pattern).anchor
     matches = sorted(Path(anchor).glob(pattern.removeprefix(anchor)))
-    files = [path for path in matches if path.is_file() and is_recording(path, suffixes)]
+    files = first_parts([path for path in matches if path.is_file() and is_recording(path, suffixes)])
     folders = [] if files else [path for path in matches if path.is_dir()]
     if files:
         yield Path(os.path.commonpath([path.parent for path in files])), files
-    found = [(folder, [one for one in files_below(folder) if is_recording(one, suffixes)]) for folder in folders]
+    found = [
+        (folder, first_parts([one for one in files_below(folder) if is_recording(one, suffixes)])) for folder in folders
+    ]
     yield from ((folder, recordings) for folder, recordings in found if recordings)
     if not files and not any(recordings for _, recordings in found):
         raise InputError(f"{pattern}: matches no recording; there are {', '.join(suffixes)}")
@@ -160,6 +162,28 @@ def is_recording(path: Path, suffixes: Sequence[str]) -> bool:
     if path.name.endswith(OWN_MEMORY):
         return False
     return path.suffix.casefold() in suffixes and not {words[0], words[-1]} & set(WORDS_OF_HYPNOGRAMS) - {"sleep"}
+
+
+FURTHER_PART = re.compile(
+    r"(?P<first>.*)-\d{1,2}|(?P<before>.*_split-)(?P<number>\d+)(?P<behind>_.*)?",  # of MNE's FIF files, and of BIDS
+    re.IGNORECASE,
+)
+
+
+def first_parts(recordings: Sequence[Path]) -> list[Path]:
+    """Return recordings less the further files of those that are in several: opening the first reads all of them."""
+    there = {(path.parent, path.stem) for path in recordings if path.suffix.casefold() == ".fif"}
+
+    def is_further(path: Path) -> bool:
+        named = FURTHER_PART.fullmatch(path.stem) if path.suffix.casefold() == ".fif" else None
+        if not named:
+            return False
+        if named["first"] is not None:
+            return (path.parent, named["first"]) in there
+        first = f"{named['before']}{1:0{len(named['number'])}}{named['behind'] or ''}"
+        return int(named["number"]) > 1 and (path.parent, first) in there
+
+    return [path for path in recordings if not is_further(path)]
 
 
 def core_of(path: Path) -> str:

@@ -22,7 +22,8 @@ from recordings.fingerprints import fingerprint
 from recordings.fit import misfit_of
 from recordings.hypnogram import Hypnogram, around_sleep, grid_start, on_grid, without_partner
 from recordings.opening import read_signal
-from recordings.recording import RawSignal, changed_files
+from recordings.recording import FileState, RawSignal, changed_files, state_of
+from recordings.recording import fingerprint as fingerprint_of_files
 from recordings.units import is_named, microvolts_in
 from sleepstage import EPOCH_SECONDS, UNKNOWN, Stage
 
@@ -134,6 +135,7 @@ class Rules:
         may_differ: nights that may differ in length by any number of epochs.
         header_microvolts: what one unit of a header is in µV, where headers give no true unit; 0 where they do.
         read_as: how the user wants hypnograms to be read, in words; "" where there is no choice.
+        unit: of signals whose own unit is not known; "" for none.
     """
 
     select_ch: str
@@ -143,6 +145,7 @@ class Rules:
     may_differ: tuple[str, ...] = ()
     header_microvolts: float = 0.0
     read_as: str = ""
+    unit: str = ""
 
     def of_night(self, raw: RawNight) -> Rules:
         """Return the rules for one night, which may have a channel of its own."""
@@ -156,6 +159,7 @@ class Rules:
             "drop_last": self.drop_last,
         }
         settings |= {"read_as": self.read_as} if self.read_as else {}
+        settings |= {"unit": self.unit} if self.unit else {}
         return settings | ({"header_microvolts": self.header_microvolts} if self.header_microvolts else {})
 
 
@@ -178,7 +182,7 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     """
     signal_path, hypnogram_path = raw.pair()
     hypnogram = read_hypnogram(hypnogram_path)
-    signal = read_signal(signal_path, rules.select_ch)
+    signal = read_signal(signal_path, rules.select_ch, rules.unit)
     delay = hypnogram.delay(signal.start)
     check_lengths(raw.name, signal, hypnogram, delay, rules)
     epochs = signal_epochs(signal, grid_start(delay))
@@ -190,21 +194,12 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     if len(kept) == 0:
         raise InputError(f"{signal_path}, {hypnogram_path}: no epoch is left that has both a signal and a stage")
     source: dict[str, str | int | float] = {
-        "signal_file": signal_path.name,
-        "hypnogram_file": hypnogram_path.name,
-        "start_time": signal.start.isoformat() if signal.start else "",
-        **hypnogram.placement(signal.start),
-        "signal_rate": signal.rate,
-        "signal_unit": signal.unit,
+        **source_of(raw, signal, hypnogram),
         "signal_sha256": epochs.content,
         "fingerprint": fingerprint([epochs.x]),
-        "simulated": int(signal.simulated),
-        "signal_epochs": signal.n_epochs,
-        "hypnogram_epochs": len(hypnogram.codes),
         "shared_epochs": len(codes),
         "staged_epochs": int((codes != UNKNOWN).sum()),
         "kept_epochs": len(kept),
-        **raw.versioned(),
         "first_kept_second": epochs.first_second + float(epochs.recorded[shared][kept[0]]) * EPOCH_SECONDS,
         **rules.settings(),
     }
@@ -215,6 +210,39 @@ def prepare_night(raw: RawNight, rules: Rules, read_hypnogram: ReadHypnogram) ->
     night = Night(raw.name, x[kept], codes[kept], float(TARGET_RATE), signal.channel, source, judged=judged)
     said = (*signal.notices, *hypnogram.notices, *notices_on(night, epochs.flat[shared][kept]))
     return Prepared(night, (*said, *filter(None, [misfit_of(epochs, placed)]), *changed_files(signal.files)))
+
+
+def source_of(raw: RawNight, signal: RawSignal, hypnogram: Hypnogram) -> dict[str, str | int | float]:
+    """Return what a prepared night says of its recording and its hypnogram, whatever becomes of their epochs."""
+    signal_path, hypnogram_path = raw.pair()
+    return {
+        "signal_file": signal_path.name,
+        "hypnogram_file": hypnogram_path.name,
+        "start_time": signal.start.isoformat() if signal.start else "",
+        **hypnogram.placement(signal.start),
+        "signal_rate": signal.rate,
+        "signal_unit": signal.unit,
+        "simulated": int(signal.simulated),
+        "signal_epochs": signal.n_epochs,
+        "hypnogram_epochs": len(hypnogram.codes),
+        **raw.versioned(),
+        **made_from("recording", signal_path, signal.files),
+        **made_from("hypnogram", hypnogram_path),
+    }
+
+
+def made_from(what: str, path: Path, files: Sequence[FileState] = ()) -> dict[str, str]:
+    """Return what a prepared night says of the files that it was made from, so that another content is noticed."""
+    names = "/".join(dict.fromkeys([path.name, *(file.path.name for file in files)]))
+    return {f"{what}_files": names, f"{what}_sha256": hash_of(path, names)}
+
+
+def hash_of(path: Path, names: str) -> str:
+    """Return the hash of the files beside `path` whose names are joined by /; "" when one is not there any more."""
+    try:
+        return fingerprint_of_files(state_of(path.with_name(name)) for name in names.split("/"))
+    except OSError:
+        return ""
 
 
 def judged_epochs(

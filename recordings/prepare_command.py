@@ -1,32 +1,57 @@
-"""All nights of a folder: what the prepare scripts share, from their options to the closing table."""
+"""All nights of a folder: what the prepare scripts share, from what is asked for to the closing table."""
 
 from __future__ import annotations
 
-import argparse
 import functools
-import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import engine
-from command import InputError, log, new_parser
+from command import InputError, log
 from data import Night, load_night, save_night
 from engine.rooms import Workers
 from engine.watched import Place
 from files.folders import writable_folder
-from recordings.datasets import Dataset
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
 from recordings.fingerprints import Fingerprints
-from recordings.preparation import RawNight, ReadHypnogram, Rules, prepare_night
+from recordings.preparation import RawNight, ReadHypnogram, Rules, hash_of, prepare_night
 from sleepstage import STAGE_NAMES, STAGES
 
 # ---- all nights of a folder ----
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """What is asked for, whatever the data set.
+
+    Attributes:
+        output_dir: gets the prepared nights.
+        workers: where nights are prepared.
+        select_ch: the channel; "" where each night has its own.
+        max_mismatch: epochs by which signal and hypnogram may differ.
+        trim_first: trim W before dropping epochs without a stage.
+        overwrite: prepare nights again that are there.
+        unit: of signals whose own unit is not known; "" for none.
+    """
+
+    output_dir: Path
+    workers: Workers
+    select_ch: str = ""
+    max_mismatch: int = 0
+    trim_first: bool = False
+    overwrite: bool = False
+    unit: str = ""
+
+    def rules(self, **more: Any) -> Rules:
+        """Return the rules for every night, with what is peculiar to a data set."""
+        return Rules(self.select_ch, self.max_mismatch, self.trim_first, unit=self.unit, **more)
 
 
 @dataclass(frozen=True)
@@ -62,7 +87,8 @@ def prepare_file(
             before = night_before(path)
             differences = differing_settings(before, raw, rules)
             if before and not differences:
-                return Outcome(raw.name, THERE, count_stages(before.y), before.source)
+                changed = tuple(changed_inputs(before, raw))
+                return Outcome(raw.name, THERE, count_stages(before.y), before.source, changed)
             notices = (f"prepared before {differences}; preparing it again",)
         prepared = prepare_night(raw, rules, read_hypnogram)
         save_night(path, prepared.night)
@@ -93,6 +119,17 @@ def differing_settings(before: Night | None, raw: RawNight, rules: Rules) -> str
     )
 
 
+def changed_inputs(before: Night, raw: RawNight) -> Iterator[str]:
+    """Yield which file is not the one any more that a night was prepared from; a night of old does not say."""
+    for what, path in zip(("recording", "hypnogram"), raw.pair(), strict=True):
+        names, known = (str(before.source.get(f"{what}_{name}", "")) for name in ("files", "sha256"))
+        if known and hash_of(path, names) != known:
+            yield (
+                f"the {what} {path.name} is not what this night was prepared from any more, and the night stays as it "
+                "was: prepare it from the new one with --overwrite"
+            )
+
+
 def count_stages(y: NDArray[np.int32]) -> tuple[int, ...]:
     return tuple(int(count) for count in np.bincount(y, minlength=len(STAGES)))
 
@@ -101,7 +138,7 @@ def prepare_all(
     nights: Sequence[RawNight],
     rules: Rules,
     read_hypnogram: ReadHypnogram,
-    options: argparse.Namespace,
+    options: PrepareOptions,
     missing: Sequence[Outcome] = (),
 ) -> list[Outcome]:
     """Prepare every night, as many at a time as `options` say, and report each as it is done and all at the end.
@@ -110,20 +147,17 @@ def prepare_all(
         nights: what to prepare.
         rules: the user's choices.
         read_hypnogram: reads one hypnogram of this data set.
-        options: as parsed by `prepare_parser`.
+        options: where to, and how many at a time.
         missing: failures from before, to be listed with the others.
 
     Raises:
-        InputError: the output folder cannot be written to, or an option's value makes no sense.
+        InputError: the output folder cannot be written to.
     """
-    workers = engine.workers_of(options)
-    if options.max_mismatch < 0:
-        raise InputError(f"--max_mismatch is {options.max_mismatch}; it must be 0 or more")
     output_dir = writable_folder(options.output_dir)
     work = functools.partial(
         prepare_file, rules=rules, read_hypnogram=read_hypnogram, output_dir=output_dir, overwrite=options.overwrite
     )
-    with closing(at_once(work, nights, workers)) as done:  # at once, when it is interrupted
+    with closing(at_once(work, nights, options.workers)) as done:  # at once, when it is interrupted
         outcomes = [*missing, *report_each(done, len(nights))]
     report_all(outcomes, output_dir)
     return outcomes
@@ -219,88 +253,6 @@ def total_counts(outcomes: Iterable[Outcome]) -> tuple[int, ...]:
 def exit_status(outcomes: Iterable[Outcome]) -> int:
     """Return 1 when a night failed, else 0."""
     return int(any(outcome.status == FAILED for outcome in outcomes))
-
-
-# ---- the command line ----
-
-
-def prepare_parser(description: str | None, dataset: Dataset, max_mismatch: int) -> argparse.ArgumentParser:
-    """Return a parser with the options that every prepare script has.
-
-    Args:
-        description: for `--help`.
-        dataset: its name is that of the folders under ./raw_data and ./data.
-        max_mismatch: default limit, in epochs.
-    """
-    parser = new_parser(description)
-    folder, subjects = dataset.name, as_ranges(dataset.study.subjects if dataset.study else ())
-    add = parser.add_argument
-    add("--data_dir", default=f"./raw_data/{folder}", help="folder of the raw recordings (default %(default)s)")
-    add("--output_dir", default=f"./data/{folder}", help="folder for the prepared nights (default %(default)s)")
-    add(
-        "--select_ch",
-        default=dataset.channel,
-        help='channel; aliases are found ("C3-A2" is C3-M2, C3A2) (default %(default)s)',
-    )
-    add(
-        "--subjects",
-        nargs="+",
-        metavar="N",
-        help=f"numbers and ranges, as in 1 3 5-7 (default all there are; {subjects})",
-    )
-    add_options_of_all(parser, max_mismatch)
-    return parser
-
-
-def add_options_of_all(parser: argparse.ArgumentParser, max_mismatch: int) -> None:
-    """Give a parser the options that do not depend on the data set."""
-    add = parser.add_argument
-    engine.add_options(parser, "nights")
-    add("--overwrite", action="store_true", help="prepare nights again that are there with the same settings")
-    add(
-        "--trim_first",
-        action="store_true",
-        help="trim W before dropping MOVEMENT and UNKNOWN, which then count as sleep",
-    )
-    add(
-        "--max_mismatch",
-        type=int,
-        default=max_mismatch,
-        metavar="EPOCHS",
-        help="refuse a night whose signal and hypnogram differ by more epochs (default %(default)s)",
-    )
-
-
-def parse_subjects(texts: Sequence[str], known: Sequence[int]) -> tuple[int, ...]:
-    """Return the subjects that `1 3 5-7` means, in order, each once; of a range, those that the data set has.
-
-    Raises:
-        InputError: not a number or range, or the data set has no such subject.
-    """
-    chosen: set[int] = set()
-    for text in (part for given in texts for part in given.split(",") if part):
-        bounds = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
-        if not bounds:
-            raise InputError(f"--subjects {text}: give numbers and ranges, as in 1 3 5-7")
-        first, last = int(bounds[1]), int(bounds[2] or bounds[1])
-        there = [subject for subject in known if first <= subject <= last]
-        if not there:
-            raise InputError(f"--subjects {text}: the data set has subjects {as_ranges(known)}")
-        chosen.update(there)
-    if not chosen:
-        raise InputError("--subjects: give numbers and ranges, as in 1 3 5-7")
-    return tuple(sorted(chosen))
-
-
-def as_ranges(numbers: Iterable[int]) -> str:
-    """Return numbers as short text: 1, 3, 5-7."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def choose_nights(

@@ -145,6 +145,17 @@ def test_files_folders_and_patterns(tmp_path, monkeypatch):
             find_recordings([place])
 
 
+def test_a_recording_in_several_files_is_one(tmp_path):
+    made(tmp_path, "a_raw.fif", "a_raw-1.fif", "a_raw-2.fif", "b-1.fif", "c-1.edf", "c.edf", "d-1.fif", "D.fif")
+    made(tmp_path, "sub-1_split-01_eeg.fif", "sub-1_split-02_eeg.fif", "sub-2_split-02_eeg.fif")
+    names = [one.recording.name for one in find_recordings([tmp_path])]
+    assert names == [
+        *("D.fif", "a_raw.fif", "b-1.fif", "c-1.edf", "c.edf", "d-1.fif"),
+        *("sub-1_split-01_eeg.fif", "sub-2_split-02_eeg.fif"),
+    ]
+    assert [one.recording.name for one in find_recordings([str(tmp_path / "a*.fif")])] == ["a_raw.fif"]
+
+
 # ---- the pairing table ----
 
 

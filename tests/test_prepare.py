@@ -126,6 +126,44 @@ def test_folds_stay_when_more_is_prepared(six):
     assert [one.fold for one in after.subjects[:3]] == [one.fold for one in before.subjects]
 
 
+def test_what_a_command_does_not_name_is_in_none_of_its_folds(six, capsys):
+    assert run(*OWN, "--subjects", "P04", "P06") == 0
+    assert run(*OWN, "--subjects", "P01", "P02", "P03") == 0
+    assert "left out of the folds, as this command does not name them: P04, P06; --add keeps" in capsys.readouterr().out
+    dataset = find_dataset("own", "data")
+    assert sorted(name for names in dataset.night_names.values() for name in names) == ["P01", "P02", "P03"]
+    assert dataset.n_folds == 3
+    assert run(*OWN, "--subjects", "P05_raw", "--add") == 0
+    after = find_dataset("own", "data")
+    assert sorted(name for names in after.night_names.values() for name in names) == ["P01", "P02", "P03", "P05_raw"]
+    assert {one: after.fold_of[one] for one in dataset.fold_of} == dataset.fold_of
+
+
+def test_inputs_that_changed_are_noticed_and_taken_when_asked(six, capsys):
+    three = (*OWN, "--subjects", "P01", "P02", "P03")
+    assert run(*three) == 0
+    night = Path("data/own/P01.npz")
+    before = load_night(night)
+    hypnogram = six / "P01_hypnogram.csv"
+    hypnogram.write_text(hypnogram.read_text().replace("REM", "N3"))
+    capsys.readouterr()
+    assert run(*three) == 0
+    said = capsys.readouterr().out
+    assert "the hypnogram P01_hypnogram.csv is not what this night was prepared from any more" in said
+    assert said.count("is not what this night") == 2, "where it is prepared, and in the table at the end"
+    assert np.array_equal(load_night(night).y, before.y)
+    assert run(*three, "--overwrite") == 0
+    assert 4 not in load_night(night).y
+    shutil.copy(six / "P06.edf", six / "P01.edf")
+    capsys.readouterr()
+    assert run(*three) == 0
+    assert "the recording P01.edf is not what" in capsys.readouterr().out
+    (six / "P01.edf").write_bytes(b"no EDF")
+    assert run(*three, "--overwrite") == 1
+    description = load_description(Path("data/own"))
+    assert description and description.n_folds == 3, "what failed leaves the night that is there in its fold"
+
+
 def test_a_pairing_table_decides(six, capsys):
     table = six / "pairs.csv"
     rows = ["recording,hypnogram,subject,night,channel,group", "P01.edf,P01_hypnogram.csv,A,1,C3-M2,x"]
