@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,13 +15,17 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from files.limits import LONGEST_SMALL
+from files.limits import LONGEST_DIRECTORY, LONGEST_SMALL
 from files.reading import readable
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, Sequence[int]]
 
 AT_A_TIME = 2**20  # values
+END_MARK = b"PK\x05\x06"
+DIRECTORY_END = struct.Struct("<4s4H2LH")  # its mark, numbers, how long the directory is and where, a comment's length
+LONGEST_END = DIRECTORY_END.size + 2**16  # bytes, with a comment
+"""The end of a zip file: APPNOTE.TXT of PKWARE, 4.3.16."""
 
 
 class ArrayFile:
@@ -103,8 +109,20 @@ def opened_arrays(path: Path, remedy: str) -> Iterator[ArrayFile]:
         with path.open("rb") as file:
             if file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX:
                 raise ValueError("it holds one array without a name")
+            check_directory(file)
         with zipfile.ZipFile(path) as archive:
             yield ArrayFile(archive)
+
+
+def check_directory(file: IO[bytes]) -> None:
+    """Raise ValueError where a zip file's directory is larger than that of any arrays: each entry takes memory."""
+    file.seek(max(0, file.seek(0, io.SEEK_END) - LONGEST_END))
+    tail = file.read()
+    end = tail[-DIRECTORY_END.size :] if tail[-DIRECTORY_END.size :][:4] == END_MARK else tail[tail.rfind(END_MARK) :]
+    if len(end) >= DIRECTORY_END.size and end[:4] == END_MARK:
+        n_bytes = DIRECTORY_END.unpack(end[: DIRECTORY_END.size])[5]
+        if n_bytes > LONGEST_DIRECTORY:
+            raise ValueError(f"its directory has {n_bytes:,} bytes; the limit is {LONGEST_DIRECTORY:,}")
 
 
 def shape_differences(found: Shapes, wanted: Shapes) -> Iterator[str]:

@@ -24,4 +24,5 @@ MOST_LINES = 1_000_000  # of a text file: one for each second of eleven days
 MOST_CELLS = 2**17  # of one line of a table: hypnograms of LONGEST_DAYS in one line have 89,280
 LONGEST_SIGNAL = 2**29  # bytes, of a prepared night's signal as float32: fifteen days at 100 Hz
 LONGEST_WEIGHTS = 2**29  # bytes, of one array of a checkpoint; the published network's largest has 0.8 million
+LONGEST_DIRECTORY = 2**20  # bytes, of an npz file's directory: some 15,000 arrays
 LONGEST_SMALL = 2**20  # bytes, of an array that is no signal: stages, a rate, a name

@@ -23,7 +23,8 @@ WAIT_SECONDS = 60.0  # for another command to write its tables, which takes it f
 MOUNTS = Path("/proc/self/mountinfo")  # Linux's own list of file systems
 OF_ONE_MACHINE = ("fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.gcsfuse")
 """File systems over a network that grant a lock without telling the other machines: they do not pass locks on."""
-KEPT_TO_ITSELF = ("nolock", "local_lock=all", "local_lock=flock", "nobrl")  # options of NFS and SMB that do the same
+KEPT_TO_ITSELF = ("nolock", "local_lock=all", "local_lock=flock", "localflock", "nobrl")
+"""Options of NFS, Lustre and SMB that do the same."""
 
 
 class BusyError(InputError):

@@ -6,6 +6,7 @@
 Each command runs once undisturbed. Then it is killed (SIGKILL) and called again, until it comes to its end. After each
 kill, every file under its own name must be whole; after the end, the files must be those of the undisturbed run, and
 nothing else. SIGINT and SIGTERM must end it with 130 and 143 and without a traceback, also as TensorFlow is imported.
+A run that comes to its end before the event at which it was to be hit is counted apart: it shows nothing.
 """
 
 from __future__ import annotations
@@ -22,35 +23,62 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reviewing.journal import Journal, review_file
+from scoring.kept import read_kept
 from tests.hostile.killed import ROOT
 from tests.support.short_nights import SHORT, short_nights
 
 LONGEST = 600  # seconds that a run may take, on a busy machine; longer counts as hung
-NOT_COMPARED = (".lock", "train.log", "tensorboard")  # times, and events that a killed pass leaves there twice
+NOT_COMPARED = ("train.log", "tensorboard")  # times, and events that a killed pass leaves there twice
+SILENT: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 @dataclass(frozen=True)
 class Task:
-    """One command line; `{out}` stands for the folder that it writes to."""
+    """One command line; `{out}` stands for the folder that it writes to.
+
+    Attributes:
+        begin: fills the folder before the command first runs.
+        beside: another command line that runs at the same time, undisturbed, and writes to the same folder.
+    """
 
     name: str
     script: str
     arguments: Sequence[str]
     imports_tensorflow: bool = True
+    begin: Callable[[Path], object] | None = None
+    beside: Sequence[str] = ()
 
     def run(self, out: Path, kind: str = "write", number: int = 0, sent: int = signal.SIGKILL, delay: int = 0) -> Ran:
         """Run it, hit by a signal at the event `number`; 0: undisturbed."""
         notes = out.with_name(f"{out.name}.events")
         notes.unlink(missing_ok=True)
+        if self.begin and not out.exists():
+            self.begin(out)
+        with self.other(out) as other:
+            ran = self.run_alone(out, notes, [kind, str(number), str(int(sent)), str(delay), str(out), str(notes)])
+        if other and other.wait(LONGEST):
+            return replace(ran, status=other.returncode, printed=f"{ran.printed}\nbeside it: {other.returncode}")
+        return ran
+
+    @contextmanager
+    def other(self, out: Path) -> Iterator[subprocess.Popen[bytes] | None]:
+        """Start what runs beside the command, if anything does; it goes on behind the block."""
+        words = [word.format(out=out) for word in self.beside]
+        yield subprocess.Popen([sys.executable, *words], cwd=ROOT, **SILENT) if words else None
+
+    def run_alone(self, out: Path, notes: Path, hit: Sequence[str]) -> Ran:
+        """Run the command and nothing beside it."""
         arguments = [argument.format(out=out) for argument in self.arguments]
-        hit = [kind, str(number), str(int(sent)), str(delay), str(out), str(notes)]
         done = subprocess.run(
             [sys.executable, "-m", "tests.hostile.killed", *hit, self.script, *arguments],
             cwd=ROOT,
@@ -101,6 +129,8 @@ def table(path: Path) -> list[list[str]]:
     rows = [line.split(",") for line in text.splitlines()]
     if path.name == "history.csv":
         rows = [row[:-1] for row in rows]  # the last column is the time that a pass took
+    if path.name == "nights.csv":
+        rows[1:] = sorted(rows[1:])  # of two commands, either may be the first
     return rows
 
 
@@ -136,7 +166,7 @@ def differences(found: Path, wanted: Path) -> Iterator[str]:
 
 def names_in(folder: Path) -> set[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return {str(path) for path in paths if not set(path.parts) & set(NOT_COMPARED)}
+    return {str(path) for path in paths if not set(path.parts) & set(NOT_COMPARED) and path.suffix != ".lock"}
 
 
 def same(found: Path, wanted: Path) -> bool:
@@ -175,6 +205,7 @@ class Count:
     kills: int = 0
     while_writing: int = 0
     ends: int = 0
+    not_reached: int = 0
     interruptions: int = 0
     wrong: int = 0
 
@@ -196,6 +227,7 @@ def kill_until(task: Task, n_kills: int, rng: np.random.Generator, work: Path, s
             delay = int(rng.integers(1, 30)) if rng.random() < 0.5 else 0
             ran = task.run(out, "write", number, signal.SIGKILL, delay)
             if ran.status != -signal.SIGKILL:
+                count.not_reached += may_kill
                 break
             count.kills += 1
             count.while_writing += bool(delay)
@@ -213,18 +245,21 @@ def kill_until(task: Task, n_kills: int, rng: np.random.Generator, work: Path, s
     return count
 
 
-def interrupt(task: Task, kind: str, rng: np.random.Generator, work: Path, say: Callable[[str], None]) -> int:
-    """Send SIGINT and SIGTERM, each once, at a drawn event; return what went wrong."""
-    wrong = 0
+def interrupt(task: Task, kind: str, rng: np.random.Generator, work: Path, say: Callable[[str], None]) -> Count:
+    """Send SIGINT and SIGTERM, each once, at a drawn event."""
+    count = Count()
     n_events = task.run(work / "counted", kind).n_events
     for sent, status in STATUS.items():
         number = int(rng.integers(1, max(2, n_events)))
         ran = task.run(work / f"interrupted_{kind}", kind, number, sent)
-        if ran.status != status or "Traceback" in ran.printed:
+        count.interruptions += 1
+        if ran.status == 0 and ran.n_events < number:
+            count.not_reached += 1
+        elif ran.status != status or "Traceback" in ran.printed:
             say(f"{task.name}: {sent.name} at {kind} event {number} of {n_events}: {ran.status}\n{ran.printed[-1500:]}")
-            wrong += 1
+            count.wrong += 1
         shutil.rmtree(work / f"interrupted_{kind}", ignore_errors=True)
-    return wrong
+    return count
 
 
 # ---- the commands ----
@@ -247,7 +282,25 @@ def tasks(folder: Path) -> list[Task]:
         Task("trainer", "trainer.py", [*train, "--output_dir", "{out}"]),
         Task("predict, recordings", "predict.py", [*recordings, "--report", *score]),
         Task("predict, test nights", "predict.py", [*of_nights, "--dir", str(trained), "--skip_missing", *score]),
+        Task(
+            "predict beside another",
+            "predict.py",
+            [recordings[0], *score],
+            beside=["predict.py", recordings[1], *score],
+        ),
+        Task("review --finish", "review.py", ["{out}", "--finish"], False, partial(reviewed_in, Path(recordings[0]))),
+        Task("live --follow", "live.py", ["--follow", recordings[0], "--no_wait", *score]),
     ]
+
+
+def reviewed_in(recording: Path, out: Path) -> None:
+    """Put a scored recording into a folder, of which a human has changed a stage."""
+    scored, name = recording.with_name("reviewed"), recording.stem
+    if not scored.exists():
+        predict = ["predict.py", str(recording), "--gpu", "-1", "--output_dir", str(scored)]
+        subprocess.run([sys.executable, *predict], cwd=ROOT, check=True, capture_output=True)
+        Journal(review_file(scored, name), read_kept(scored, name)).set(1, "N3", 0, "x")
+    shutil.copytree(scored, out)
 
 
 def train_for_tests(every: Sequence[Task], folder: Path) -> None:
@@ -264,15 +317,19 @@ def run_all(n_kills: int, seed: int, only: str, folder: Path, say: Callable[[str
     if any("test nights" in task.name for task in chosen):
         train_for_tests(every, folder)
     wrong = 0
-    say(f"{'command':<22} {'kills':>5} {'in a write':>10} {'came to the end':>15} {'interruptions':>13} {'wrong':>5}")
+    heads = f"{'kills':>5} {'in a write':>10} {'came to the end':>15} {'interruptions':>13} {'not reached':>11}"
+    say(f"{'command':<22} {heads} {'wrong':>5}")
     for number, task in enumerate(chosen):
         rng, work = np.random.default_rng([seed, number]), folder / f"work_{number}"
         work.mkdir()
         count = kill_until(task, n_kills, rng, work, say)
         for kind in ("write", "tensorflow") if task.imports_tensorflow else ("write",):
-            count.wrong += interrupt(task, kind, rng, work, say)
-            count.interruptions += len(STATUS)
+            interrupted = interrupt(task, kind, rng, work, say)
+            count.wrong += interrupted.wrong
+            count.interruptions += interrupted.interruptions
+            count.not_reached += interrupted.not_reached
         done = f"{count.kills:>5} {count.while_writing:>10} {count.ends:>15} {count.interruptions:>13}"
+        done += f" {count.not_reached:>11}"
         say(f"{task.name:<22} {done} {count.wrong:>5}")
         wrong += count.wrong
         shutil.rmtree(work)

@@ -13,6 +13,7 @@ import numpy as np
 
 from config import Settings
 from data import Night, load_night, save_night, summarize_night
+from evaluation.nights import read_scored
 from files.limits import LONGEST_DAYS
 from files.writing import save_json
 from folds import published
@@ -42,10 +43,22 @@ from scoring.recording_files import summarize, write_annotations, write_table
 from scoring.request import Request
 from scoring.scorer import Scorer
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN
-from tests.hostile.mutations import ANYWHERE, EDF, NPZ, Mutation, cell_changed, json_changed, line_changed
+from tests.hostile.mutations import (
+    ANYWHERE,
+    EDF,
+    NPZ,
+    ZIP_DIRECTORY,
+    Mutation,
+    cell_changed,
+    json_changed,
+    line_changed,
+)
+from tests.hostile.requests import read_request, request_changed, sound_requests
 from tests.support.edf_files import WIDE, noise, with_gap, write_edf, write_hypnogram
 from tests.support.folds_on_disk import save_fold
 from tests.support.generated import write_published
+from tests.support.score_folders import score_folder
+from tests.support.scored_nights import a_scored_night
 from tests.support.timed_hypnograms import FORMS as TIMED
 from tests.support.timed_hypnograms import rows_changed, write_form, wrong_epochs
 from tests.test_hypnograms import KINDS as FORMS
@@ -299,6 +312,22 @@ def read_published(path: Path) -> None:
         assert np.isfinite(published.load_checkpoint(prefix).weights["dense/kernel"]).all()
 
 
+# ---- scores ----
+
+
+def sound_scores(folder: Path) -> None:
+    score_folder(folder / "box", 1.5, (0,))
+    a_scored_night(folder / "recordings")
+
+
+def read_scores_of(path: Path) -> None:
+    for night in read_scored(str(path.parent)).nights.values():
+        assert np.isin(night.stages, [UNKNOWN, *STAGES]).all()
+        p = night.probabilities
+        assert p is not None and (np.isnan(p) | ((p >= 0) & (p <= 1))).all()
+        assert len(night.stages) == len(p) and str(night.subject)
+
+
 KINDS = {
     "EDF, EDF+, BDF": Kind(sound_recordings, "*.*df", EDF, read_recording),
     "EDF, EDF+, BDF, scored": Kind(sound_recordings, "*.*df", EDF, read_and_score),
@@ -318,6 +347,12 @@ KINDS = {
     "calibration.json": Kind(sound_fold, CALIBRATION, (json_changed,), read_calibration),
     "dataset.json": Kind(sound_description, FILE, (json_changed,), read_description),
     "test_scores.json": Kind(sound_fold, TEST_SCORES, (json_changed,), read_scores),
+    "npz, its zip directory": Kind(sound_nights, "*.npz", ZIP_DIRECTORY, read_night),
+    "epochs.csv": Kind(sound_scores, "box/epochs.csv", (cell_changed, line_changed), read_scores_of),
+    "metrics.json": Kind(sound_scores, "box/metrics.json", (json_changed,), read_scores_of),
+    "NAME_stages.csv": Kind(sound_scores, "*/*/*_stages.csv", (cell_changed, line_changed), read_scores_of),
+    "NAME_summary.json": Kind(sound_scores, "*/*/*_summary.json", (json_changed,), read_scores_of),
+    "requests to the page": Kind(sound_requests, "*.request", (request_changed,), read_request),
     "published checkpoint": Kind(sound_published, "*.ckpt*", ANYWHERE, read_published),
 }
 

@@ -266,6 +266,22 @@ def zip_directory_changed(rng: random.Random, content: bytes) -> bytes:
     return content[:at] + bytes((rng.randrange(256),)) + content[at + 1 :]
 
 
+def zip_entries_repeated(rng: random.Random, content: bytes) -> bytes:
+    """Repeat the entries of the zip directory, whose end says so, or says something else."""
+    first, end = content.find(b"PK\x01\x02"), content.rfind(b"PK\x05\x06")
+    if first < 0 or end < first:
+        return flipped(rng, content)
+    entries = content[first:end] * rng.choice((2, 100, 5000))
+    n_entries = rng.choice((0, 1, 2**16 - 1))
+    n_bytes = rng.choice((len(entries), len(entries), 0, 2**32 - 1))
+    return (
+        content[:first]
+        + entries
+        + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, n_entries, n_entries, n_bytes, first, 0)
+    )
+
+
+ZIP_DIRECTORY: tuple[Mutation, ...] = (zip_directory_changed, zip_entries_repeated)
 NPZ: tuple[Mutation, ...] = (npz_member_changed, npz_member_changed, zip_directory_changed, npz_swollen)
 
 

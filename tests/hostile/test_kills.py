@@ -28,7 +28,7 @@ def test_killed_prepare_goes_on_to_the_same_nights(prepares, tmp_path, number):
 def test_interrupted_prepare_says_so(prepares, tmp_path, number):
     """With two processes each of them sends the signal; the second one used to leave the workers waiting for good."""
     said: list[str] = []
-    assert kills.interrupt(prepares[number], "write", np.random.default_rng(0), tmp_path, said.append) == 0, said
+    assert kills.interrupt(prepares[number], "write", np.random.default_rng(0), tmp_path, said.append).wrong == 0, said
 
 
 def test_what_is_not_whole_left_over_missing_or_changed_is_seen(tmp_path):
