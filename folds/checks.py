@@ -115,7 +115,9 @@ def doubled_nights(runs: Sequence[Run]) -> Iterator[str]:
     of_files = defaultdict(list)  # a signal without a fingerprint can be that of another file still
     for name, content in sorted(contents.items()):
         of_files[content].append(name)
-    groups = {tuple(names): None for names in (*Fingerprints(prints).groups(), *of_files.values()) if len(names) > 1}
+    groups = [tuple(names) for names in Fingerprints(prints).groups()]
+    files = (tuple(names) for names in of_files.values() if len(names) > 1)
+    groups += [names for names in files if not any(set(names) <= set(group) for group in groups)]
     persons = {name: person for run in runs for name, person in run.persons.items()}
     for names in groups:
         shown = ", ".join(f"{name} ({persons[name]})" if name in persons else name for name in names)
