@@ -4,36 +4,43 @@
     python convert.py --download isruc
 
 With --scoring_only the reconstruction branch, a third of the weights, is left out. With --calibrate_on DATA_DIR the
-temperature and the limit of confidence are found on each fold's validation nights there.
+temperature and the limit of confidence are found on each fold's validation nights there. With --features_on DATA_DIR
+each fold's training nights there say towards what a recording adapts the network. --brought_to 9 is for weights that
+were trained on nights brought to 9 µV before: every recording is high-passed and brought to that amplitude.
 --download fetches the published checkpoints of a data set to ./published, which predict.py --dir reads as they are.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from command import InputError, command, counted, log, log_to_terminal, new_parser
-from data import load_night
+from data import Night, load_night
 from engine.device import choose_device, import_tensorflow, start_tensorflow
 from files.folders import existing_folder, writable_folder
 from files.writing import PARTIAL
+from folds.adaptation import Features, measured, save_features
 from folds.calibration import Calibration, save_calibration
 from folds.checkpoint import Best, Fold, load_best, load_fold, save_best, sha256_of
 from folds.folders import BEST, CALIBRATION, RUN, check_not_in_training, dataset_of_folds, find_folds, fold_folder
 from folds.published import RELEASE_LICENCE, RELEASE_URL, fetch_published
 from folds.run import load_run, save_run
 from folds.split import prepared_nights
+from recordings.conditioning import HIGH_PASS, Conditioning
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS
 from scoring.calibrating import calibrate
-from scoring.networks import of_night
+from scoring.networks import features_of_night, of_night
 
 PUBLISHED_DIR = "./published"
+
+NEAR = 0.1
+"""Share by which the amplitude of a composed night may differ from the one that its pieces were brought to."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--to", metavar="OUT", help=f"gets <db>/<fold>/ (with --download by default {PUBLISHED_DIR})")
     parser.add_argument("--scoring_only", action="store_true", help="leave out the weights that scoring does not use")
     parser.add_argument("--calibrate_on", metavar="DATA_DIR", help="holds <db>/*.npz, with the validation nights")
+    parser.add_argument("--features_on", metavar="DATA_DIR", help="holds <db>/*.npz, with the training nights")
+    parser.add_argument("--brought_to", type=float, metavar="UV", help="amplitude to which those nights were brought")
     return parser
 
 
@@ -69,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def download(options: argparse.Namespace) -> None:
     """Fetch published checkpoints, and say under which licence they are and how they score."""
-    for name in ("folder", "db", "suffix", "calibrate_on", "scoring_only"):
+    for name in ("folder", "db", "suffix", "calibrate_on", "features_on", "brought_to", "scoring_only"):
         if getattr(options, name):
             raise InputError(f"--download fetches checkpoints as they are; leave out {getattr(options, name)}")
     to = Path(options.to or PUBLISHED_DIR)
@@ -89,11 +98,13 @@ def copy(options: argparse.Namespace) -> None:
     targets = {number: fold_folder(Path(options.to), dataset.name, None, number) for number in found}
     for folder in found.values():
         check_not_in_training(folder)
-    if options.calibrate_on:
+    if options.calibrate_on or options.features_on:
         log.info("computing on %s", start_tensorflow(-1))
     folds = {number: load_fold(folder, dataset, number) for number, folder in found.items()}
     if options.scoring_only:
         folds = {number: replace(fold, best=without_reconstruction(fold.best)) for number, fold in folds.items()}
+    if options.brought_to:
+        folds = {number: conditioned(fold, options.brought_to) for number, fold in folds.items()}
     there = {number for number, fold in folds.items() if is_copied(fold, targets[number])}
     for number, fold in folds.items():
         target = targets[number]
@@ -107,6 +118,15 @@ def copy(options: argparse.Namespace) -> None:
             calibration = calibration_of(fold, sha256_of(target / BEST), options.calibrate_on)
             if calibration:
                 save_calibration(target, calibration)
+        if options.features_on:
+            save_features(target, features_of(fold, sha256_of(target / BEST), options.features_on))
+
+
+def conditioned(fold: Fold, amplitude: float) -> Fold:
+    """Return a fold whose recordings are high-passed and brought to an amplitude in µV, unless they are so already."""
+    low, high = (1 - NEAR) * amplitude, (1 + NEAR) * amplitude
+    adapted = Conditioning(HIGH_PASS, (amplitude, amplitude), own=(low, high))
+    return replace(fold, run=replace(fold.run, adapted=adapted))
 
 
 def is_copied(fold: Fold, target: Path) -> bool:
@@ -135,6 +155,28 @@ def same_weights(one: Best, other: Best) -> bool:
     )
 
 
+def nights_of(fold: Fold, part: str, data_dir: str) -> Iterator[Night]:
+    """Yield the prepared nights of a part of a fold's subjects in `data_dir`, conditioned as its weights need it."""
+    dataset, settings = find_dataset(fold.run.db, data_dir), fold.run.settings
+    folder = existing_folder(Path(data_dir) / dataset.name, "prepared nights")
+    nights = prepared_nights(dataset, folder, fold.run.subjects[part], skip_missing=True)
+    change = fold.run.conditioning.of_nights()
+    for path in (path for paths in nights.values() for path in paths):
+        yield load_night(path, settings.input_size, settings.sampling_rate, change=change)
+
+
+def features_of(fold: Fold, sha256: str, data_dir: str) -> Features:
+    """Return what a copied fold's features are on its training nights in `data_dir`.
+
+    Raises:
+        InputError: there is no training night, or one cannot be read.
+    """
+    nights = nights_of(fold, "train", data_dir)
+    found = measured({night.name: features_of_night(fold, night.x) for night in nights}, sha256)
+    log.info("fold %d: features of %d nights, %d epochs", fold.run.fold, len(found.nights), found.n_epochs)
+    return found
+
+
 def calibration_of(fold: Fold, sha256: str, data_dir: str | None) -> Calibration | None:
     """Return the calibration of a copied fold: found on validation nights in `data_dir`, or else the one it has.
 
@@ -148,19 +190,7 @@ def calibration_of(fold: Fold, sha256: str, data_dir: str | None) -> Calibration
     """
     if data_dir is None:
         return replace(fold.calibration, sha256=sha256) if fold.calibration else None
-    dataset, settings = find_dataset(fold.run.db, data_dir), fold.run.settings
-    folder = existing_folder(Path(data_dir) / dataset.name, "prepared nights")
-    nights = prepared_nights(dataset, folder, fold.run.subjects["valid"], skip_missing=True)
-    change = fold.run.conditioning.of_nights()
-    found = calibrate(
-        of_night(replace(fold, calibration=None)),
-        (
-            load_night(path, settings.input_size, settings.sampling_rate, change=change)
-            for paths in nights.values()
-            for path in paths
-        ),
-        sha256,
-    )
+    found = calibrate(of_night(replace(fold, calibration=None)), nights_of(fold, "valid", data_dir), sha256)
     log.info("fold %d: %s", fold.run.fold, found.in_words())
     return found
 

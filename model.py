@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from threading import Lock
@@ -537,6 +537,8 @@ class Stager:
         self.network = network
         self.n_epochs = n_epochs
         self.compiled = compiled(network.call)
+        self.compiled_features = compiled(lambda x: unflat(network.encode(flat(x))[0], x.shape[:2]))
+        self.compiled_decide = compiled(network.decide)
 
     def compile(self) -> None:
         """Compile by staging one epoch of nothing."""
@@ -569,6 +571,24 @@ class Stager:
             padded = np.pad(block, ((0, missing), (0, 0)))[np.newaxis]  # (epoch, sample) -> (night, epoch, sample)
             yield padded, np.arange(self.n_epochs)[np.newaxis] < len(block)
 
+    def features(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what the LSTM reads: `x` (epoch, sample) in µV → (epoch, feature)."""
+        found = [self.compiled_features(padded)[0] for padded, _ in self.blocks(x)]
+        return np.concatenate(found)[: len(x)]
+
+    def probabilities_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probability of each stage of a whole night: (epoch, feature) → (epoch, stage)."""
+        logits, _ = self.decided(list(self.blocks(features)), self.network.first_state(1))
+        return tf.nn.softmax(logits[: len(features)]).numpy()  # type: ignore[no-any-return]
+
+    def decided(self, blocks: Sequence[tuple[Any, Any]], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
+        """Return the logits of blocks of features, (night, epoch, feature), with their masks, and the state after."""
+        found = []
+        for features, mask in blocks:
+            logits, state = self.compiled_decide(features, mask, state)
+            found.append(logits[0])
+        return np.concatenate(found), state
+
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the probability of each stage: `x` (epoch, sample) in µV → (epoch, stage)."""
         return self.probabilities_on(x)[0]
@@ -586,24 +606,27 @@ class WholeNightStager(Stager):
 
     def __init__(self, network: RecSleepNet, n_epochs: int = BLOCK_EPOCHS) -> None:
         super().__init__(network, n_epochs)
-        self.compiled_features = compiled(lambda x: unflat(network.encode(flat(x))[0], x.shape[:2]))
         self.compiled_backwards = compiled(network.read_backwards)
-        self.compiled = compiled(
+        self.compiled_decide = compiled(
             lambda features, mask, state, later: network.decide(features, mask, state, None, later)
         )
 
     def go_on(self, x: NDArray[np.float32], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
         """Return the logits of a whole night, as `Stager` does; the state after it serves nobody."""
-        blocks = [(self.compiled_features(padded), mask) for padded, mask in self.blocks(x)]
+        logits, state = self.decided([(self.compiled_features(padded), mask) for padded, mask in self.blocks(x)], state)
+        return logits[: len(x)], state
+
+    def decided(self, blocks: Sequence[tuple[Any, Any]], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
+        """Return the logits of all blocks of a night's features, as `Stager` does."""
         later, behind = [], tf.zeros_like(state[0])
         for features, mask in reversed(blocks):
             outputs, behind = self.compiled_backwards(features, mask, behind)
             later.append(outputs)
         found = []
         for (features, mask), outputs in zip(blocks, reversed(later), strict=True):
-            logits, state = self.compiled(features, mask, state, outputs)
+            logits, state = self.compiled_decide(features, mask, state, outputs)
             found.append(logits[0])
-        return np.concatenate(found)[: len(x)], state
+        return np.concatenate(found), state
 
     def probabilities_on(
         self, x: NDArray[np.float32], state: tf.Tensor | None = None

@@ -20,6 +20,7 @@ from files.limits import LONGEST_WEIGHTS
 from files.reading import reader
 from files.writing import written_whole
 from folds import published
+from folds.adaptation import Features, load_features
 from folds.calibration import Calibration, load_calibration
 from folds.folders import (
     BEST,
@@ -56,7 +57,8 @@ class Best:
 class Fold:
     """A fold's kept checkpoint, what it was trained with, and the format in which it lies in `folder`.
 
-    `sha256` is that of the file that holds the weights. `calibration` is None where nobody has calibrated them.
+    `sha256` is that of the file that holds the weights. `calibration` is None where nobody has calibrated them, and
+    `features`, of their training nights, where nobody has measured them.
     `normalised` holds the weights before the normalisation was folded into them, for another training that normalises.
     """
 
@@ -66,6 +68,7 @@ class Fold:
     format: str
     sha256: str = ""
     calibration: Calibration | None = None
+    features: Features | None = None
     normalised: Best | None = None
 
     def described(self) -> dict[str, Any]:
@@ -173,7 +176,9 @@ def load_fold(folder: Path, dataset: Dataset, number: int) -> Fold:
 
 def own_fold(run: Run, folder: Path) -> Fold:
     digest = sha256_of(folder / BEST)
-    return Fold(run, load_best(folder), folder, NPZ, digest, load_calibration(folder, digest))
+    return Fold(
+        run, load_best(folder), folder, NPZ, digest, load_calibration(folder, digest), load_features(folder, digest)
+    )
 
 
 @reader("readable", COPY_OR_TRAIN_AGAIN)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from command import InputError
+from folds.adaptation import adapted
 from folds.calibration import tempered
 from folds.checkpoint import Fold
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
@@ -46,6 +47,24 @@ def of_night(fold: Fold) -> Probabilities:
     """
     holding(fold, one_by_one=False)
     return lambda x: probabilities_of(fold, x)[0]
+
+
+def features_of_night(fold: Fold, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what the LSTM of a fold reads of epochs, conditioned as its weights need it: (epoch, feature)."""
+    return holding(fold, one_by_one=False).features(x)
+
+
+def adapted_probabilities(fold: Fold, features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (epoch, stage) probabilities of a whole recording, which first adapts the network, from its features.
+
+    Args:
+        fold: one that says what its features are on training nights.
+        features: (epoch, feature), as `features_of_night` returns them.
+    """
+    assert fold.features, "nothing says towards what the network would be adapted"
+    stager = holding(fold, one_by_one=False)
+    stager.network.assign(adapted(stager.network.values(), *fold.features.change(features)))
+    return calibrated(fold, stager.probabilities_of(features))
 
 
 def holding(fold: Fold, one_by_one: bool) -> Stager:

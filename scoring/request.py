@@ -57,6 +57,17 @@ class FoldGroup:
     conditioning: Conditioning
     own: bool
 
+    def adapts(self, fold: Fold) -> bool:
+        """Tell whether the recording adapts a fold's network; a night of the fold's own data set is as in its tests."""
+        return fold.features is not None and not self.own
+
+    def adapted_by(self, n_epochs: int) -> float:
+        """Return the share by which a recording of so many epochs moves the features of these folds; 0 for none."""
+        return max(
+            (fold.features.share_of(n_epochs) for fold in self.folds if fold.features and self.adapts(fold)),
+            default=0.0,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class StagingPlan:

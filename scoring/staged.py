@@ -230,6 +230,8 @@ class StagedChannel:
                 yield "a night of the weights' own data set, left as recorded"
             elif done["multiplied_by"] != 1 or done["offset_removed_uv"]:
                 yield f"offset of {done['offset_removed_uv']:g} µV removed, amplitude × {done['multiplied_by']:.2f}"
+            if done.get("adapted_by"):  # files of old do not say it
+                yield f"features moved by {100 * done['adapted_by']:.0f} % towards those of training nights"
 
     @property
     def conversions(self) -> list[str]:

@@ -19,7 +19,7 @@ from recordings.epochs import EPOCH_SAMPLES, Epochs, Parts, epochs_in_parts
 from recordings.opening import one_channel
 from recordings.quality import chosen, look_at, quality
 from recordings.recording import Mark, RawSignal, Recording, fingerprint
-from scoring.networks import probabilities_of
+from scoring.networks import adapted_probabilities, features_of_night, probabilities_of
 from scoring.request import FoldGroup, StagingPlan
 from scoring.staged import NO_SIGNAL, StagedChannel, StagedRecording
 from scoring.trust import gain_doubts, notices_of, signal_doubts, warnings_of
@@ -87,7 +87,8 @@ def stage_channel(
     epochs, good_parts = seen.epochs, chosen(parts, judged.good)
     good = epochs.only(judged.good)
     planned = [(group, group.conditioning.plan(good_parts, group.own)) for group in groups if judged.good.any()]
-    probabilities = mean_probabilities(good_parts, [(fold, plan) for group, plan in planned for fold in group.folds])
+    folds = [(fold, plan, group.adapts(fold)) for group, plan in planned for fold in group.folds]
+    probabilities = mean_probabilities(good_parts, folds)
     no_signal = with_gaps(epochs, np.zeros(len(epochs.x), bool), True)
     gains = gain_doubts(signal, (plan for _, plan in planned))
     return StagedChannel(
@@ -99,29 +100,46 @@ def stage_channel(
         faults={NO_SIGNAL: no_signal, **{name: with_gaps(epochs, mask, False) for name, mask in judged.faults.items()}},
         doubts=(*signal_doubts(signal, seen, judged), *gains) if len(epochs.x) else (),
         reason=judged.reason,
-        conditioned=tuple(plan.described(group.conditioning) for group, plan in planned),
+        conditioned=tuple(
+            plan.described(group.conditioning) | {"adapted_by": group.adapted_by(len(good.x))}
+            for group, plan in planned
+        ),
         content=seen.content,
     )
 
 
-def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan]]) -> NDArray[np.float32]:
+def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan, bool]]) -> NDArray[np.float32]:
     """Return the mean probability of each stage over the folds, (recorded epoch, stage).
 
     It goes through the channel once, with the LSTM of every fold at the same place, and only a part in memory; or all
-    of it, for networks that are bidirectional.
+    of it, for networks that are bidirectional. Of a fold whose network the recording adapts, only the features are
+    worked out on the way, 1 kB an epoch: its LSTM reads them when all are known.
+
+    Args:
+        parts: the channel.
+        folds: each with what is done to the signal, and whether the recording adapts its network.
     """
-    means = [np.zeros((0, len(STAGES)), np.float32)]
+    totals = [np.zeros((0, len(STAGES)), np.float32)]
     states: list[Any] = [None] * len(folds)
+    features: list[list[NDArray[np.float32]]] = [[] for _ in folds]
     first = 0
-    whole = any(fold.run.settings.bidirectional for fold, _ in folds)
+    whole = any(fold.run.settings.bidirectional for fold, _, _ in folds)
     for x in regrouped(parts, sys.maxsize if whole else EPOCHS_AT_A_TIME) if folds else ():
         total = np.zeros((len(x), len(STAGES)), np.float32)
-        for number, (fold, plan) in enumerate(folds):
-            probabilities, states[number] = probabilities_of(fold, plan.condition(x, first), states[number])
-            total += probabilities
+        for number, (fold, plan, adapts) in enumerate(folds):
+            conditioned = plan.condition(x, first)
+            if adapts:
+                features[number].append(features_of_night(fold, conditioned))
+            else:
+                probabilities, states[number] = probabilities_of(fold, conditioned, states[number])
+                total += probabilities
         first += len(x)
-        means.append(total / np.float32(len(folds)))
-    return np.concatenate(means)
+        totals.append(total)
+    mean = np.concatenate(totals)
+    for (fold, _, _), found in zip(folds, features, strict=True):
+        if found:
+            mean += adapted_probabilities(fold, np.concatenate(found))
+    return mean / np.float32(max(len(folds), 1))
 
 
 EPOCHS_AT_A_TIME = 500  # what a fold stages before the next one's weights take its place; a multiple of BLOCK_EPOCHS

@@ -16,6 +16,7 @@ import pytest
 import model
 from command import InputError
 from config import Settings
+from folds.adaptation import measured
 from folds.checkpoint import load_folds
 from folds.folders import find_folds
 from recordings import epochs
@@ -24,7 +25,13 @@ from recordings.datasets import DATASETS
 from recordings.opening import open_array, open_raw, open_recording
 from recordings.recording import Stretch
 from scoring import staging
-from scoring.networks import check_fits_recordings, compile_networks, probabilities_of
+from scoring.networks import (
+    adapted_probabilities,
+    check_fits_recordings,
+    compile_networks,
+    features_of_night,
+    probabilities_of,
+)
 from scoring.request import Request, plan_staging
 from scoring.staging import stage_recording
 from scoring.unseen import unseen_folds
@@ -522,3 +529,19 @@ def test_a_night_of_their_own_data_set_is_left_as_it_is(stage, adapted, folds):
     assert own.channels[0].conditioned[0]["multiplied_by"] != 1, "subject 41 is none of sleepedf's"
     strange = stage([fpz(eeg(6) + 55)], name="SC4001E0-PSG.edf", chosen=[adapted[0]])
     assert strange.channels[0].conditioned[0]["multiplied_by"] != 1, "an offset: not as its recorder makes them"
+
+
+def test_a_strangers_recording_adapts_the_networks_and_a_night_of_their_own_data_set_does_not(stage, folds):
+    draw = np.random.default_rng(0)
+    features = measured({"SC4021E0": draw.normal(0, 0.5, (40, 256)).astype(np.float32)}, "abc")
+    able = [replace(fold, features=features) for fold in folds]
+    stranger, plain = (stage([fpz(eeg(70))], chosen=chosen) for chosen in (able, folds))
+    x = eeg(70).reshape(70, 3000).astype(np.float32)
+    wanted = np.mean([adapted_probabilities(fold, features_of_night(fold, x)) for fold in able], axis=0)
+    np.testing.assert_allclose(stranger.probabilities, wanted, atol=1e-3)  # 16 bits of the file
+    assert np.abs(stranger.probabilities - plain.probabilities).max() > 0.01
+    told = [words for words in stranger.channels[0].conditioned_in_words() if "features" in words]
+    assert told == ["features moved by 25 % towards those of training nights"]
+    own, own_plain = (stage([fpz(eeg(6))], name="SC4001E0-PSG.edf", chosen=[chosen[0]]) for chosen in (able, folds))
+    np.testing.assert_array_equal(own.probabilities, own_plain.probabilities)
+    assert own.channels[0].conditioned[0]["adapted_by"] == 0
