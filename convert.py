@@ -13,6 +13,7 @@ were trained on nights brought to 9 µV before: every recording is high-passed a
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,9 @@ from scoring.calibrating import calibrate
 from scoring.networks import features_of_night, of_night
 
 PUBLISHED_DIR = "./published"
+
+FEATURE_NIGHTS = 12
+"""Training nights on which features are measured: the first ones, of half a dozen subjects."""
 
 NEAR = 0.1
 """Share by which the amplitude of a composed night may differ from the one that its pieces were brought to."""
@@ -171,7 +175,7 @@ def features_of(fold: Fold, sha256: str, data_dir: str) -> Features:
     Raises:
         InputError: there is no training night, or one cannot be read.
     """
-    nights = nights_of(fold, "train", data_dir)
+    nights = itertools.islice(nights_of(fold, "train", data_dir), FEATURE_NIGHTS)
     found = measured({night.name: features_of_night(fold, night.x) for night in nights}, sha256)
     log.info("fold %d: features of %d nights, %d epochs", fold.run.fold, len(found.nights), found.n_epochs)
     return found
