@@ -15,7 +15,8 @@ from pathlib import Path
 
 from command import InputError, TerminationError, command, log, log_to_terminal, new_parser
 from files.folders import PROGRAM_FOLDER, existing_folder
-from reviewing.night import OpenNight
+from reviewing.journal import review_file
+from reviewing.nights import Nights
 from reviewing.outputs import write_outputs
 from scoring.kept import scored_in
 
@@ -39,23 +40,23 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
-    folder, name, recording = place_of(options)
+    folder, names, recording = place_of(options)
     if options.finish:
-        return finish(folder, name, recording)
+        return finish(folder, the_night(folder, names), recording)
     serve = server()
-    night = OpenNight(folder, name, recording)
+    nights = Nights(folder, names, recording)
     try:
-        serve(night, options.port, lambda address: say(night, address, options.browser))
+        serve(nights, options.port, lambda address: say(nights, address, options.browser))
     except TerminationError:
         raise
     except KeyboardInterrupt:  # how a review ends
         pass
-    path = night.journal.path
-    log.info("\nstopped; %s", f"your stages are kept in {path}" if path.exists() else "no stage was given")
+    kept = [str(path) for name in names if (path := review_file(folder, name)).exists()]
+    log.info("\nstopped; %s", f"your stages are kept in {', '.join(kept)}" if kept else "no stage was given")
     return 0
 
 
-def server() -> Callable[[OpenNight, int, Callable[[str], None]], None]:
+def server() -> Callable[[Nights, int, Callable[[str], None]], None]:
     """Return what serves the page.
 
     Raises:
@@ -71,9 +72,11 @@ def server() -> Callable[[OpenNight, int, Callable[[str], None]], None]:
     return serve
 
 
-def say(night: OpenNight, address: str, browser: bool) -> None:
+def say(nights: Nights, address: str, browser: bool) -> None:
     """Print where the page is, and open it if that is wanted."""
-    log.info("review of %s: %s", night.staged.title, address)
+    one = len(nights.names) == 1
+    title = nights.open(0).staged.title if one else f"{len(nights.names)} nights of {nights.folder}"
+    log.info("review of %s: %s", title, address)
     log.info("only this machine can open it, and only with this address; Ctrl-C ends it")
     sys.stdout.flush()
     if browser:
@@ -94,8 +97,8 @@ def finish(folder: Path, name: str, recording: Path | None) -> int:
 # ---- which night ----
 
 
-def place_of(options: argparse.Namespace) -> tuple[Path, str, Path | None]:
-    """Return the folder of a scored night, its name in it, and where its recording is if the user says so.
+def place_of(options: argparse.Namespace) -> tuple[Path, list[str], Path | None]:
+    """Return the folder of scored nights, their names in it, and where a recording is if the user says so.
 
     A recording that was not scored yet is scored.
 
@@ -109,13 +112,14 @@ def place_of(options: argparse.Namespace) -> tuple[Path, str, Path | None]:
                 "--output_dir says where a recording is scored into; name the recording, or only the folder"
             )
         folder = existing_folder(options.place, "scored recordings", "score recordings with predict.py")
-        return folder, chosen_night(folder, options.night), moved
+        names = chosen_nights(folder, options.night)
+        return folder, [the_night(folder, names)] if moved else names, moved
     if options.night or moved:
         raise InputError(f"{given} is the recording itself: leave out --night and --recording")
     folder, name = Path(options.output_dir or SCORED_DIR), given.stem
     if name not in (scored_in(folder) if folder.is_dir() else ()):
         score(given, folder)
-    return folder, name, given
+    return folder, [name], given
 
 
 def score(recording: Path, folder: Path) -> None:
@@ -131,20 +135,25 @@ def score(recording: Path, folder: Path) -> None:
         raise InputError(f"{recording}: could not be scored; see above")
 
 
-def chosen_night(folder: Path, name: str | None) -> str:
-    """Return the name of the night to review: the only one in a folder, or the one asked for.
+def chosen_nights(folder: Path, name: str | None) -> list[str]:
+    """Return the names of the nights to review: those of a folder, or the one asked for.
 
     Raises:
-        InputError: there is none, no such one, or several.
+        InputError: there is none, or no such one.
     """
     there = scored_in(folder)
     if not there:
         raise InputError(f"{folder}: no recording was scored into it; do that: python predict.py night.edf")
-    if name is None and len(there) > 1:
-        raise InputError(f"{folder}: holds {len(there)} nights; choose one with --night: {', '.join(there)}")
     if name is not None and name not in there:
         raise InputError(f"{folder}: no night {name}; there are {', '.join(there)}")
-    return name or there[0]
+    return [name] if name else there
+
+
+def the_night(folder: Path, names: Sequence[str]) -> str:
+    """Return the name of the only night; raise InputError where there are several."""
+    if len(names) > 1:
+        raise InputError(f"{folder}: holds {len(names)} nights; choose one with --night: {', '.join(names)}")
+    return names[0]
 
 
 if __name__ == "__main__":

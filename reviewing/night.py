@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from recordings.opening import one_channel
 from recordings.recording import RawSignal, Recording
 from reviewing.journal import Journal, State, name_of, review_file
 from reviewing.outputs import recording_of, scored_channel, write_outputs
-from reviewing.signals import VIEWS, NightSpectrum, epoch_window
+from reviewing.signals import KINDS, VIEWS, NightSpectrum, epoch_window, kind_of
 from scoring.kept import KeptRecording, read_kept
 from scoring.plots import COLOURS, FROM_THE_TOP
 from scoring.staged import NAMES, NOT_REVIEWED
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
+
+SHOWN_STATISTICS = ("TST_min", "SE_percent", "SOL_min", "REM_latency_min", "WASO_min")
 
 
 class OpenNight:
@@ -40,6 +43,7 @@ class OpenNight:
         opened = recording_of(self.staged, recording)
         scored = scored_channel(self.staged, opened)
         self.channels = [scored, *(one for one in channels_of(opened) if one.channel != scored.channel)]
+        self.as_staged = replace(self.staged, reviewed=None)
         self.journal = Journal(review_file(folder, name), self.staged)
         self.spectrum = NightSpectrum(scored, self.staged.first_second, len(self.staged))
 
@@ -65,7 +69,10 @@ class OpenNight:
             "unsure": np.flatnonzero(staged.unsure).tolist(),
             "flags": {epoch: text for epoch, text in enumerate(staged.flags()) if text},
             "probabilities": base64.b64encode(in_percent(staged.probabilities).tobytes()).decode(),
-            "channels": [{"label": one.channel, "rate": one.rate} for one in self.channels],
+            "channels": [
+                {"label": one.channel, "rate": one.rate, "kind": kind_of(one.channel)} for one in self.channels
+            ],
+            "kinds": {kind: {"view": view, "range": range_} for kind, (view, range_, _) in KINDS.items()},
             "views": ["as recorded", *(view.name for view in VIEWS)],
             "spectrum_epochs": self.spectrum.epochs.tolist(),
             **self.changes(0),
@@ -83,7 +90,13 @@ class OpenNight:
             "can_undo": bool(state.done),
             "can_redo": bool(state.undone),
             "spectrum_done": self.spectrum.n_done,
+            "statistics": self.statistics(state),
         }
+
+    def statistics(self, state: State) -> dict[str, float | int | None]:
+        """Return the sleep statistics between lights off and on of the stages as they are now."""
+        as_now = replace(self.as_staged, reviewed=state.reviewed()).statistics
+        return {name: as_now.get(name) for name in SHOWN_STATISTICS}
 
     def signal(self, channel: int, epoch: int, view: int) -> NDArray[np.float32]:
         """Return (point,) µV of one epoch of a channel.

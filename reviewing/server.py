@@ -15,19 +15,22 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from command import InputError
-from files.forms import Form, check_exactly, is_count, is_text, or_none
+from files.forms import Form, check_exactly, dict_of, is_count, is_text, or_none
 from reviewing.journal import ConflictError
 from reviewing.night import OpenNight
+from reviewing.nights import Nights
 
 HOST = "127.0.0.1"
 PAGE = Path(__file__).parent / "page"
+POSTED = ("edit", "undo", "redo", "finish", "remember")
 LONGEST_BODY = 2**12  # bytes; an edit has a hundred
 SAFE_HEADERS = {
     "Content-Security-Policy": (
@@ -44,6 +47,7 @@ SAFE_HEADERS = {
 EDIT: dict[str, Form] = {"epoch": is_count, "stage": or_none(is_text), "seen": is_count, "page": is_text}
 STEP: dict[str, Form] = {"seen": is_count, "page": is_text}
 NOTHING: dict[str, Form] = {}
+VIEW: dict[str, Form] = {"view": dict_of(lambda _: True)}
 
 
 class Guard:
@@ -111,64 +115,92 @@ def is_short(length: str) -> bool:
 
 
 class Answers:
-    """What the server answers about one night."""
+    """What the server answers about the nights of a folder; a path without a night's number is of the first one."""
 
-    def __init__(self, night: OpenNight) -> None:
-        self.night = night
+    def __init__(self, nights: Nights) -> None:
+        self.nights = nights
 
-    def described(self, _: Request) -> Response:
+    def night(self, request: Request) -> OpenNight:
+        """Return the night that a request is about.
+
+        Raises:
+            HTTPException: there is no such night.
+            InputError: it cannot be opened.
+        """
+        try:
+            return self.nights.open(request.path_params.get("night", 0))
+        except IndexError as error:
+            raise HTTPException(404, "no such night") from error
+
+    def overview(self, _: Request) -> Response:
+        """All that the start page shows."""
+        return JSONResponse(self.nights.described())
+
+    def described(self, request: Request) -> Response:
         """All that is needed to draw the night."""
-        return JSONResponse(self.night.described())
+        about = {"remembered": self.nights.remembered(), "n_nights": len(self.nights.names)}
+        return JSONResponse({**self.night(request).described(), **about})
+
+    async def remember(self, request: Request) -> Response:
+        """Keep how signals are shown."""
+        values = await body_of(request, VIEW)
+        await run_in_threadpool(self.nights.remember, values["view"])
+        return JSONResponse({})
 
     def changes(self, request: Request) -> Response:
         """What was changed since a version, by whichever page or process."""
         since = request.query_params.get("since", "")
-        return JSONResponse(self.night.changes(int(since) if since.isdecimal() else 0))
+        return JSONResponse(self.night(request).changes(int(since) if since.isdecimal() else 0))
 
     def signal(self, request: Request) -> Response:
         """An epoch of a channel: float32, little-endian, µV."""
         channel, epoch, view = (int(request.path_params[name]) for name in ("channel", "epoch", "view"))
         try:
-            samples = self.night.signal(
+            samples = self.night(request).signal(
                 channel, epoch - 1, view
             )  # a path has no negative numbers: 0 is before the first
         except IndexError:
             return PlainTextResponse("no such channel", 404)
         return binary(samples.astype("<f4").tobytes())
 
-    def spectrum(self, _: Request) -> Response:
+    def spectrum(self, request: Request) -> Response:
         """The shades of the spectrogram so far: (column, frequency) bytes."""
-        return binary(self.night.spectrum.shades().tobytes())
+        return binary(self.night(request).spectrum.shades().tobytes())
 
     async def edit(self, request: Request) -> Response:
         """Give an epoch a stage, or the model's again."""
         values = await body_of(request, EDIT)
-        return await self.changed(values, lambda: self.night.edit(**values))
+        night = await run_in_threadpool(self.night, request)
+        return await changed(night, values, lambda: night.edit(**values))
 
     async def undo(self, request: Request) -> Response:
         """Take the last edit back."""
         values = await body_of(request, STEP)
-        return await self.changed(values, lambda: self.night.journal.undo(**values))
+        night = await run_in_threadpool(self.night, request)
+        return await changed(night, values, lambda: night.journal.undo(**values))
 
     async def redo(self, request: Request) -> Response:
         """Do again what was taken back."""
         values = await body_of(request, STEP)
-        return await self.changed(values, lambda: self.night.journal.redo(**values))
-
-    async def changed(self, values: dict[str, Any], change: Callable[[], object]) -> Response:
-        """Make a change, and return what is new since the version that the page had; 409 if it was not made."""
-        said, status = {}, 200
-        try:
-            await run_in_threadpool(change)
-        except ConflictError as conflict:
-            said, status = {"error": str(conflict)}, 409
-        new = await run_in_threadpool(self.night.changes, values["seen"])
-        return JSONResponse({**new, **said}, status)
+        night = await run_in_threadpool(self.night, request)
+        return await changed(night, values, lambda: night.journal.redo(**values))
 
     async def finish(self, request: Request) -> Response:
         """Write the outputs again."""
         await body_of(request, NOTHING)
-        return JSONResponse(await run_in_threadpool(self.night.finish))
+        night = await run_in_threadpool(self.night, request)
+        return JSONResponse(await run_in_threadpool(night.finish))
+
+
+async def changed(night: OpenNight, values: dict[str, Any], change: Callable[[], object]) -> Response:
+    """Make a change, and return what is new since the version that the page had; 409 if it was not made."""
+    said, status = {}, 200
+    try:
+        await run_in_threadpool(change)
+    except ConflictError as conflict:
+        said, status = {"error": str(conflict)}, 409
+    new = await run_in_threadpool(night.changes, values["seen"])
+    return JSONResponse({**new, **said}, status)
 
 
 def binary(content: bytes) -> Response:
@@ -196,17 +228,24 @@ def pages_mistake(_: Request, error: Exception) -> Response:
 # ---- the server ----
 
 
-def application(night: OpenNight, token: str, port: int) -> ASGIApp:
-    """Return what answers the requests of the pages of one night."""
-    answers = Answers(night)
-    routes = [
+def application(nights: Nights, token: str, port: int) -> ASGIApp:
+    """Return what answers the requests of the pages of a folder's nights.
+
+    Of several nights, each has its pages below its number, and the first page shows them all.
+    """
+    answers = Answers(nights)
+    of_a_night = [
         Route("/night", answers.described),
         Route("/changes", answers.changes),
         Route("/spectrum", answers.spectrum),
         Route("/signal/{channel:int}/{epoch:int}/{view:int}", answers.signal),
-        *(Route(f"/{name}", getattr(answers, name), methods=["POST"]) for name in ("edit", "undo", "redo", "finish")),
-        Mount("/", StaticFiles(directory=PAGE, html=True)),
+        *(Route(f"/{name}", getattr(answers, name), methods=["POST"]) for name in POSTED),
     ]
+    files = Mount("/", StaticFiles(directory=PAGE, html=True))
+    routes: list[BaseRoute] = [*of_a_night, files]
+    if len(nights.names) > 1:
+        start = Mount("/", StaticFiles(directory=PAGE / "start", html=True))
+        routes = [Mount("/{night:int}", routes=routes), Route("/nights", answers.overview), start]
     handlers: Any = {InputError: users_error, ValueError: pages_mistake}
     return Guard(Starlette(routes=[Mount(f"/{token}", routes=routes)], exception_handlers=handlers), token, port)
 
@@ -228,11 +267,11 @@ def listening(port: int) -> socket.socket:
     return listener
 
 
-def serve(night: OpenNight, port: int, ready: Callable[[str], None]) -> None:
-    """Show a night until Ctrl-C.
+def serve(nights: Nights, port: int, ready: Callable[[str], None]) -> None:
+    """Show nights until Ctrl-C.
 
     Args:
-        night: the night.
+        nights: the nights.
         port: where to listen; 0 for any that is free.
         ready: is called with the page's address.
 
@@ -243,7 +282,7 @@ def serve(night: OpenNight, port: int, ready: Callable[[str], None]) -> None:
     listener, token = listening(port), secrets.token_urlsafe(24)
     port = listener.getsockname()[1]
     settings = uvicorn.Config(
-        application(night, token, port),
+        application(nights, token, port),
         log_level="critical",
         access_log=False,
         lifespan="off",
@@ -251,10 +290,9 @@ def serve(night: OpenNight, port: int, ready: Callable[[str], None]) -> None:
         ws="none",
         timeout_graceful_shutdown=1,
     )
-    night.spectrum.start()
     ready(f"http://{HOST}:{port}/{token}/")
     try:
         uvicorn.Server(settings).run(sockets=[listener])
     finally:
-        night.spectrum.stop()
+        nights.close()
         listener.close()

@@ -5,6 +5,7 @@ Only what is looked at is read, so that a week opens as fast as a night.
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from typing import NamedTuple
@@ -34,6 +35,24 @@ VIEWS = (
     View("10–100 Hz (EMG)", 10.0, 100.0),
 )
 """What the AASM manual recommends to show, by kind of channel."""
+
+KINDS: dict[str, tuple[int, int, str]] = {
+    "ECG": (2, 1000, r"ecg|ekg"),
+    "EMG": (3, 50, r"emg|chin|leg|tib|submental|kinn"),
+    "EOG": (1, 150, r"eog|loc|roc|e[12]$|lio|reo|eye"),
+    "EEG": (1, 100, r""),
+}
+"""By kind of channel: the number of its view (0 is as recorded), µV from the middle to the edge, and words in names.
+
+A name that has none of the words is taken for an EEG.
+"""
+
+
+def kind_of(label: str) -> str:
+    """Return what kind of channel a name means."""
+    words = set(re.split(r"[^a-z0-9]+", label.casefold()))
+    return next(kind for kind, (_, _, known) in KINDS.items() if not known or any(re.match(known, w) for w in words))
+
 
 MOST_POINTS = 6000  # of a channel in an epoch: 200 Hz; of more the lowest and highest of some samples each are sent
 

@@ -9,6 +9,7 @@ import pytest
 
 import trainer
 from engine.device import give_back_memory
+from tests.support.browser import browser
 from tests.support.generated import DISTANCES
 from tests.support.short_nights import short_nights, train_arguments
 
@@ -21,6 +22,13 @@ def memory_is_given_back():
     yield
     gc.collect()
     give_back_memory()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all tests."""
+    with browser() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,15 @@ function stacked(context, row, x, first, end, night) {
 }
 
 function spectrogram(context, row, x, first, end, night, spectrum) {
-  name(context, row, "0–30 Hz");
+  name(context, row, "Power");
+  context.textAlign = "right";
+  context.font = FONT.replace("12px", "10px");
+  for (const hertz of [0, 10, 20, 30]) {
+    const y = row.top + row.height * (1 - hertz / 30);
+    line(context, MARGIN - 3, y, MARGIN, y, INK);
+    context.fillText(hertz === 30 ? "30 Hz" : String(hertz), MARGIN - 5, Math.min(row.top + row.height - 4, Math.max(row.top + 4, y)));
+  }
+  context.font = FONT;
   if (!spectrum) return;
   const n = night.spectrum_epochs.length, frequencies = spectrum.length / n;
   const image = new ImageData(n, frequencies);
@@ -240,7 +248,7 @@ function axis(context, rows, x, first, end, night, width, height) {
 }
 
 /** Draw where in the night we are, over a copy of the night. */
-export function drawCursor(canvas, copy, { x, rows, first, end }, epoch) {
+export function drawCursor(canvas, copy, { x, rows, first, end }, epoch, marked = null) {
   const context = canvas.getContext("2d"), scale = window.devicePixelRatio || 1;
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
@@ -248,6 +256,11 @@ export function drawCursor(canvas, copy, { x, rows, first, end }, epoch) {
   if (epoch < first || epoch >= end) return;
   context.setTransform(scale, 0, 0, scale, 0, 0);
   const at = (x(epoch) + x(epoch + 1)) / 2, bottom = rows.at(-1).top + rows.at(-1).height;
+  if (marked !== null) {
+    const left = x(Math.min(marked, epoch)), right = x(Math.max(marked, epoch) + 1);
+    context.fillStyle = "#0b57d040";
+    context.fillRect(left, 3, Math.max(2, right - left), bottom - 3);
+  }
   line(context, at, 3, at, bottom, "white", 3.5);
   line(context, at, 3, at, bottom, INK, 1.5);
   context.fillStyle = INK;
@@ -262,7 +275,17 @@ export function drawCursor(canvas, copy, { x, rows, first, end }, epoch) {
 
 // ---- the signals ----
 
+const EPOCH = 30; // s
 const N3_LINE = 37.5; // µV on either side: the 75 µV from peak to peak of a slow wave of N3 (AASM)
+
+const AXIS = 16; // px below the signals
+const neighbourOf = (height) => Math.max(34, Math.min(64, height * 0.15));
+
+/** Where the channels are drawn, in px. */
+export function bandOf(canvas) {
+  const neighbour = neighbourOf(canvas.clientHeight);
+  return { top: neighbour, height: canvas.clientHeight - 2 * neighbour - AXIS };
+}
 
 /**
  * Draw an epoch between the ones before and after it.
@@ -270,20 +293,23 @@ const N3_LINE = 37.5; // µV on either side: the 75 µV from peak to peak of a s
  * before, after: {label, samples} of the first channel; now: [{label, samples}] of every channel; range: µV from the
  * middle of a channel to its edge; samples: Float32Array over the whole epoch, or null while it is on its way.
  */
-export function drawTraces(canvas, { before, now, after, range, seconds }) {
+export function drawTraces(canvas, { before, now, after, range, seconds, from = 0, up = 1, here = null }) {
   const { context, width, height } = fitted(canvas);
-  const neighbour = Math.max(34, Math.min(64, height * 0.15)), axisHeight = 16;
-  const middle = { top: neighbour, height: height - 2 * neighbour - axisHeight };
-  const plot = { left: MARGIN, width: width - MARGIN - RIGHT, seconds };
+  const neighbour = neighbourOf(height), axisHeight = AXIS, middle = bandOf(canvas);
+  const plot = { left: MARGIN, width: width - MARGIN - RIGHT, seconds, from, up };
   context.fillStyle = "#f0f0f0";
   context.fillRect(0, 0, width, neighbour);
   context.fillRect(0, height - neighbour, width, neighbour);
+  if (here !== null) {
+    context.fillStyle = "#eef3fb";
+    context.fillRect(plot.left + (here / seconds) * plot.width, middle.top, (EPOCH / seconds) * plot.width, middle.height);
+  }
   grid(context, plot, middle, axisHeight);
   const each = middle.height / now.length;
   now.forEach((one, i) => {
     const band = { top: middle.top + i * each, height: each };
-    scale(context, plot, band, range, i === 0);
-    trace(context, plot, band, one.samples, range, INK, middle);
+    scale(context, plot, band, one.range, one.kind === "EEG");
+    trace(context, plot, band, one.samples, one.range, INK, middle);
     if (i) line(context, 0, band.top, width, band.top, "#c0c0c0");
     title(context, plot, band, one.label);
   });
@@ -295,16 +321,17 @@ export function drawTraces(canvas, { before, now, after, range, seconds }) {
 
 function grid(context, plot, { top, height }, axisHeight) {
   context.textAlign = "center";
-  for (let second = 0; second <= plot.seconds; second += 1) {
-    const at = plot.left + (second / plot.seconds) * plot.width, five = second % 5 === 0;
+  const step = plot.seconds > 60 ? 10 : 1, labelled = plot.seconds > 60 ? 30 : plot.seconds > 30 ? 10 : 5;
+  for (let second = 0; second <= plot.seconds; second += step) {
+    const at = plot.left + (second / plot.seconds) * plot.width, five = second % labelled === 0;
     line(context, at, top, at, top + height + (five ? 3 : 0), five ? "#b5b5b5" : "#ebebeb");
     context.fillStyle = INK;
-    if (five) context.fillText(second === plot.seconds ? `${second} s` : String(second), at - (second === plot.seconds ? 6 : 0), top + height + axisHeight - 6);
+    if (five) context.fillText(second === plot.seconds ? `${second + plot.from} s` : String(second + plot.from), at - (second === plot.seconds ? 6 : 0), top + height + axisHeight - 6);
   }
 }
 
 function scale(context, plot, band, range, withLine) {
-  const centre = band.top + band.height / 2, y = (value) => centre - (value / range) * (band.height / 2);
+  const centre = band.top + band.height / 2, y = (value) => centre - plot.up * (value / range) * (band.height / 2);
   const right = plot.left + plot.width;
   line(context, plot.left, centre, right, centre, "#cfcfcf");
   if (withLine && range >= 50) {
@@ -334,7 +361,7 @@ function title(context, plot, band, label) {
 
 function trace(context, plot, band, samples, range, colour, clip) {
   if (!samples || !samples.length) return;
-  const centre = band.top + band.height / 2, unit = band.height / 2 / range, wide = plot.width / samples.length;
+  const centre = band.top + band.height / 2, unit = (plot.up * band.height) / 2 / range, wide = plot.width / samples.length;
   context.save();
   context.beginPath();
   context.rect(plot.left, clip.top, plot.width, clip.height);

@@ -1,6 +1,6 @@
 // The page: what is shown, which keys do what, and what the server is told. What is drawn is in drawing.js.
 
-import { MARGIN, drawCursor, drawNight, drawTraces, fitted } from "./drawing.js";
+import { MARGIN, bandOf as drawnBand, drawCursor, drawNight, drawTraces, fitted } from "./drawing.js";
 
 const PAGE = crypto.getRandomValues(new Uint32Array(1))[0].toString(36); // tells this page's edits from others'
 const RANGES = [20, 35, 50, 75, 100, 150, 200, 300, 500, 1000]; // µV from the middle of a channel to its edge
@@ -8,12 +8,16 @@ const KEPT_EPOCHS = 600; // of signals, in memory
 const TWO_HOURS = 240; // epochs
 const POLL = 1000; // ms between two looks at what others changed
 
-const STAGE_KEYS = { w: "W", 1: "N1", 2: "N2", 3: "N3", r: "REM", "?": "?" };
+const STAGE_KEYS = { w: "W", 0: "W", 5: "REM", 1: "N1", 2: "N2", 3: "N3", r: "REM", "?": "?" };
 const SHOWN = { REM: "R" };
 
 const at = (id) => document.getElementById(id);
 const human = new Map(); // epoch -> a human's stage
 const signals = new Map(); // "channel/epoch/view" -> samples, or the promise of them
+let marked = null; // the other end of a range of epochs that is marked
+let shows = {}; // kind of channel -> {view, range}
+let part = 0; // of an epoch, where a window is shorter
+let slow = { epoch: -1, seconds: 0 }; // slow waves that were measured in an epoch
 let night, version = 0, epoch = 0, channels = [0], spectrum = null, spectrumDone = -1;
 let drawn = null, still = document.createElement("canvas"), queue = Promise.resolve(), finishing = false;
 
@@ -54,6 +58,7 @@ function takeIn(news) {
   }
   at("undo").disabled = !news.can_undo;
   at("redo").disabled = !news.can_redo;
+  night.statistics = news.statistics;
   if (news.changed.length || news.again) {
     paintNight();
     paintEpoch();
@@ -87,7 +92,7 @@ function saidElsewhere() {
 }
 
 function signal(channel, which, priority = "high") {
-  const key = `${channel}/${which + 1}/${at("view").selectedIndex}`;
+  const key = `${channel}/${which + 1}/${shows[night.channels[channel].kind].view}`;
   if (!signals.has(key)) {
     signals.set(key, asked(`signal/${key}`, undefined, priority).then((answer) => answer.arrayBuffer()).then((content) => {
       signals.set(key, new Float32Array(content));
@@ -109,7 +114,14 @@ const isDoubtful = (which) => night.isUnsure.has(which) && !human.has(which);
 const doubtfulLeft = () => night.unsure.filter(isDoubtful).length;
 
 function counted() {
-  return `${human.size} of ${night.n_epochs} epochs staged by a human, ${doubtfulLeft()} doubtful left`;
+  return `${human.size} of ${night.n_epochs} epochs staged by a human, ${doubtfulLeft()} doubtful left${figures()}`;
+}
+
+/** The night's figures as it is staged now; the server counts them. */
+function figures() {
+  const shown = [["TST_min", "TST", "min"], ["SE_percent", "SE", "%"], ["SOL_min", "SOL", "min"], ["REM_latency_min", "REM latency", "min"]];
+  const known = shown.filter(([name]) => Number.isFinite(night.statistics?.[name]));
+  return known.map(([name, text, unit]) => ` · ${text} ${(+night.statistics[name]).toFixed(1)} ${unit}`).join("");
 }
 
 function whoStaged(which) {
@@ -123,6 +135,7 @@ function inWords(which) {
   const percent = index < 0 ? null : night.percent(which, index);
   const parts = [whoStaged(which)];
   if (percent !== null) parts.push(`model ${percent.toFixed(0)} % sure`);
+  if (marked !== null) parts.unshift(`${Math.abs(marked - epoch) + 1} epochs marked`);
   if (night.isUnsure.has(which)) parts.push(isDoubtful(which) ? "doubtful" : "was doubtful");
   if (night.expert) parts.push(`expert ${shown(night.expert[which])}`);
   const flags = (night.flags[which] ?? "").split("; ").filter((flag) => flag && flag !== "low confidence");
@@ -143,7 +156,7 @@ function paintNight() {
   still.width = canvas.width;
   still.height = canvas.height;
   still.getContext("2d").drawImage(canvas, 0, 0);
-  drawCursor(canvas, still, drawn, epoch);
+  drawCursor(canvas, still, drawn, epoch, marked);
 }
 
 function paintEpoch() {
@@ -175,18 +188,26 @@ function ready(channel, which) {
 }
 
 function paintTraces() {
-  const wanted = [...channels.map((channel) => signal(channel, epoch)), signal(channels[0], epoch - 1), signal(channels[0], epoch + 1)];
+  const around = inWindow();
+  const wanted = channels.flatMap((channel) => around.map((which) => signal(channel, which)));
+  wanted.push(signal(channels[0], epoch - 1), signal(channels[0], epoch + 1));
   const missing = wanted.filter((one) => !(one instanceof Float32Array));
-  const range = Number(at("range").value), first = channels[0];
+  const first = channels[0], range = shows[night.channels[first].kind].range, seconds = Number(at("window").value);
   drawTraces(at("traces"), {
     before: { ...neighbour(epoch - 1, "before"), samples: ready(first, epoch - 1) },
     after: { ...neighbour(epoch + 1, "after"), samples: ready(first, epoch + 1) },
-    now: channels.map((channel) => ({ label: night.channels[channel].label, samples: ready(channel, epoch) })),
+    now: channels.map((channel) => {
+      const { label, kind } = night.channels[channel];
+      return { label, kind, samples: together(channel, around), range: shows[kind].range };
+    }),
     range,
-    seconds: night.epoch_seconds,
+    seconds,
+    from: windowStart(around),
+    up: at("up").checked ? -1 : 1,
+    here: seconds > night.epoch_seconds ? around.indexOf(epoch) * night.epoch_seconds : null,
   });
   const names = channels.map((channel) => night.channels[channel].label).join(", ");
-  at("traces").setAttribute("aria-label", `${names}, 30 seconds of epoch ${epoch + 1}, ${at("view").value}, scale ±${range} µV`);
+  at("traces").setAttribute("aria-label", `${names}, ${seconds} seconds of epoch ${epoch + 1}, ${night.views[shows[night.channels[first].kind].view]}, scale ±${range} µV`);
   if (missing.length) {
     const mine = epoch;
     Promise.all(missing).then(() => mine === epoch && paintTraces(), (error) => alertUser(error.message));
@@ -194,6 +215,32 @@ function paintTraces() {
   }
   document.body.dataset.drawn = epoch; // for whoever waits until it is
   prefetch();
+}
+
+/** The epochs in the window: one, or several around it. */
+function inWindow() {
+  const many = Math.max(1, Number(at("window").value) / night.epoch_seconds), before = Math.floor((many - 1) / 2);
+  return Array.from({ length: many }, (_, i) => epoch - before + i);
+}
+
+/** Where the window begins, in seconds from its first epoch. */
+const windowStart = (around) => (around.length > 1 ? -around.indexOf(epoch) * night.epoch_seconds : part * Number(at("window").value) % night.epoch_seconds);
+
+/** The samples of a channel in the window; null while they are on their way. */
+function together(channel, around) {
+  const parts = around.map((which) => ready(channel, which));
+  if (parts.some((one) => !one)) return null;
+  if (parts.length === 1) {
+    const share = Number(at("window").value) / night.epoch_seconds, n = parts[0].length, from = share < 1 ? part * share : 0;
+    return parts[0].subarray(Math.round(from * n), Math.round((from + share) * n));
+  }
+  const all = new Float32Array(parts.reduce((sum, one) => sum + one.length, 0));
+  let filled = 0;
+  for (const one of parts) {
+    all.set(one, filled);
+    filled += one.length;
+  }
+  return all;
 }
 
 function prefetch() {
@@ -208,11 +255,13 @@ function prefetch() {
 
 // ---- going ----
 
-function go(to) {
+function go(to, marking = false) {
+  if (!marking) marked = null;
+  part = 0;
   const wanted = Math.max(0, Math.min(night.n_epochs - 1, to));
   const before = span();
   epoch = wanted;
-  if (drawn && before.first === span().first && before.end === span().end) drawCursor(at("overview"), still, drawn, epoch);
+  if (drawn && before.first === span().first && before.end === span().end) drawCursor(at("overview"), still, drawn, epoch, marked);
   else paintNight();
   paintEpoch();
   history.replaceState(null, "", `#${epoch + 1}`);
@@ -233,17 +282,31 @@ function goToDoubtful(direction) {
 
 // ---- editing ----
 
+function mark(by) {
+  const from = marked ?? epoch;
+  marked = Math.max(0, Math.min(night.n_epochs - 1, epoch + by)) === from ? null : from;
+  go(epoch + by, true);
+}
+
+/** Give the epoch a stage, or all that are marked. */
 function give(stage) {
-  const which = epoch;
-  const done = inOrder(async () => {
+  const first = Math.min(marked ?? epoch, epoch), last = Math.max(marked ?? epoch, epoch);
+  marked = null;
+  const wanted = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  const done = wanted.map((which) => giveTo(which, stage));
+  if (last > first) go(last);
+  if (stage !== null) goOnAfter(); // at once: the next key may come before the answer
+  return done.at(-1);
+}
+
+function giveTo(which, stage) {
+  return inOrder(async () => {
     const answer = await asked("edit", { epoch: which, stage, seen: version, page: PAGE });
     const news = await answer.json();
     takeIn(news);
     alertUser(answer.status === 409 ? `${news.error}. Look again, and stage it once more if it should be otherwise.` : "");
     if (answer.status === 409) go(which);
   });
-  if (stage !== null) goOnAfter(); // at once: the next key may come before the answer
-  return done;
 }
 
 function goOnAfter() {
@@ -286,13 +349,68 @@ function finish() {
 
 function choose(select, by) {
   select.selectedIndex = Math.max(0, Math.min(select.options.length - 1, select.selectedIndex + by));
-  paintTraces();
+  select.dispatchEvent(new Event("change"));
 }
 
-function nextView() {
-  const select = at("view");
+function nextOf(select) {
   select.selectedIndex = (select.selectedIndex + 1) % select.options.length;
+  select.dispatchEvent(new Event("change"));
+}
+
+/** Show how signals of the chosen kind are shown. */
+function showKind() {
+  const { view, range } = shows[at("kind").value];
+  at("view").selectedIndex = view;
+  at("range").value = range;
+}
+
+function changeKind() {
+  shows[at("kind").value] = { view: at("view").selectedIndex, range: Number(at("range").value) };
+  changed();
+}
+
+/** Paint anew what was chosen, and keep it in the folder. */
+function changed() {
+  part = 0;
   paintTraces();
+  const view = {
+    kinds: shows, channels: channels.map((channel) => night.channels[channel].label),
+    after: at("after").value, window: at("window").value, up: at("up").checked, zoom: at("zoom").checked,
+  };
+  inOrder(() => asked("remember", { view }));
+}
+
+function remembered(view) {
+  const labels = night.channels.map((one) => one.label);
+  const known = (view.channels ?? []).map((label) => labels.indexOf(label)).filter((channel) => channel >= 0);
+  if (known.length) channels = known;
+  for (const [kind, how] of Object.entries(view.kinds ?? {})) {
+    if (kind in shows && how.view in night.views && RANGES.includes(how.range)) shows[kind] = { view: how.view, range: how.range };
+  }
+  for (const id of ["after", "window"]) {
+    if ([...at(id).options].some((one) => one.value === view[id])) at(id).value = view[id];
+  }
+  at("up").checked = view.up === true;
+  at("zoom").checked = view.zoom === true;
+}
+
+/** Return the epoch that was asked for by its number or its time of day; null where there is none. */
+function wanted(text) {
+  const time = text.trim().match(/^(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?$/);
+  if (!time) return /^\d+$/.test(text.trim()) ? Number(text) - 1 : null;
+  const hours = Number(time[1]) + time[2] / 60 + (time[3] ?? 0) / 3600;
+  const from = night.startHours + night.first_second / 3600;
+  const which = Math.floor(((((hours - from) % 24) + 24) % 24) * 3600 / night.epoch_seconds + 1e-6);
+  return which < night.n_epochs ? which : null;
+}
+
+function goWhere(text) {
+  const which = wanted(text);
+  if (which === null) alertUser(`${text}: no epoch of this night; give its number, or a time from ${night.clock(0)} to ${night.clock(night.n_epochs - 1)}`);
+  else {
+    alertUser("");
+    go(which);
+  }
 }
 
 function chooseChannels() {
@@ -300,7 +418,7 @@ function chooseChannels() {
   const chosen = boxes.filter((box) => box.checked).map((box) => Number(box.value));
   if (!chosen.length) boxes[0].checked = true;
   channels = chosen.length ? chosen : [0];
-  paintTraces();
+  changed();
 }
 
 function toggleChannels() {
@@ -324,7 +442,14 @@ const KEYS = {
   p: () => goToDoubtful(-1),
   u: () => step("undo"),
   y: () => step("redo"),
-  f: nextView,
+  f: () => nextOf(at("view")),
+  k: () => nextOf(at("kind")),
+  t: () => nextOf(at("window")),
+  i: () => at("up").click(),
+  o: () => at("nights").hidden || at("nights").click(),
+  j: () => at("nights").hidden || location.assign(`../${(Number(location.pathname.split("/").at(-2)) + 1) % night.n_nights}/`),
+  ",": () => goPart(-1),
+  ".": () => goPart(1),
   "+": () => choose(at("range"), -1),
   "=": () => choose(at("range"), -1),
   "-": () => choose(at("range"), 1),
@@ -335,6 +460,16 @@ const KEYS = {
   h: () => at("help").showModal(),
 };
 
+function goPart(by) {
+  const parts = Math.max(1, night.epoch_seconds / Number(at("window").value));
+  if (part + by < 0) {
+    go(epoch - 1);
+    part = parts - 1;
+  } else if (part + by >= parts) go(epoch + 1);
+  else part += by;
+  paintTraces();
+}
+
 function onKey(event) {
   const { key, target } = event, small = key.length === 1 ? key.toLowerCase() : key;
   if (event.altKey || event.metaKey || document.querySelector("dialog[open]")) {
@@ -343,13 +478,15 @@ function onKey(event) {
   }
   if (event.ctrlKey) {
     const kind = { z: event.shiftKey ? "redo" : "undo", y: "redo" }[small];
-    if (kind && target.type !== "number") act(event, () => step(kind));
+    if (kind && target.type !== "text") act(event, () => step(kind));
     return;
   }
-  if (target.type === "number") return;
+  if (target.type === "text") return;
   if (target.tagName === "SELECT" && (key.startsWith("Arrow") || /^(Page|Home|End|Enter)/.test(key))) return;
   if (/^(BUTTON|SUMMARY|INPUT)$/.test(target.tagName) && (key === "Enter" || key === " ")) return;
   if (key === "Escape" && at("channels").open) return act(event, toggleChannels);
+  if (key === "Escape" && marked !== null) return act(event, () => go(epoch));
+  if (event.shiftKey && key.startsWith("Arrow")) return act(event, () => mark({ ArrowLeft: -1, ArrowRight: 1 }[key] ?? 0));
   if (small in STAGE_KEYS) act(event, () => give(STAGE_KEYS[small]));
   else if (small in KEYS) act(event, KEYS[small]);
 }
@@ -398,7 +535,7 @@ function build() {
   }
   for (const stage of [...night.stages, "?"]) {
     const button = document.createElement("button");
-    const key = Object.keys(STAGE_KEYS).find((one) => STAGE_KEYS[one] === stage);
+    const key = Object.keys(STAGE_KEYS).findLast((one) => STAGE_KEYS[one] === stage);
     button.className = "stage";
     button.type = "button";
     button.dataset.stage = stage;
@@ -411,16 +548,19 @@ function build() {
   }
   for (const name of night.views) at("view").add(new Option(name));
   for (const range of RANGES) at("range").add(new Option(`±${range} µV`, range));
-  at("range").value = 100;
-  at("view").selectedIndex = 1;
+  shows = structuredClone(night.kinds);
+  for (const kind of new Set(night.channels.map((one) => one.kind))) at("kind").add(new Option(kind));
+  at("kind").value = night.channels[0].kind;
+  remembered(night.remembered);
+  showKind();
   night.channels.forEach(({ label, rate }, number) => {
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", value: number, checked: number === 0 });
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", value: number, checked: channels.includes(number) });
     const text = document.createElement("label");
     text.append(box, ` ${label || "(no name)"}, ${rate} Hz${number === 0 ? ", scored" : ""}`);
     box.addEventListener("change", chooseChannels);
     at("channel-list").append(text);
   });
-  at("goto").max = night.n_epochs;
+  at("nights").hidden = night.n_nights < 2;
   at("overview").setAttribute("aria-valuemin", 1);
   at("overview").setAttribute("aria-valuemax", night.n_epochs);
 }
@@ -434,11 +574,17 @@ function listen() {
   click("redo", KEYS.y);
   click("finish", finish);
   click("help-button", KEYS.h);
-  at("view").addEventListener("change", paintTraces);
-  at("range").addEventListener("change", paintTraces);
-  at("zoom").addEventListener("change", paintNight);
+  at("view").addEventListener("change", changeKind);
+  at("range").addEventListener("change", changeKind);
+  at("kind").addEventListener("change", showKind);
+  for (const id of ["window", "up", "after"]) at(id).addEventListener("change", changed);
+  at("zoom").addEventListener("change", () => {
+    paintNight();
+    changed();
+  });
+  measuring();
   at("goto").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target.value) go(Number(event.target.value) - 1);
+    if (event.key === "Enter" && event.target.value) goWhere(event.target.value);
     if (event.key === "Enter" || event.key === "Escape") {
       event.target.value = "";
       event.target.blur();
@@ -460,6 +606,44 @@ function listen() {
     paintTraces();
   });
   setInterval(() => inOrder(poll), POLL);
+}
+
+// ---- measuring ----
+
+const SLOW_WAVE = { microvolts: 75, lowest: 0.5, highest: 2, needed: 6 }; // AASM: N3 is 20 % of an epoch or more
+
+function measuring() {
+  const canvas = at("traces");
+  let from = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    from = event.offsetX;
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (from !== null && event.buttons) at("measured").textContent = measure(canvas, from, event.offsetX, event.offsetY).text;
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (from === null) return;
+    const { text, seconds, isSlow } = measure(canvas, from, event.offsetX, event.offsetY);
+    from = null;
+    if (!seconds) return;
+    if (slow.epoch !== epoch) slow = { epoch, seconds: 0 };
+    if (isSlow) slow.seconds += seconds;
+    at("measured").textContent = `${text} · slow waves ${slow.seconds.toFixed(1)} of ${SLOW_WAVE.needed} s`;
+  });
+}
+
+/** What lies between two places of the signal at a height: seconds, µV from peak to peak, and one wave's Hz. */
+function measure(canvas, x0, x1, y) {
+  const plot = canvas.clientWidth - MARGIN - 10, whole = Number(at("window").value);
+  const [a, b] = [Math.min(x0, x1), Math.max(x0, x1)].map((x) => Math.max(0, Math.min(1, (x - MARGIN) / plot)));
+  const { top, height } = drawnBand(canvas), channel = channels[Math.max(0, Math.min(channels.length - 1, Math.floor(((y - top) / height) * channels.length)))];
+  const samples = together(channel, inWindow()), seconds = (b - a) * whole;
+  const between = samples ? [...samples.subarray(Math.floor(a * samples.length), Math.ceil(b * samples.length))].filter(Number.isFinite) : [];
+  if (between.length < 2 || seconds < 0.02) return { text: "", seconds: 0, isSlow: false };
+  const microvolts = Math.max(...between) - Math.min(...between), hertz = 1 / seconds;
+  const isSlow = microvolts >= SLOW_WAVE.microvolts && hertz >= SLOW_WAVE.lowest && hertz <= SLOW_WAVE.highest;
+  return { text: `${night.channels[channel].label}: ${seconds.toFixed(2)} s · ${microvolts.toFixed(0)} µV · ${hertz.toFixed(1)} Hz`, seconds, isSlow };
 }
 
 async function begin() {
