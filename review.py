@@ -75,7 +75,7 @@ def server() -> Callable[[Nights, int, Callable[[str], None]], None]:
 def say(nights: Nights, address: str, browser: bool) -> None:
     """Print where the page is, and open it if that is wanted."""
     one = len(nights.names) == 1
-    title = nights.open(0).staged.title if one else f"{len(nights.names)} nights of {nights.folder}"
+    title = nights.night(0).staged.title if one else f"{len(nights.names)} nights of {nights.folder}"
     log.info("review of %s: %s", title, address)
     log.info("only this machine can open it, and only with this address; Ctrl-C ends it")
     sys.stdout.flush()

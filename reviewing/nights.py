@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from command import InputError
+from files.reading import load_json
 from files.writing import save_json
 from reviewing.night import OpenNight
 from reviewing.outputs import read_reviewed
@@ -36,9 +36,9 @@ class Nights:
         self.opened: dict[int, OpenNight] = {}
         self.lock = threading.Lock()
         if len(self.names) == 1:
-            self.open(0)
+            self.night(0)
 
-    def open(self, number: int) -> OpenNight:
+    def night(self, number: int) -> OpenNight:
         """Return a night, opened now or before.
 
         Raises:
@@ -85,9 +85,10 @@ class Nights:
 
     def remembered(self) -> dict[str, Any]:
         """Return how signals were shown last in this folder; nothing where nobody chose, or it cannot be read."""
+        path = self.folder / VIEW
         try:
-            values = json.loads((self.folder / VIEW).read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # how signals are shown changes no stage: the page's own choices will do
+            values = load_json(path, "delete it") if path.exists() else {}
+        except InputError:  # how signals are shown changes no stage: the page's own choices will do
             return {}
         return values if isinstance(values, dict) else {}
 

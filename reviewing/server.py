@@ -128,7 +128,7 @@ class Answers:
             InputError: it cannot be opened.
         """
         try:
-            return self.nights.open(request.path_params.get("night", 0))
+            return self.nights.night(request.path_params.get("night", 0))
         except IndexError as error:
             raise HTTPException(404, "no such night") from error
 

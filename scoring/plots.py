@@ -112,7 +112,7 @@ def recording_figure(staged: StagedRecording, title: str = "") -> Figure:
         draw_hypnogram(hypnogram, edges, staged.stages, "Reviewed" if staged.reviewed else "Model")
         if staged.reviewed:
             draw_strip(panels[-4], edges, staged.by_human, "Human")
-        draw_strip(unsure, edges, staged.unsure, "Unsure")
+        draw_strip(unsure, edges, staged.unsure, f"Unsure < {staged.limit:.2f}")
         draw_hypnodensity(density, edges, staged.probabilities.astype(np.float64))
         draw_spectrogram(figure, spectrum, edges, staged.power)
         mark_gaps(panels, edges, staged.stages == UNKNOWN)
@@ -184,7 +184,11 @@ def draw_hypnogram(axes: Axes, hours: NDArray[np.float64], stages: NDArray[Any],
     )
     axes.set_yticks(range(len(STAGES)), [stage.name for stage in FROM_THE_TOP])
     axes.set_ylim(len(STAGES) - 0.6, -0.4)
-    axes.grid(axis="y", color=PALE, linewidth=0.4)
+    for stage in FROM_THE_TOP:
+        minutes = np.count_nonzero(stages == stage) * EPOCH_SECONDS / 60
+        beside: Any = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 7}
+        axes.text(1.006, level[stage], f"{minutes:.0f} min", **beside)
+    axes.grid(axis="both", color=PALE, linewidth=0.4)
     axes.set_ylabel(label)
 
 

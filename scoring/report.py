@@ -29,12 +29,16 @@ SHOWN_STATISTICS = {  # name in the summary: what a reader sees
     "unscored_min": "Not staged, min",
 }
 OVERVIEW_STATISTICS = ("TST_min", "SE_percent", "REM_percent", "N3_percent")
+NO_DEVICE = "<p>For research only: this program is not a medical device, and its stages are no diagnosis.</p>"
+NARROW = (  # tables and pictures on a telephone, or in half a window
+    "@media (max-width: 700px) { .table { display: block; overflow-x: auto; } img { max-width: 100%; height: auto; } }"
+)
 RUNS_TEXT = "Runs of two minutes or more are listed as worth a look."
 
 
 PICTURE_TEXT = (
-    "Grey or broken: nobody staged it. Unsure: epochs of low confidence. Below: the probability of each stage, and the "
-    "power spectrum. Broken upright lines: lights off and on."
+    "Grey or broken: nobody staged it. Unsure: epochs of low confidence, and its limit. Below: the "
+    "probability of each stage, and the power spectrum. Broken upright lines: lights off and on."
 )
 
 
@@ -53,11 +57,13 @@ def write_report(path: Path, scored: Sequence[StagedRecording], failed: Mapping[
 
     report = Report(title="Sleep staging report", verbose="ERROR")
     failures = f"<h5>Not scored</h5>{html_list([f'{name}: {why}' for name, why in failed.items()])}" if failed else ""
-    report.add_html(overview(scored) + failures, title="All recordings", tags=("overview",))
+    report.add_custom_css(NARROW)
+    report.add_html(NO_DEVICE + overview(scored) + failures, title="All recordings", tags=("overview",))
     for staged in scored:
         where: Any = {"section": staged.title}
         picture = path.parent / f"{staged.name}_hypnogram.png"
         report.add_image(picture, title="Night", caption=PICTURE_TEXT, tags=("night",), **where)
+        report.add_html(recording_html(staged), title="Recording", tags=("recording",), **where)
         report.add_html(statistics_html(staged), title="Sleep statistics", tags=("statistics",), **where)
         report.add_html(trust_html(staged), title="Before you trust it", tags=("trust",), **where)
         if staged.agreement and staged.expert_file:
@@ -66,6 +72,20 @@ def write_report(path: Path, scored: Sequence[StagedRecording], failed: Mapping[
     report.add_html(methods_html(scored), title="Methods", tags=("methods",))
     with written_whole(path) as partial:
         report.save(partial, overwrite=True, open_browser=False, verbose="ERROR")
+
+
+def recording_html(staged: StagedRecording) -> str:
+    """Return the table of what was recorded, and who staged it."""
+    n_by_human = int(staged.by_human.sum())
+    rows = [
+        ("Recording", str(staged.path.name) if staged.path else staged.name),
+        ("Date", f"{staged.start:%Y-%m-%d}" if staged.start else "not known"),
+        ("Start", f"{staged.start:%H:%M:%S}" if staged.start else "not known"),
+        ("Length", f"{len(staged) * EPOCH_SECONDS / 3600:.2f} h, {len(staged)} epochs"),
+        ("Channel", " + ".join(f"{one.label} ({one.rate:g} Hz)" for one in staged.channels)),
+        ("Staged by", f"the model; {n_by_human} epochs by a human" if n_by_human else "the model"),
+    ]
+    return html_table(("", ""), rows)
 
 
 def overview(scored: Sequence[StagedRecording]) -> str:

@@ -36,6 +36,9 @@ def test_the_report_is_one_file_with_all_in_it(tmp_path):
         "23:55:30: 6 epochs",
         "Macro-F1",
         "23:15:30",  # lights off
+        "not a medical device",
+        "<td>Date</td><td>2001-02-03</td>",
+        "max-width: 700px",
     )
     for text in shown:
         assert text in page, text
