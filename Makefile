@@ -14,11 +14,14 @@ LAYERS := tests/test_nn.py tests/test_normalisation.py tests/test_own_data_walk.
 TRAINING := tests/test_trainer.py tests/test_cluster.py
 TUNING := tests/test_first_weights.py
 COMPILING := $(STEPS) $(LAYERS) $(TRAINING) $(TUNING)
+QUICK := $(foreach room,channels conditioning config design edf epochs files filters finding fit formats hypnogram \
+	hypnograms metrics opening pairs quality recording sleepstats spectrum split,$(wildcard tests/test_$(room).py))
+VERSIONS := 3.10 3.13
 EARLY := $(filter-out $(COMPILING),$(wildcard tests/test_[a-p]*.py))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help lint test docs site kill fuzz audit demo clean
+.PHONY: help lint test quick pythons docs site kill fuzz audit demo clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*  ## /make \1\t/p' Makefile | expand -t 12
@@ -41,6 +44,14 @@ docs: $(ENV)/ready-for-docs  ## see that the pages show what the commands print;
 
 site: $(ENV)/ready-for-docs  ## the pages as a site, in ./site
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet
+
+quick: $(ENV)/ready-to-test  ## run the tests that need no TensorFlow
+	$(RUN) -m pytest $(QUICK)
+
+pythons:  ## make demo and make quick on the oldest and the newest Python; 4 GB each
+	for version in $(VERSIONS); do \
+		$(MAKE) demo quick PYTHON=python$$version ENV=.venv-$$version DEMO=demo-$$version || exit; \
+	done
 
 kill: $(ENV)/ready-to-test  ## kill every command at seeded moments, and see that nothing is lost: half an hour
 	$(RUN) -m tests.hostile.kills

@@ -28,7 +28,7 @@ from tests.support.small_nights import small_nights
 pytest_plugins = ["tests.support.folds_on_disk"]
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 
-N_NIGHTS = 200
+N_NIGHTS = 48  # several times as many as two workers have in hand
 PATIENCE = 240  # seconds; a busy machine starts TensorFlow slowly
 
 
@@ -57,13 +57,13 @@ def is_running(pid):
 # ---- folds ----
 
 
-def parent_of_trainer(output, fold):
-    """Return the process that has started the trainer of a fold: its worker."""
+def trainer_and_worker(output, fold):
+    """Return the process that trains a fold, and the one that has started it."""
     for folder in Path("/proc").iterdir():
         with suppress(OSError):  # it has ended meanwhile
             words = (folder / "cmdline").read_bytes().decode().split("\0") if folder.name.isdecimal() else []
             if f"--output_dir={output}" in words and f"--from_fold={fold}" in words:
-                return int(re.search(r"PPid:\t(\d+)", (folder / "status").read_text())[1])
+                return int(folder.name), int(re.search(r"PPid:\t(\d+)", (folder / "status").read_text())[1])
     return None
 
 
@@ -72,14 +72,17 @@ def passes(folder):
 
 
 def test_folds_survive_the_death_of_a_worker_and_are_those_of_a_serial_run(cluster, data_dir, trained, tmp_path):
-    output = tmp_path / "output"
+    output, hold = tmp_path / "output", tmp_path / "output" / "hold"
+    output.mkdir()
+    hold.touch()  # no fold goes beyond its first pass
     process = cluster.start("trainer.py", *train_arguments(data_dir, output, last=4), *cluster.options)
     fold = output / "sleepedf" / "0"
     try:
         wait_until((fold / "resume.npz").exists, "a first pass")
-        worker = parent_of_trainer(output, 0)
-        assert worker, "the fold has ended before its worker could be killed"
+        trainer, worker = trainer_and_worker(output, 0)
         os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not is_running(trainer), "the end of the fold whose worker was killed")
+        hold.unlink()
         printed, _ = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import predict
+import trainer
 from folds.folders import find_folds, is_finished
 from folds.history import load_history
 from folds.run import load_run
@@ -46,26 +47,33 @@ def scored(data: Path, output: Path, *more: str) -> int:
 # ---- Slurm ----
 
 
-def task(number: int | None, arguments: list[str]) -> subprocess.Popen[str]:
-    """Start a task of the array, as Slurm does on some node."""
+SHOWN = """#!/bin/sh
+printf '%s\\n' "$TF_NUM_INTRAOP_THREADS" "$TF_NUM_INTEROP_THREADS" "$@"
+"""
+"""Instead of Python: it shows what it was given."""
+
+
+def task(number: int | None, arguments: list[str], python: Path | str) -> subprocess.CompletedProcess[str]:
+    """Run a task of the array, as Slurm does on some node."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
-    slurm = {"SLURM_CPUS_PER_TASK": "1", **({} if number is None else {"SLURM_ARRAY_TASK_ID": str(number)})}
-    environment = {**known, **slurm, "PYTHON": sys.executable}
+    slurm = {"SLURM_CPUS_PER_TASK": "3", **({} if number is None else {"SLURM_ARRAY_TASK_ID": str(number)})}
+    environment = {**known, **slurm, "PYTHON": str(python)}
     command = ["bash", str(ARRAY), *arguments]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_an_array_trains_a_fold_a_task_and_predict_gathers_them(data, tmp_path, capsys):
+    """Folds that are trained at the same time, in processes of their own, are in test_cluster.py."""
+    shown = tmp_path / "shown"
+    shown.write_text(SHOWN)
+    shown.chmod(0o755)
     arguments = [*TINY, "--data_dir", str(data), "--output_dir", str(tmp_path / "output")]
-    tasks = [task(fold, arguments) for fold in (0, 4)]
-    try:
-        outputs = [one.communicate(timeout=900)[0] for one in tasks]
-    finally:
-        for one in tasks:
-            one.kill()
-    assert [one.returncode for one in tasks] == [0, 0], outputs
+    for fold in (0, 4):
+        done = task(fold, arguments, shown)
+        assert done.returncode == 0, done.stderr
+        command = done.stdout.splitlines()
+        assert command[:3] == ["3", "3", "trainer.py"]
+        assert trainer.main(command[3:]) == 0
     folds = find_folds(tmp_path / "output", DATASETS["sleepedf"])
     assert list(folds) == [0, 4] and all(map(is_finished, folds.values()))
     assert scored(data, tmp_path / "output") == 0
@@ -73,9 +81,13 @@ def test_an_array_trains_a_fold_a_task_and_predict_gathers_them(data, tmp_path, 
 
 
 def test_an_array_that_is_no_array_says_so():
-    one = task(None, TINY)
-    assert "submit this with sbatch --array=FIRST-LAST" in one.communicate(timeout=60)[0]
-    assert one.returncode != 0
+    done = task(None, TINY, sys.executable)
+    assert "submit this with sbatch --array=FIRST-LAST" in done.stderr and done.returncode != 0
+
+
+def test_a_task_starts_the_trainer_and_ends_as_it_does():
+    done = task(0, ["--db", "sleepedf", "--data_dir", "nowhere"], sys.executable)
+    assert done.returncode == 2 and "no folder nowhere" in done.stderr
 
 
 def test_the_array_script_is_sound():
@@ -96,8 +108,14 @@ def sweep():
     return module
 
 
+def run_here(command, check):
+    """Run trainer.py in this process, which has TensorFlow already."""
+    assert Path(command[1]) == ROOT / "trainer.py" and trainer.main(command[2:]) == 0 and check
+
+
 def test_each_trial_of_a_sweep_is_a_folder_of_folds(sweep, data, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep.subprocess, "run", run_here)
     given = ["--", *TINY, "--data_dir", str(data), "--from_fold", "0", "--to_fold", "0"]
     sweep.main(["--name", "try", "--trials", "1", *given])
     sweep.main(["--name", "try", "--trials", "0", *given])  # the study is kept

@@ -8,6 +8,7 @@ import random
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,20 @@ def where(number, place):
     return number, place, os.getpid()
 
 
+def all_have_come(folder, n_workers):
+    """Wait until each worker has a task: on a busy machine the first could do them all before the last has started."""
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 240
+    while len(list(folder.iterdir())) < n_workers:
+        assert time.monotonic() < deadline, "a worker has not come"
+        time.sleep(0.05)
+
+
+def place_of(folder, number, place):
+    all_have_come(folder, 3)
+    return place
+
+
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_every_item_is_done_once_and_in_order_if_wanted(n_jobs):
     done = list(engine.in_order(engine.run(where, range(20), Workers(n_jobs))))
@@ -98,20 +113,21 @@ def test_every_item_is_done_once_and_in_order_if_wanted(n_jobs):
     assert (os.getpid() in {one.result[2] for one in done}) == (n_jobs == 1)
 
 
-def test_tasks_have_their_gpus_and_as_many_threads_as_a_serial_run():
-    places = {one.result[1] for one in engine.run(where, range(12), Workers(3, gpus=(0, 5)))}
+def test_tasks_have_their_gpus_and_as_many_threads_as_a_serial_run(tmp_path):
+    places = {one.result for one in engine.run(partial(place_of, tmp_path), range(12), Workers(3, gpus=(0, 5)))}
     assert places == {Place(0, cpus()), Place(5, cpus())}
 
 
-def own_cores(number, place):
-    time.sleep(0.1)
+def own_cores(folder, n_workers, number, place):
+    all_have_come(folder, n_workers)
     return tuple(cores())
 
 
 @pytest.mark.skipif(not cores(), reason="this system does not tell which cores a process may use")
-def test_tasks_share_the_cores():
+def test_tasks_share_the_cores(tmp_path):
     n_jobs = len(cores())
-    found = {one.result for one in engine.run(own_cores, range(3 * n_jobs), Workers(max(2, n_jobs)))}
+    task = partial(own_cores, tmp_path, max(2, n_jobs))
+    found = {one.result for one in engine.run(task, range(3 * n_jobs), Workers(max(2, n_jobs)))}
     assert found == {(core,) for core in cores()}
 
 

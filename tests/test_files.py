@@ -76,9 +76,9 @@ def test_a_file_is_no_folder(tmp_path):
 def test_what_a_killed_process_left_half_written_goes(tmp_path):
     """A process that is killed as it writes cannot clean up; the next one does, and leaves alone what is in use."""
     program = (
-        "import sys, time; from pathlib import Path; from files.writing import written_whole\n"
+        "import signal, sys; from pathlib import Path; from files.writing import written_whole\n"
         "with written_whole(Path(sys.argv[1])) as partial:\n"
-        "    partial.write_text('half'); print('writing', flush=True); time.sleep(60)\n"
+        "    partial.write_text('half'); print('writing', flush=True); signal.pause()\n"
     )
     writers = [
         subprocess.Popen(

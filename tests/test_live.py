@@ -179,7 +179,7 @@ def test_a_growing_file_is_staged_to_its_end_through_a_kill(stage, night, folds_
     with rows.open("a") as file:
         file.write("growing,99,half a r")
     goes_on = start_later(2, go.touch)
-    status, printed = stage("--follow", growing, "--give_up", "30")
+    status, printed = stage("--follow", growing, "--give_up", str(PATIENCE))
     goes_on.join()
     assert writer.wait(PATIENCE) == 0
     assert status == 0 and "growing.edf was closed by its recorder, with 360 records" in printed
@@ -202,7 +202,8 @@ def start_later(seconds: float, act) -> threading.Timer:
     return timer
 
 
-def test_what_happens_to_a_growing_file_is_said_in_a_line(stage, night, tmp_path):
+def test_what_happens_to_a_growing_file_is_said_in_a_line(stage, night, tmp_path, caplog):
+    caplog.set_level("INFO")
     content = night.read_bytes()
     opened = content[:236] + b"-1      " + content[244:]
     path = tmp_path / "odd.edf"
@@ -213,11 +214,11 @@ def test_what_happens_to_a_growing_file_is_said_in_a_line(stage, night, tmp_path
         rows = tmp_path / "live/odd_live.csv"
         wait_for(lambda: rows.exists() and rows.read_text().count("\n") > 5)
         path.write_bytes(quarter)
-        time.sleep(1)
+        wait_for(lambda: "was cut to" in caplog.text)
         path.write_bytes(content)
 
     timer = start_later(0, happen)
-    status, printed = stage("--follow", path, "--give_up", "60")
+    status, printed = stage("--follow", path, "--give_up", str(PATIENCE))
     timer.join()
     assert status == 0
     assert "note: odd.edf was cut to" in printed and "waiting until there are more" in printed
@@ -248,7 +249,7 @@ def test_an_interruption_keeps_what_was_staged(stage, night, tmp_path, number, s
         os.kill(os.getpid(), number)
 
     timer = start_later(0, interrupt)
-    found, printed = stage("--follow", path, "--give_up", "60")
+    found, printed = stage("--follow", path, "--give_up", str(PATIENCE))
     timer.join()
     assert found == status and "Traceback" not in printed
     n_rows = rows.read_text().count("\n") - 1
@@ -295,7 +296,7 @@ def test_another_recording_with_the_same_start_ends_a_session(stage, night, tmp_
         (tmp_path / "other.edf").replace(path)
 
     timer = start_later(0, replace)
-    status, printed = stage("--follow", path, "--give_up", "60")
+    status, printed = stage("--follow", path, "--give_up", str(PATIENCE))
     timer.join()
     assert status == 2 and "has taken its place; what was staged until then is kept" in printed
     assert rows.read_text().count("\n") <= 2 + N_EPOCHS // 2
@@ -481,7 +482,7 @@ def test_a_real_lsl_stream_at_20_times_the_speed_is_lost_and_comes_back(stage, n
     timer = start_later(0, both)
     ear = start_later(0, lambda: listen(f"stages-{os.getpid()}", got, listening))
     status, printed = stage(
-        "--lsl", name, "--lsl_out", f"stages-{os.getpid()}", "--give_up", "30", "--channel", "EEG Fpz-Cz"
+        "--lsl", name, "--lsl_out", f"stages-{os.getpid()}", "--give_up", str(PATIENCE), "--channel", "EEG Fpz-Cz"
     )
     timer.join()
     listening.set()

@@ -102,24 +102,24 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         "from engine.rooms import Workers\n"
         "def work(folder):\n"
         "    Path(folder, str(os.getpid())).touch(); time.sleep(0.2)\n"
-        "list(at_once(work, [sys.argv[1]] * 1000, Workers(2)))\n"
+        "list(at_once(work, [sys.argv[1]] * 10_000, Workers(2)))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, tmp_path], cwd=Path(__file__).parent.parent)
     try:
-        assert within_a_minute(lambda: len(list(tmp_path.iterdir())) == 2)
+        assert in_time(lambda: len(list(tmp_path.iterdir())) == 2)
     finally:
         parent.kill()
         parent.wait()
     workers = [int(path.name) for path in tmp_path.iterdir()]
     try:
-        assert within_a_minute(lambda: not any(map(is_running, workers)))
+        assert in_time(lambda: not any(map(is_running, workers)))
     finally:
         for worker in filter(is_running, workers):
             os.kill(worker, signal.SIGKILL)
 
 
-def within_a_minute(reached):
-    deadline = time.monotonic() + 60
+def in_time(reached):
+    deadline = time.monotonic() + 240  # s; a busy machine starts Python slowly
     while not reached() and time.monotonic() < deadline:
         time.sleep(0.1)
     return reached()

@@ -171,8 +171,9 @@ def test_two_tabs_and_two_processes_see_each_other(chromium, scored):
 
 NO_NEWS = """
 const fetched = window.fetch;
+window.looks = 0;
 window.fetch = (path, how) => String(path).startsWith("changes")
-    ? Promise.resolve(Response.json({version: Number(path.split("=")[1]), changed: [], can_undo: true}))
+    ? Promise.resolve(Response.json({version: Number(path.split("=")[1]), changed: [], can_undo: true, n: looks++}))
     : fetched(path, how);
 """
 
@@ -181,7 +182,7 @@ def test_a_page_that_has_not_seen_an_edit_does_not_overwrite_it(chromium, scored
     with served(str(scored)) as server:
         opened(chromium, server.address)
         chromium.execute_script(NO_NEWS)  # as if it were between two looks
-        time.sleep(0.2)
+        wait(chromium, "a look that finds nothing", "looks > 1")  # whatever was asked before is answered
         Journal(review_file(scored, "night"), read_kept(scored, "night")).set(90, "N2", 0)
         typed(chromium, "w")
         wait(chromium, "told", "!document.getElementById('alert').hidden")
@@ -307,7 +308,7 @@ def test_what_is_seen_changes_with_the_epoch_and_the_stage(chromium, scored):
     picture = "return document.getElementById(arguments[0]).toDataURL()"
     with served(str(scored)) as server:
         opened(chromium, server.address)
-        time.sleep(2.5)  # by then the spectrum is there
+        wait(chromium, "the whole spectrum", f"document.body.dataset.spectrum === '{N_EPOCHS}'")
         before = {name: chromium.execute_script(picture, name) for name in ("traces", "overview")}
         typed(chromium, keys().ARROW_RIGHT)
         wait(chromium, "drawn", "document.body.dataset.drawn === '91'")

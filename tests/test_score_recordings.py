@@ -9,7 +9,6 @@ import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import edfio
 import mne
@@ -22,13 +21,13 @@ import predict
 import simulate
 from scoring.scorer import Scorer
 from sleepstage import STAGE_NAMES
+from tests.support import edf_files
 from tests.support.edf_files import stage_later
 from version import __version__
 
 pytest_plugins = ["tests.support.folds_on_disk", "tests.support.raw_recordings"]
 
 PREDICT = Path(predict.__file__)
-START = datetime(2001, 2, 3, 22, 0, 0)
 
 
 def eeg(n_epochs, seed=0):
@@ -36,15 +35,7 @@ def eeg(n_epochs, seed=0):
 
 
 def write_edf(path, samples, *, label="EEG Fpz-Cz", rate=100, unit="uV", bdf=False):
-    recording: Any
-    recording, signal = (edfio.Bdf, edfio.BdfSignal) if bdf else (edfio.Edf, edfio.EdfSignal)
-    recording(
-        [signal(samples, rate, label=label, physical_dimension=unit)],
-        recording=edfio.Recording(startdate=START.date()),
-        starttime=START.time(),
-        data_record_duration=1,
-    ).write(path)
-    return path
+    return edf_files.write_edf(path, [(label, rate, unit, samples)], bdf=bdf)
 
 
 @pytest.fixture

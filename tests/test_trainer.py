@@ -182,12 +182,12 @@ def test_kill_stops_cleanly(data_dir, tmp_path):
         [sys.executable, TRAINER, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while not (fold_of(tmp_path) / "best_model.npz").exists():
-            assert time.monotonic() < deadline, "no pass was kept in two minutes"
+            assert time.monotonic() < deadline, "no pass was kept in four minutes"
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=240)
     finally:
         process.kill()
     assert process.returncode == 143

@@ -71,6 +71,7 @@ async function fetchSpectrum(done) {
   spectrumDone = Math.max(1, done);
   spectrum = new Uint8Array(await (await asked("spectrum")).arrayBuffer());
   paintNight();
+  document.body.dataset.spectrum = done; // for whoever waits until it is there
 }
 
 async function poll() {

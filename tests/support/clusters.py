@@ -29,6 +29,7 @@ from scoring.many import Checkpoints, scorer_of
 from scoring.request import Request
 
 ROOT = Path(__file__).parents[2]
+HOLDING = Path(__file__).parent / "holding"
 LIBRARY = {RAY: "ray", DASK: "distributed"}
 
 
@@ -38,7 +39,7 @@ class Cluster:
 
     engine: str
     address: str = ""
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: dict[str, str] = field(default_factory=lambda: {**os.environ, "PYTHONPATH": str(HOLDING)})
 
     @property
     def options(self) -> list[str]:
@@ -80,7 +81,7 @@ def running(name: str) -> Iterator[Cluster]:
         yield Cluster(LOCAL)
         return
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
-    environment = {**os.environ, **token}
+    environment = {**Cluster(name).environment, **token}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.clusters", name],
         cwd=ROOT,
@@ -122,7 +123,7 @@ import os, sys, time
 from pathlib import Path
 Path(sys.argv[1], str(os.getpid())).touch()
 try:
-    time.sleep(100)
+    time.sleep(1000)
 finally:
     Path(sys.argv[1], f"cleanly.{os.getpid()}").touch()
 """

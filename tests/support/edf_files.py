@@ -25,12 +25,15 @@ def write_edf(
     signals: Sequence[tuple[str, float, str, NDArray[np.float64]]],
     start: datetime | None = None,
     record_seconds: float | None = 1,
+    bdf: bool = False,
     **options: Any,
 ) -> Path:
-    """Write an EDF of (label, rate, unit, samples) signals and return its path."""
+    """Write an EDF, or a BDF, of (label, rate, unit, samples) signals and return its path."""
     start = start or START
-    edf = edfio.Edf(
-        [edfio.EdfSignal(data, rate, label=label, physical_dimension=unit) for label, rate, unit, data in signals],
+    file: Any
+    file, signal = (edfio.Bdf, edfio.BdfSignal) if bdf else (edfio.Edf, edfio.EdfSignal)
+    edf = file(
+        [signal(data, rate, label=label, physical_dimension=unit) for label, rate, unit, data in signals],
         recording=edfio.Recording(startdate=start.date()),
         starttime=start.time(),
         data_record_duration=record_seconds,
