@@ -17,10 +17,12 @@ RUN python3 -m venv /opt/env \
         --constraint requirements.lock --requirement "${REQUIREMENTS}" "tensorflow${EXTRA}"
 
 COPY *.py LICENSE ./
+COPY files/ files/
 COPY engine/ engine/
 COPY recordings/ recordings/
 COPY folds/ folds/
 COPY scoring/ scoring/
+COPY simulating/ simulating/
 COPY training/ training/
 COPY streaming/ streaming/
 COPY reviewing/ reviewing/
