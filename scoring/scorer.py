@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 import config
 from command import InputError, numbered
@@ -18,21 +19,24 @@ from files.folders import existing_folder, writable_folder
 from folds.checkpoint import load_folds
 from folds.folders import dataset_of_folds, datasets_in, find_folds
 from recordings.datasets import Dataset
-from recordings.opening import open_array, open_raw, open_recording
+from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import Recording
 from scoring import plots
-from scoring.lights import parse_lights
+from scoring.from_python import check_name, names_of, opened_from, request_from
 from scoring.networks import check_fits_recordings, compile_networks
 from scoring.recording_files import picture_title, write_recording
 from scoring.request import Request, StagingPlan, plan_staging
 from scoring.staged import StagedRecording
 from scoring.staging import stage_recording
+from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN, Stage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from mne import Annotations, BaseEpochs
     from mne.io import BaseRaw
 
 DEFAULT_DB = "isruc"
+YASA_NAMES = {stage: "WAKE" if stage is Stage.W else stage.name for stage in STAGES}
 
 
 class ScoredNight(StagedRecording):
@@ -51,9 +55,31 @@ class ScoredNight(StagedRecording):
             formats: write the stages in these formats too: "bids", "eannot", "nsrr".
 
         Raises:
-            InputError: a format is unknown, or the folder or a file cannot be written.
+            InputError: a format is unknown, the folder or a file cannot be written, or its name would lead elsewhere.
         """
+        check_name(self.name)
         return write_recording(writable_folder(folder), self, svg, formats)
+
+    def to_annotations(self) -> Annotations:
+        """Return the stages as MNE's annotations, one for each epoch, for `raw.set_annotations(...)`."""
+        from mne import Annotations
+
+        onsets = [self.onset(epoch) for epoch in range(len(self))]
+        return Annotations(onsets, EPOCH_SECONDS, [EDF_TEXTS[int(stage)] for stage in self.stages])
+
+    def to_yasa(self) -> Any:
+        """Return the stages as `yasa.Hypnogram`, which starts with the first epoch; what has no stage is UNS.
+
+        Raises:
+            InputError: YASA is not installed.
+        """
+        try:
+            import yasa
+        except ImportError as error:
+            raise InputError("to_yasa() needs YASA, which is not installed: python -m pip install yasa") from error
+        names = ["UNS" if stage == UNKNOWN else YASA_NAMES[Stage(stage)] for stage in self.stages]
+        start = self.start and self.start + timedelta(seconds=self.first_second)
+        return yasa.Hypnogram(names, n_stages=5, freq=f"{EPOCH_SECONDS}s", start=start, scorer="RecSleepNet")
 
 
 class Scorer:
@@ -110,39 +136,37 @@ class Scorer:
 
     def stage(
         self,
-        recording: str | Path | BaseRaw | ArrayLike,
+        recording: str | Path | BaseRaw | BaseEpochs | ArrayLike,
         *,
-        channel: str | Sequence[str] = (),
+        channel: str | Sequence[str] | None = None,
         rate: float | None = None,
         name: str = "array",
-        hypnogram: str | Path | None = None,
+        hypnogram: str | Path | Sequence[Any] | NDArray[Any] | None = None,
+        stage_map: str | Path | Mapping[Any, str] | None = None,
         lights_off: str | float | None = None,
         lights_on: str | float | None = None,
     ) -> ScoredNight:
         """Stage a recording.
 
         Args:
-            recording: a file of any format that is read; a recording that MNE has opened; or one channel, (sample,) µV.
+            recording: a file of any format that is read; an MNE Raw, or MNE Epochs of 30 s; or one channel in µV,
+                (sample,), (1, sample), or (epoch, sample) in epochs of 30 s.
             channel: score this channel, or A-B; of several, the mean probability. By default the one that the
                 checkpoints were trained on, or its nearest stand-in. Of an array: what the channel is.
             rate: of an array, Hz.
             name: of an array: what its files are called.
-            hypnogram: the expert's, EDF+ or .txt; by default one that lies beside the file under its data set's name.
+            hypnogram: the expert's: a file of any kind that predict.py reads, or a stage for each epoch as a list or an
+                array; by default one that goes with the file by its name, as for predict.py.
+            stage_map: what its labels or numbers mean: "rk", "aasm", a file, or {label: stage}.
             lights_off: clock time HH:MM[:SS], or seconds from the recording's start; statistics start here.
             lights_on: the same, statistics end here.
 
         Raises:
             InputError: the recording, the channel, the hypnogram or the lights cannot be used.
         """
-        channels = (channel,) if isinstance(channel, str) else tuple(channel)
-        opened = opened_anyhow(recording, channels, rate, name)
-        request = Request(
-            channels,
-            Path(hypnogram) if hypnogram else None,
-            parse_lights(lights_off, "lights_off"),
-            parse_lights(lights_on, "lights_on"),
-        )
-        return self.stage_opened(opened, request)
+        channels = names_of(channel)
+        opened = opened_from(recording, channels, rate, name)
+        return self.stage_opened(opened, request_from(channels, hypnogram, stage_map, lights_off, lights_on))
 
     def stage_opened(self, opened: Recording, request: Request) -> ScoredNight:
         """Stage an open recording, as `stage` does."""
@@ -153,19 +177,6 @@ class Scorer:
         assert self.preparing
         staged = stage_recording(opened, plan)
         return ScoredNight(**{field.name: getattr(staged, field.name) for field in fields(staged)})
-
-
-def opened_anyhow(
-    recording: str | Path | BaseRaw | ArrayLike, channels: Sequence[str], rate: float | None, name: str
-) -> Recording:
-    """Open a file, a recording that MNE has opened, or an array of the channel named."""
-    if isinstance(recording, (str, Path)):
-        return open_recording(Path(recording))
-    if hasattr(recording, "get_data") and hasattr(recording, "ch_names"):
-        return open_raw(recording)
-    if rate is None:
-        raise InputError("rate is missing; an array needs its sampling rate in Hz, as in rate=100")
-    return open_array(recording, rate, channels[0] if channels else "", name)
 
 
 def dataset_for_recordings(root: Path, db: str | None, suffix: str | None) -> Dataset:
