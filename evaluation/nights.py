@@ -21,13 +21,13 @@ from files.forms import Form, check_forms, dict_of, is_count, is_flag, is_number
 from files.reading import load_json, readable
 from recordings import tables
 from recordings.datasets import STUDIES, known_subject, read_hypnogram
+from recordings.scored_files import SUMMARY, TABLE
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
 
 EPOCHS, METRICS = "epochs.csv", "metrics.json"
-STAGES_CSV, SUMMARY = "_stages.csv", "_summary.json"
 HYPNOGRAM_ENDINGS = ("-Hypnogram", "_hypnogram", "_stages", "_stage")
 AGAIN = "write it again with predict.py --output_dir"
 CODES = {name: code for code, name in enumerate(STAGE_NAMES)} | {"?": UNKNOWN}
@@ -114,7 +114,7 @@ def read_scored(place: str, subjects: Mapping[str, str] | None = None) -> Scored
         raise InputError(f"{label}: a label goes into names of files; give it no / or \\")
     if (folder / EPOCHS).is_file():
         scored = read_test_nights(label, folder)
-    elif staged := sorted(folder.rglob(f"*{STAGES_CSV}")):
+    elif staged := sorted(folder.rglob(f"*{TABLE}")):
         scored = read_recordings(label, folder, staged)
     else:
         scored = Scored(label, by_name(read_hypnograms(folder)))
@@ -172,9 +172,9 @@ def read_recordings(label: str, folder: Path, staged: Sequence[Path]) -> Scored:
     """Read the recordings that predict.py scored into a folder."""
     nights, methods, doubts = [], [], []
     for path in staged:
-        name = path.relative_to(folder).as_posix().removesuffix(STAGES_CSV)
+        name = path.relative_to(folder).as_posix().removesuffix(TABLE)
         table = read_table(path, ("epoch", "stage", *PROBABILITIES))
-        about = read_about(path.with_name(path.name.removesuffix(STAGES_CSV) + SUMMARY))
+        about = read_about(path.with_name(path.name.removesuffix(TABLE) + SUMMARY))
         night = night_of(Path(about.get("file") or name).name)
         nights.append(
             EvaluatedNight(

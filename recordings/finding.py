@@ -15,6 +15,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from command import InputError
+from recordings import scored_files
 from recordings.datasets import hypnogram_beside
 from recordings.opening import OPENERS
 from recordings.whose_night import SubjectPattern, names_persons, participants_of, person_key, whose
@@ -27,10 +28,6 @@ WORDS_OF_HYPNOGRAMS = (
     *("allscore", "stg"),
 )
 WORDS_OF_RECORDINGS = ("psg", "eeg", "raw", "signal", "signals", "recording", "polysomnography")
-OWN_STAGES = (  # written by predict.py: no expert's, unless somebody says so
-    *("_stages.csv", "_stages.edf", "_stages.eannot", "_stages.xml"),
-    "_desc-recsleepnet_events.tsv",
-)
 
 OWN_MEMORY = "_live.npz"  # written by live.py: no prepared night
 
@@ -229,7 +226,11 @@ def paired(root: Path, recordings: Sequence[Path], hypnograms: str, pattern: Sub
 def may_be_hypnogram(path: Path, hypnograms: str) -> bool:
     if hypnograms:
         return fnmatch(path.name, hypnograms)
-    return path.suffix.casefold() in HYPNOGRAM_SUFFIXES and path.name[0] != "." and not path.name.endswith(OWN_STAGES)
+    return (
+        path.suffix.casefold() in HYPNOGRAM_SUFFIXES
+        and path.name[0] != "."
+        and not path.name.endswith(scored_files.WITH_STAGES)
+    )
 
 
 def with_hypnogram(one: Found, candidates: Sequence[Path], hypnograms: str, alone: bool) -> Found:

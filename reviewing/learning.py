@@ -13,10 +13,11 @@ from command import InputError, log
 from files.folders import existing_folder
 from recordings.finding import Found, paired
 from recordings.hypnograms.scoring import Reading
+from recordings.scored_files import TABLE
 from recordings.whose_night import SubjectPattern
 from reviewing.journal import read_review
 from reviewing.outputs import recording_of
-from scoring.kept import TABLE, KeptRecording, read_kept, scored_in
+from scoring.kept import KeptRecording, read_kept, scored_in
 from scoring.staged import HUMAN
 
 WHOLE = "you looked at every epoch: the model's stages that you left count as yours"

@@ -16,12 +16,13 @@ from recordings.epochs import epochs_in_parts
 from recordings.opening import one_channel, open_again
 from recordings.quality import look_at
 from recordings.recording import RawSignal, Recording, fingerprint
+from recordings.scored_files import DRAWING, SUMMARY, in_format
 from recordings.spectrum import SPECTRUM_HZ
 from reviewing.journal import read_review, review_file
 from scoring.formats import WRITERS
-from scoring.kept import SUMMARY, KeptRecording, read_kept, scored_in, with_power
+from scoring.kept import KeptRecording, read_kept, scored_in, with_power
 from scoring.night_table import KEY, earlier_rows, figures_of, was_scored, write_rows
-from scoring.recording_files import DRAWING, write_recording
+from scoring.recording_files import write_recording
 from scoring.staged import Reviewed, StagedRecording
 from sleepstage import UNKNOWN
 
@@ -158,12 +159,7 @@ def write_outputs(folder: Path, name: str, recording: Path | None = None) -> tup
 
 def formats_there(folder: Path, staged: KeptRecording) -> Iterator[str]:
     """Yield the formats in which a night's stages were written already."""
-    named = {
-        "bids": f"{staged.name.removesuffix('_eeg')}_desc-recsleepnet_events.tsv",
-        "eannot": f"{staged.name}_stages.eannot",
-        "nsrr": f"{staged.name}_stages.xml",
-    }
-    yield from (one for one in WRITERS if (folder / named[one]).exists())
+    yield from (name for name in WRITERS if in_format(folder, staged.name, name).exists())
 
 
 def write_row(folder: Path, staged: KeptRecording) -> list[Path]:

@@ -19,6 +19,7 @@ import numpy as np
 from command import InputError
 from files.writing import save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
+from recordings.scored_files import BIDS, BIDS_SIDECAR, in_format
 from scoring.sleepstats import runs_of
 from scoring.staged import LOW_CONFIDENCE, StagedRecording, time_of
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN, Stage
@@ -83,8 +84,8 @@ def in_digits(seconds: float) -> str:
 
 def write_bids(folder: Path, staged: StagedRecording) -> list[Path]:
     """Write one event for each epoch, with its confidence and its flags, and the JSON that says what they are."""
-    name = staged.name.removesuffix("_eeg")  # sub-01_eeg.edf has sub-01_events.tsv
-    table, sidecar = (folder / f"{name}_desc-recsleepnet_events{suffix}" for suffix in (".tsv", ".json"))
+    table = in_format(folder, staged.name, "bids")
+    sidecar = table.with_name(table.name.removesuffix(BIDS) + BIDS_SIDECAR)
     save_json(sidecar, bids_columns(staged))
     with written_whole(table) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -125,7 +126,7 @@ def bids_columns(staged: StagedRecording) -> dict[str, object]:
 
 def write_eannot(folder: Path, staged: StagedRecording) -> list[Path]:
     """Write one label a line; line N is epoch N from the recording's start."""
-    path = folder / f"{staged.name}_stages.eannot"
+    path = in_format(folder, staged.name, "eannot")
     with written_whole(path) as partial:
         partial.write_text("".join(f"{EANNOT_LABELS[int(stage)]}\n" for stage in staged.stages), encoding="ascii")
     return [path]
@@ -136,7 +137,7 @@ def write_eannot(folder: Path, staged: StagedRecording) -> list[Path]:
 
 def write_nsrr(folder: Path, staged: StagedRecording) -> list[Path]:
     """Write an event for each run of one stage; some readers want every element on a line of its own."""
-    path = folder / f"{staged.name}_stages.xml"
+    path = in_format(folder, staged.name, "nsrr")
     root = ElementTree.Element("PSGAnnotation")
     simulated = ", SIMULATED recording" if staged.simulated else ""
     ElementTree.SubElement(root, "SoftwareVersion").text = f"RecSleepNet {__version__}{simulated}"

@@ -20,13 +20,12 @@ from command import InputError
 from files.forms import Form, check_forms, dict_of, is_count, is_flag, is_number, is_text, list_of, or_none
 from files.reading import load_json, readable
 from recordings.recording import Stretch
+from recordings.scored_files import SUMMARY, TABLE
 from recordings.spectrum import SPECTRUM_HZ
 from recordings.tables import text_of
-from scoring.recording_files import ENDINGS
 from scoring.staged import HUMAN, NAMES, NOT_REVIEWED, Reviewed, StagedChannel, StagedRecording
 from sleepstage import STAGE_NAMES, UNKNOWN
 
-TABLE, ANNOTATIONS, SUMMARY, PICTURE = ENDINGS
 SCORE_AGAIN = "score the recording again with predict.py"
 CODES = {str(name): code for code, name in enumerate(NAMES[:-1])} | {str(NAMES[-1]): UNKNOWN}
 

@@ -14,9 +14,10 @@ from engine.rooms import Workers
 from engine.watched import Place
 from files.folders import writable_folder
 from folds.checkpoint import Fold
+from recordings.scored_files import SUMMARY
 from scoring.formats import notices_on
 from scoring.jobs import Job, PlannedJob
-from scoring.kept import SUMMARY, read_summary
+from scoring.kept import read_summary
 from scoring.recording_files import write_recording
 from scoring.scorer import ScoredNight, Scorer
 from scoring.staged import Reviewed, StagedRecording, time_of

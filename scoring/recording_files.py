@@ -27,6 +27,7 @@ from files.reading import load_json
 from files.writing import save_json, written_whole
 from recordings.hypnogram import EDF_TEXTS
 from recordings.recording import SIMULATED
+from recordings.scored_files import DRAWING, ENDINGS
 from scoring import metrics, plots
 from scoring.formats import parse_formats, write_formats
 from scoring.methods import confidence_text, methods_of_recordings
@@ -34,9 +35,6 @@ from scoring.sleepstats import runs_of
 from scoring.staged import HUMAN, StagedChannel, StagedRecording
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES, UNKNOWN
 from version import versions
-
-ENDINGS = ("_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png")
-DRAWING = "_hypnogram.svg"
 
 SCORED_BY_HUMAN = f"Scored by {HUMAN}"
 """The annotation, over all of its epochs, of each run that a human staged."""
