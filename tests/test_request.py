@@ -56,7 +56,7 @@ def counted(monkeypatch):
         monkeypatch.setattr(place, name, call)
 
     opener = opening.OPENERS[".edf"]
-    monkeypatch.setitem(opening.OPENERS, ".edf", lambda path: counts.update(["opened"]) or opener(path))
+    monkeypatch.setitem(opening.OPENERS, ".edf", lambda *arguments: counts.update(["opened"]) or opener(*arguments))
     count(hypnograms, "kind_of", "hypnogram")
     count(request, "lights_of", "lights")
     count(request, "channels_of_recording", "channels")
