@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from command import InputError
+from files.reading import readable
+from recordings.edf import EXPORT_AGAIN
 from recordings.hypnogram import Hypnogram
 from recordings.hypnograms import hypnogram_from
 from recordings.hypnograms.labels import key_of
@@ -101,7 +103,8 @@ def open_epochs(epochs: BaseEpochs) -> Recording:
     """
     import mne
 
-    data = epochs.get_data(copy=False)  # (epoch, channel, sample), volts
+    with readable(Path(str(epochs.filename or "epochs")), "MNE Epochs that can be read", EXPORT_AGAIN):
+        data = epochs.get_data(copy=False)  # (epoch, channel, sample), volts
     rate, n_samples = float(epochs.info["sfreq"]), data.shape[2]
     firsts = epochs.events[:, 0]  # (epoch,) the sample of each
     if not len(data) or n_samples != round(EPOCH_SECONDS * rate) or (np.diff(firsts) < n_samples).any():
