@@ -68,7 +68,6 @@ class Settings(ListsAsTuples):
     pretrain_on: Annotated[tuple[str, ...], ("train", "valid", "test"), "nights that pre-training sees"] = ("train",)
     pack_nights: Annotated[bool, (False, True), "let each lane of a batch go on with its next night by itself"] = False
     patience: Annotated[int, Limits(0), "stop after so many passes without a better checkpoint; 0: never"] = 0
-    mixed_precision: Annotated[bool, (False, True), "convolutions in bfloat16, for GPUs that are fast at it"] = False
     seed: Annotated[int, Limits(0, 2**31 - 1), "seed of fold 0; fold k has seed + k"] = 42
 
     # Training, beyond the published program
@@ -90,10 +89,7 @@ class Settings(ListsAsTuples):
     augment_polarity: Annotated[float, Limits(0, 1), "share of nights that are turned upside down"] = 0.0
     augment_gain: Annotated[float, Limits(0, 2), "standard deviation of the gain's natural logarithm"] = 0.0
     augment_shift: Annotated[float, Limits(0, 15), "seconds by which the borders of epochs move, at most"] = 0.0
-    augment_tilt: Annotated[float, Limits(0, 2), "standard deviation of x in gain = (f / 8 Hz) ^ x"] = 0.0
     augment_band: Annotated[float, Limits(0, 1), "share of nights with a high-pass, and with a low-pass"] = 0.0
-    augment_noise: Annotated[float, Limits(0, 1), "share of nights with noise of a random level and colour"] = 0.0
-    augment_drop: Annotated[float, Limits(0, 1), "share of epochs in which the signal is gone for some seconds"] = 0.0
 
     # Network
     sampling_rate: Annotated[int, Limits(16), "Hz"] = 100

@@ -1,4 +1,4 @@
-"""One night on disk (one writer, one reader), and the batches of a pass."""
+"""One prepared night: what it is, and its file (one writer, one reader)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import itertools
 import math
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -395,96 +394,3 @@ def check_fits(
         )
     if sampling_rate is not None and fs != sampling_rate:
         raise InputError(f"{path}: {fs:g} Hz, but sampling_rate is {sampling_rate}; prepare the night at that rate")
-
-
-# ---- batches ----
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """One chunk of `batch_size` nights side by side; epochs past a night's end are zero, with weight 0.
-
-    Attributes:
-        x: (night, epoch, sample) float32, µV.
-        y: (night, epoch) int32.
-        weight: (night, epoch) float32, 1 on real epochs.
-        first: (night,) bool, True where a night starts: before it the network's state is 0.
-        known: (night, stage) bool, the stages that its scorer marked.
-    """
-
-    x: NDArray[np.float32]
-    y: NDArray[np.int32]
-    weight: NDArray[np.float32]
-    first: NDArray[np.bool_]
-    known: NDArray[np.bool_]
-
-
-Step = list[tuple[int, int] | None]
-"""What each lane of a batch holds: which night, and which chunk of it; None for nothing."""
-
-
-def plan_steps(n_epochs: Sequence[int], batch_size: int, seq_length: int, pack: bool = False) -> list[Step]:
-    """Decide what each batch of a pass holds.
-
-    As published, `batch_size` nights start together and the next group waits for the longest of them. Packed, each lane
-    goes on with the next night as soon as its own has ended, so that few of the computed epochs are padding.
-
-    Args:
-        n_epochs: length of each night, in the order in which they are taken.
-        batch_size: lanes, each of which holds one night at a time.
-        seq_length: epochs in a chunk.
-        pack: whether lanes go on by themselves.
-    """
-    chunks = [math.ceil(n / seq_length) for n in n_epochs]
-    if not pack:
-        return [
-            [(night, chunk) if night < len(chunks) else None for night in range(start, start + batch_size)]
-            for start in range(0, len(chunks), batch_size)
-            for chunk in range(max(chunks[start : start + batch_size]))
-        ]
-    lanes: list[Step] = [[] for _ in range(batch_size)]
-    for night, n in enumerate(chunks):
-        shortest = min(lanes, key=len)  # the lane that is free first; of several, the first
-        shortest += [(night, chunk) for chunk in range(n)]
-    return [list(step) for step in itertools.zip_longest(*lanes)]
-
-
-def batch_nights(nights: Sequence[Night], steps: Iterable[Step], seq_length: int) -> Iterator[Batch]:
-    """Yield the batches that `plan_steps` planned; each epoch of each night is in one of them, once.
-
-    All batches have the same shape; signals are copied only a chunk at a time.
-    """
-    for step in steps:
-        yield step_batch(nights, step, seq_length)
-
-
-def step_batch(nights: Sequence[Night], step: Step, seq_length: int) -> Batch:
-    """Return the batch that one step of a plan describes."""
-    x = np.zeros((len(step), seq_length, nights[0].x.shape[1]), np.float32)
-    y = np.zeros((len(step), seq_length), np.int32)
-    weight = np.zeros((len(step), seq_length), np.float32)
-    known = np.ones((len(step), len(STAGES)), np.bool_)
-    for lane, slot in enumerate(step):
-        if slot is None:
-            continue
-        night, chunk = nights[slot[0]], slot[1]
-        known[lane] = np.isin(ALL_STAGES, night.known)
-        epochs = slice(chunk * seq_length, min((chunk + 1) * seq_length, len(night)))
-        n = epochs.stop - epochs.start
-        if n > 0:  # the night may have ended before its neighbours
-            x[lane, :n], y[lane, :n], weight[lane, :n] = night.x[epochs], night.y[epochs], 1
-    first = np.array([slot is not None and slot[1] == 0 for slot in step])
-    return Batch(x, y, weight, first, known)
-
-
-Item = TypeVar("Item")
-
-
-def prefetched(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the same items; a thread makes the next one ready while this one is in use."""
-    end: Any = object()
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        ahead = thread.submit(next, items, end)
-        while (item := ahead.result()) is not end:
-            ahead = thread.submit(next, items, end)
-            yield item

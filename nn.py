@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from normalisation import Normaliser
-
 Matrix = NDArray[np.float32]
 
 
-def convolution(
-    filters: int, kernel_size: int, strides: int, name: str, seed: keras.random.SeedGenerator, dtype: str
-) -> Any:
+def convolution(filters: int, kernel_size: int, strides: int, name: str, seed: keras.random.SeedGenerator) -> Any:
     """Return a convolution with ReLU and without bias, padded so that the length is only divided by `strides`.
 
-    Initial values: truncated normal, variance 1 / fan-in. `dtype` is a Keras policy, `float32` or `mixed_bfloat16`.
+    Initial values: truncated normal, variance 1 / fan-in.
     """
     return keras.layers.Conv1D(
         filters,
@@ -35,7 +31,6 @@ def convolution(
         use_bias=False,
         kernel_initializer=fan_in_normal(seed),
         name=name,
-        dtype=dtype,
     )
 
 
@@ -79,19 +74,49 @@ def mean_and_max(x: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.reduce_mean(x, axis=1), tf.reduce_max(x, axis=1)], axis=-1)
 
 
-def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor | None) -> tf.Tensor:
-    """Return `x` with a share `rate` of its values set to 0 and the others scaled by 1 / (1 - rate).
+# ---- what is done to the layers' outputs while the network is trained ----
 
-    The same seed gives the same mask, whatever was drawn before, so that a run can be resumed to the bit.
+Drop = Callable[[tf.Tensor, float], tf.Tensor]
+"""What a place in the network that drops values calls: (values, share) → values of the same shape."""
+
+
+def keep(x: tf.Tensor, share: float) -> tf.Tensor:
+    """Drop nothing: `Drop` outside training."""
+    return x
+
+
+class Dropout:
+    """The dropout of one training step: sets a share of the values to 0 and scales the others by 1 / (1 - share).
+
+    The places that drop values are counted as the network calls them, and each has a seed of its own, made of run,
+    step and place: the same mask whatever was drawn before, so that a run can be resumed to the bit.
 
     Args:
-        x: any shape.
-        rate: from 0 to below 1.
-        seed: two whole numbers, or None for no dropout.
+        run: seed of the run, int64.
+        step: number of the step, int64.
+        n_places: how often the network calls it in one step, at most.
     """
-    if seed is None or rate == 0:
-        return x
-    return tf.nn.experimental.stateless_dropout(x, rate, seed, rng_alg="philox")
+
+    def __init__(self, run: tf.Tensor, step: tf.Tensor, n_places: int) -> None:
+        self.run, self.step, self.n_places = run, step, n_places
+        self.places = iter(range(n_places))
+
+    def __call__(self, x: tf.Tensor, share: float) -> tf.Tensor:
+        place = next(self.places)  # also where nothing is dropped: the others keep their seeds
+        if share == 0:
+            return x
+        seed = tf.stack([self.run, self.step * self.n_places + place])
+        return tf.nn.experimental.stateless_dropout(x, share, seed, rng_alg="philox")
+
+
+class Normaliser(Protocol):
+    """Brings the layers' outputs to one scale while the network is trained."""
+
+    def scale(self, name: str, x: tf.Tensor, epoch_axis: int, n_positions: int) -> tf.Tensor:
+        """Return `x`, the output of the convolution `name` for `n_positions` an epoch, with each filter scaled."""
+
+    def standardise(self, features: tf.Tensor) -> tf.Tensor:
+        """Return (epoch, feature) with each feature at mean 0 and standard deviation 1."""
 
 
 # ---- convolution in the frequency domain ----
@@ -244,13 +269,11 @@ class ReconstructionBlock(keras.layers.Layer):
     Only `reconstruct` uses d and e: their output, compared with a's, regularises what a, b and c keep of their input.
     """
 
-    def __init__(
-        self, filters: int, kernel_size: int, seed: keras.random.SeedGenerator, dtype: str, **kwargs: Any
-    ) -> None:
-        super().__init__(dtype=dtype, **kwargs)
+    def __init__(self, filters: int, kernel_size: int, seed: keras.random.SeedGenerator, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.kernel_size = kernel_size
         self.a, self.b, self.c, self.d, self.e = (
-            convolution(filters, kernel_size, 1, f"conv_{letter}", seed, dtype) for letter in "abcde"
+            convolution(filters, kernel_size, 1, f"conv_{letter}", seed) for letter in "abcde"
         )
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -271,22 +294,21 @@ class ReconstructionBlock(keras.layers.Layer):
         """Tell how the block computes its convolutions; the result and the weights are the same.
 
         The frequency domain is faster on a CPU from as many positions as a kernel has taps. On a GPU the library's own
-        convolutions are fast, and bfloat16 is too coarse for sums and differences of frequencies.
+        convolutions are fast.
         """
-        on_cpu = not tf.config.get_visible_devices("GPU")
-        return on_cpu and self.compute_dtype == "float32" and n_positions >= self.kernel_size
+        return not tf.config.get_visible_devices("GPU") and n_positions >= self.kernel_size
 
     def outputs(self, x: tf.Tensor, convolutions: list[Any], normaliser: Normaliser | None = None) -> list[tf.Tensor]:
         """Return what each of `convolutions`, one after the other, makes of `x`: (sequence, position, filter)."""
-        n_positions, found = x.shape[1], []
+        n_positions, outputs = x.shape[1], []
         in_blocks = self.in_frequency_domain(n_positions)
         x = cut_into_blocks(x) if in_blocks else x
         for conv in convolutions:
             x = relu_of_blocks(convolve_blocks(x, conv.kernel.value), n_positions) if in_blocks else conv(x)
             if normaliser:
                 x = normaliser.scale(f"crb/{conv.name}", x, 2 if in_blocks else 0, n_positions)
-            found.append(x)
-        return [join_blocks(x, n_positions) for x in found] if in_blocks else found
+            outputs.append(x)
+        return [join_blocks(x, n_positions) for x in outputs] if in_blocks else outputs
 
 
 # ---- the recurrent layer ----

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,19 +26,9 @@ from config import Settings
 from engine.device import choose_device
 from files.folders import existing_folder, writable_folder
 from folds import folders as places
-from folds.checkpoint import Fold
 from folds.checks import file_findings, first_findings, thorough_findings
 from folds.history import load_test_scores
 from folds.own_data import MAX_MISMATCH, FoldOptions, prepare
-from folds.planning import (
-    check_folder,
-    check_source,
-    chosen_folds,
-    load_sources,
-    paths_by_name,
-    planned_runs,
-    with_origins,
-)
 from folds.run import Run
 from folds.split import other_nights, prepared_nights
 from recordings.dataset_file import check_name, find_dataset
@@ -49,7 +39,31 @@ from recordings.prepare_command import PrepareOptions
 from reviewing.learning import WHOLE, reading_of_review, reviewed_recordings
 from scoring import metrics
 from training.one_by_one import train_folds
+from training.planning import (
+    FoldPlan,
+    TrainOptions,
+    check_plan,
+    chosen_folds,
+    paths_by_name,
+    planned_folds,
+    planned_runs,
+)
 from training.side_by_side import train_side_by_side
+
+OF_THE_WHOLE = (
+    "from_fold",
+    "to_fold",
+    "gpu",
+    "n_jobs",
+    "engine",
+    "address",
+    "restart",
+    "check",
+    "wait",
+    "reviewed",
+    "whole",
+)
+"""Options that concern all folds together, or are given for each anew."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -106,15 +120,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     n_found = check_nights(dataset, data_dir, files, runs, options.check)
     if options.check:
         return int(n_found > 0)
-    sources = load_sources(runs, dataset, options.init_from)
-    runs = with_origins(runs, sources, {*vars(options), *config.RECIPES[settings.recipe]})
     root = Path(options.output_dir)
     folders = {run.fold: places.fold_folder(root, dataset.name, options.suffix, run.fold) for run in runs}
-    for run in runs:
-        check_source(run, folders[run.fold], options.allow_seen)
-        if not options.restart:
-            check_folder(folders[run.fold], run)
-    failed = train_unfinished(runs, folders, files, sources, options)
+    chosen = {*vars(options), *config.RECIPES[settings.recipe]}
+    plans = planned_folds(runs, dataset, folders, files, options.init_from, chosen)
+    for plan in plans:
+        check_plan(plan, options.restart, options.allow_seen)
+    failed = train_unfinished(plans, options)
     finished = {fold: folder for fold, folder in folders.items() if fold not in failed}
     if finished:
         print_table(finished, dataset)
@@ -159,26 +171,37 @@ def check_nights(
     return n_found
 
 
-def train_unfinished(
-    runs: Sequence[Run],
-    folders: Mapping[int, Path],
-    nights: Mapping[str, Path],
-    sources: Mapping[int, Fold],
-    options: argparse.Namespace,
-) -> dict[int, str]:
+def train_unfinished(plans: Sequence[FoldPlan], options: argparse.Namespace) -> dict[int, str]:
     """Train the folds that are not finished; return why folds failed, by their numbers."""
-    unfinished = [run for run in runs if options.restart or not places.is_finished(folders[run.fold])]
-    for run in runs:
-        if run not in unfinished:
-            places.tidy(folders[run.fold])
-            log.info("fold %d is finished already", run.fold)
+    unfinished = [plan for plan in plans if options.restart or not places.is_finished(plan.folder)]
+    for plan in plans:
+        if plan not in unfinished:
+            places.tidy(plan.folder)
+            log.info("fold %d is finished already", plan.run.fold)
     if not unfinished:
         return {}
     writable_folder(Path(options.output_dir))
     workers = engine.workers_of(options, options.gpu).of(len(unfinished))
+    how = TrainOptions(options.gpu[0], options.restart, options.wait, options.memory_map, as_arguments(options))
     if workers.several:
-        return train_side_by_side(unfinished, folders, options, workers)
-    return train_folds(unfinished, folders, nights, sources, options)
+        return train_side_by_side(unfinished, how, workers)
+    return train_folds(unfinished, how)
+
+
+def as_arguments(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the command line that means these options for one fold, without those of the whole."""
+    settings = {field.name for field in fields(Settings)}
+    arguments: list[str] = []
+    for name, value in vars(options).items():
+        if name in OF_THE_WHOLE or value is None:
+            continue
+        if isinstance(value, bool):
+            arguments += [f"--{name}"] if value else [f"--no-{name}"] if name in settings else []
+        elif isinstance(value, list):
+            arguments += [f"--{name}", *map(str, value)]
+        else:
+            arguments.append(f"--{name}={value}")
+    return tuple(arguments)
 
 
 def check_options(options: argparse.Namespace) -> None:

@@ -36,14 +36,16 @@ import numpy as np
 
 import config
 from config import Settings
-from data import Batch, Night, batch_nights, load_night, plan_steps, prefetched, save_night
+from data import Night, load_night, save_night
 from engine.device import import_tensorflow
 from folds.folders import fold_folder
 from folds.history import TRAIN, load_history
 from folds.run import Run
 from folds.split import split_subjects
 from recordings.datasets import DATASETS
+from training.batches import Batch, batch_nights, plan_steps, prefetched
 from training.fold import FoldTraining
+from training.planning import FoldPlan
 
 SETTINGS = Settings()
 STEP_EPOCHS = SETTINGS.batch_size * SETTINGS.seq_length
@@ -132,7 +134,8 @@ def rate_of(seconds_each: float, n_epochs: int, flop: float, product_gflops: flo
 
 def steps_and_scoring(product_gflops: float) -> Figures:
     """Time one step of each kind, a night, and the compilation before them; then count what was compiled again."""
-    from model import Stager, Training
+    from model import Stager
+    from training.steps import Training
 
     training, batch = Training(SETTINGS), generated_batch()
     stager = Stager(training.network)
@@ -173,7 +176,7 @@ def pass_overhead(training: Any, stager: Any, step: float) -> float:
     nights = [noise(str(i), 180 + i) for i in range(30)]
     with tempfile.TemporaryDirectory() as folder:
         run = Run("sleepedf", 0, SETTINGS, {}, {}, [], {})
-        fold = FoldTraining(training, stager, run, Path(folder), {})
+        fold = FoldTraining(training, stager, FoldPlan(run, Path(folder), {}))
         before = int(training.step)
         taken = seconds(lambda: fold.one_pass(TRAIN, 1, nights, training.train), repeats=3)
     return taken / ((int(training.step) - before) / 3 * step)
@@ -181,8 +184,9 @@ def pass_overhead(training: Any, stager: Any, step: float) -> float:
 
 def both_forms() -> Figures:
     """Return what the frequency domain takes of the direct convolutions' time, one step of each after the other."""
-    from model import Stager, Training
+    from model import Stager
     from nn import ReconstructionBlock
+    from training.steps import Training
 
     batch = generated_batch()
     night = np.random.default_rng(0).normal(0, 20, (NIGHT_EPOCHS, SETTINGS.input_size)).astype(np.float32)

@@ -5,9 +5,8 @@
 
 The nights are simulated: their true stages are known, and stand for what a human would say. One fold of the box scores
 them. Of each night that is reviewed, a share of the epochs gets the true stage, the most doubtful ones first, or drawn
-at random; or the whole night does. The fold is trained further with these nights, its convolutions left as they are, as
-with `trainer.py --freeze`, so that what they make of a night is computed once. Agreement is with the true stages of
-other nights of that laboratory. docs/learn.md shows the table.
+at random; or the whole night does. The fold is trained further with these nights as `trainer.py --recipe finetune`
+trains it. Agreement is with the true stages of other nights of that laboratory. docs/learn.md shows the table.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -27,17 +26,21 @@ from numpy.typing import NDArray
 
 from command import command, log, log_to_terminal, new_parser
 from config import FINETUNE, settings_of
-from data import Night, batch_nights, plan_steps
+from data import Night
 from engine.device import start_tensorflow
 from files.folders import PROGRAM_FOLDER, existing_folder
 from files.writing import written_whole
 from folds.checkpoint import Fold, load_source
+from folds.history import TRAIN
+from folds.run import Run
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE
 from scoring import metrics, plots
 from simulating.amplifiers import amplifier
 from simulating.eeg import SOUNDS, Sound, blink, eye_movement, k_complex, sawtooth, simulate_eeg, spindle
 from simulating.layouts import simulated_night
-from sleepstage import RK_TO_AASM, UNKNOWN
+from sleepstage import RK_TO_AASM
+from training.fold import FoldTraining
+from training.planning import FoldPlan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,22 +67,17 @@ PASSES = FINETUNE["n_epochs"]  # over whole nights; of parts of nights as many a
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A night: features (epoch, 256), true stages (epoch,) and the fold's probabilities (epoch, stage)."""
+    """A night: (epoch, sample) µV, true stages (epoch,) and the fold's probabilities (epoch, stage)."""
 
-    features: NDArray[np.float32]
+    x: NDArray[np.float32]
     truth: NDArray[np.int32]
     probabilities: NDArray[np.float32]
 
     @property
     def model(self) -> NDArray[np.int32]:
         """(epoch,) the fold's stages."""
-        return staged(self.probabilities)
-
-
-def staged(probabilities: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Return (epoch,) the most probable stages."""
-    stages: NDArray[np.int32] = probabilities.argmax(axis=1).astype(np.int32)
-    return stages
+        stages: NDArray[np.int32] = self.probabilities.argmax(axis=1).astype(np.int32)
+        return stages
 
 
 @dataclass(frozen=True)
@@ -108,90 +106,49 @@ class Row:
     kept_by_all: bool = False
 
 
-# ---- networks ----
+# ---- the fold ----
 
 
-class Learner:
-    """A network of which the LSTM and the last layer learn; a night's features are computed once."""
+def fold_of(source: Fold, seed: int) -> FoldTraining:
+    """Return the training of a fold that starts from `source`; of nights in memory, so it needs no folder."""
+    from training.steps import compiled_training
 
-    def __init__(self, fold: Fold) -> None:
-        import tensorflow as tf
+    settings = settings_of({"recipe": "finetune", "seed": seed})
+    run = Run("simulated", 0, settings, {}, {}, [], {})
+    return FoldTraining(*compiled_training(settings), FoldPlan(run, Path(), {}, source))
 
-        from model import CONVOLUTIONS, RecSleepNet, Seeds, adam, classification_loss, compiled
 
-        self.tf, self.fold, self.settings = tf, fold, settings_of({"recipe": "finetune"})
-        self.network = RecSleepNet(self.settings)
-        self.network.assign(fold.best.weights)
-        named = self.network.named_weights()
-        self.learned = {name: weight for name, weight in named.items() if not name.startswith(CONVOLUTIONS)}
-        self.adam = adam(self.settings, list(self.learned.values()), self.settings.clip_grad_value)
-        self.first = {name: weight.numpy() for name, weight in self.learned.items()}
+def begin(fold: FoldTraining) -> None:
+    """Go back to the weights of the source, and forget what the optimiser knows."""
+    assert fold.source
+    fold.training.restart(fold.run.seed)
+    fold.training.start_from(fold.source.best.weights, (), str(fold.source.folder))
 
-        def step(x: Any, y: Any, weight: Any, first: Any, state: Any, seed: Any, number: Any) -> Any:
-            state = tf.where(first[:, tf.newaxis], 0.0, state)
-            with tf.GradientTape() as tape:
-                seeds = Seeds(seed, number, self.network.n_dropouts)
-                logits, state = self.network.decide(x, weight > 0, state, seeds)
-                class_weights = tf.constant(self.settings.class_weights, tf.float32)
-                loss = classification_loss(logits, y, weight, class_weights)
-            self.adam.apply(tape.gradient(loss, list(self.learned.values())))
-            return state
 
-        self.encode, self.step = compiled(lambda x: self.network.encode(x)[0]), compiled(step)
-        self.decide = compiled(self.network.decide)
+def learn(fold: FoldTraining, nights: Sequence[Night], passes: int) -> None:
+    """Train the fold further with these nights."""
+    for number in range(1, passes + 1):
+        fold.one_pass(TRAIN, number, nights, fold.training.train)
 
-    def features(self, x: NDArray[np.float32], block: int = 60) -> NDArray[np.float32]:
-        """Return (epoch, 256) of (epoch, sample) µV, `block` epochs at a time."""
-        padded = np.pad(x, ((0, -len(x) % block), (0, 0)))
-        parts = [self.encode(padded[start : start + block]).numpy() for start in range(0, len(padded), block)]
-        return np.concatenate(parts)[: len(x)]
 
-    def probabilities(self, features: NDArray[np.float32], block: int = 60) -> NDArray[np.float32]:
-        """Return (epoch, stage) of a night."""
-        state, parts = self.network.first_state(1), []
-        for start in range(0, len(features), block):
-            part = features[start : start + block]
-            padded = np.pad(part, ((0, block - len(part)), (0, 0)))[np.newaxis]
-            logits, state = self.decide(padded, (np.arange(block) < len(part))[np.newaxis], state)
-            parts.append(self.tf.nn.softmax(logits[0, : len(part)]).numpy())
-        return np.concatenate(parts)
-
-    def begin(self) -> None:
-        """Go back to the fold's weights, and forget what the optimiser knows."""
-        for name, weight in self.learned.items():
-            weight.assign(self.first[name])
-        for variable in self.adam.variables:
-            if variable.path.rpartition("/")[2] != "learning_rate":
-                variable.assign(self.tf.zeros(variable.shape, variable.dtype))
-
-    def learn(self, nights: Sequence[Night], passes: int, seed: int) -> None:
-        """Train further with nights whose `x` are features."""
-        tf, number = self.tf, 0
-        for one in range(passes):
-            order = np.random.default_rng((seed, one)).permutation(len(nights))
-            ordered = [nights[i] for i in order]
-            plan = plan_steps(
-                [len(night) for night in ordered], self.settings.batch_size, self.settings.seq_length, pack=True
-            )
-            state = self.network.first_state(self.settings.batch_size)
-            for batch in batch_nights(ordered, plan, self.settings.seq_length):
-                run, step = tf.constant(seed, tf.int64), tf.constant(number, tf.int64)
-                state = self.step(batch.x, batch.y, batch.weight, batch.first, state, run, step)
-                number += 1
+def agreement(fold: FoldTraining, nights: Sequence[Night]) -> metrics.Scores:
+    """Return the agreement of the fold, as it is now, with the stages of nights, all epochs together."""
+    return fold.scored(fold.training.plain_weights(()), nights)
 
 
 # ---- nights and their reviews ----
 
 
-def laboratory_night(learner: Learner, hours: float, seed: tuple[int, ...]) -> Scored:
+def laboratory_night(fold: FoldTraining, hours: float, seed: tuple[int, ...]) -> Scored:
     """Simulate a night of the laboratory, and score it; epochs without a stage are left out, as in preparation."""
+    assert fold.source
     night = simulated_night(hours, 10, seed, amplifier(()))
     truth = np.array([RK_TO_AASM[stage] for stage in night.stages], np.int32)
     x = simulate_eeg(night.stages, TARGET_RATE, night.rng, LABORATORY).astype(np.float32).reshape(-1, EPOCH_SAMPLES)
-    change = replace(learner.fold.run.conditioning, own=None).of_nights()  # no night of the fold's own data set
+    change = replace(fold.source.run.conditioning, own=None).of_nights()  # no night of the fold's own data set
     assert change, "the fold's signals are conditioned"
-    features = learner.features(change.apply(x, None)[truth >= 0])
-    return Scored(features, truth[truth >= 0], learner.probabilities(features))
+    x = change.apply(x, None)[truth >= 0]
+    return Scored(x, truth[truth >= 0], fold.stager.probabilities(x))
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,8 +171,8 @@ def reviewed(night: Scored, kind: str, share: float, rng: np.random.Generator) -
     used = looked_at if kind.endswith(ONLY) else np.ones(n_epochs, bool)
     right = float(np.mean((stages == night.truth)[used]))
     return Review(
-        Night("", night.features[used], stages[used]),
-        Night("", night.features[used], stages[used], judged=looked_at[used]),
+        Night("", night.x[used], stages[used]),
+        Night("", night.x[used], stages[used], judged=looked_at[used]),
         right,
     )
 
@@ -223,44 +180,36 @@ def reviewed(night: Scored, kind: str, share: float, rng: np.random.Generator) -
 # ---- the experiment ----
 
 
-def agreement(learner: Learner, nights: Sequence[Night]) -> metrics.Scores:
-    """Return the agreement of the network, as it is now, with the stages of nights, all epochs together."""
-    confusions = []
-    for night in nights:
-        counted = night.expert != UNKNOWN
-        model = staged(learner.probabilities(night.x))
-        confusions.append(metrics.scores(night.expert[counted], model[counted]).confusion)
-    return metrics.from_confusion(np.sum(confusions, axis=0))
-
-
 def better(after: metrics.Scores, before: metrics.Scores) -> bool:
     return after.accuracy > before.accuracy and after.macro_f1 > before.macro_f1
 
 
-def rows_of_seed(learner: Learner, hours: float, share: float, seed: int) -> Iterator[Row]:
+def rows_of_seed(source: Fold, hours: float, share: float, seed: int) -> Iterator[Row]:
     """Yield the rows of one draw of nights; the same nights are reviewed in every way."""
-    learner.begin()
-    nights = [laboratory_night(learner, hours, (seed, i)) for i in range(max(REVIEWED) + 1 + TESTED)]
-    tested = [Night("", night.features, night.truth) for night in nights[-TESTED:]]
-    box = agreement(learner, tested)
+    fold = fold_of(source, seed)
+    begin(fold)
+    fold.stager.network.assign(fold.training.plain_weights(()))
+    nights = [laboratory_night(fold, hours, (seed, i)) for i in range(max(REVIEWED) + 1 + TESTED)]
+    tested = [Night("", night.x, night.truth) for night in nights[-TESTED:]]
+    box = agreement(fold, tested)
     right = float(np.mean(np.concatenate([night.model == night.truth for night in nights[:-TESTED]])))
     yield Row("", 0, seed, box.accuracy, box.macro_f1, box.kappa, right)
     for kind in KINDS:
         rng = np.random.default_rng((seed, KINDS.index(kind)))
         reviews = [reviewed(night, kind, share, rng) for night in nights[:-TESTED]]
         valid = reviews.pop()
-        learner.begin()
-        before = [agreement(learner, [one]) for one in (valid.judging, valid.night)]
+        begin(fold)
+        before = [agreement(fold, [night]) for night in (valid.judging, valid.night)]
         for n in REVIEWED:
             learned = reviews[:n]
-            learner.begin()
-            mean_epochs = np.mean([len(one.night) for one in learned])
-            learner.learn([one.night for one in learned], round(PASSES * len(nights[0].truth) / mean_epochs), seed)
-            found = agreement(learner, tested)
-            after = [agreement(learner, [one]) for one in (valid.judging, valid.night)]
+            begin(fold)
+            mean_epochs = np.mean([len(review.night) for review in learned])
+            learn(fold, [review.night for review in learned], round(PASSES * len(nights[0].truth) / mean_epochs))
+            scores = agreement(fold, tested)
+            after = [agreement(fold, [night]) for night in (valid.judging, valid.night)]
             kept = list(map(better, after, before))
-            right = float(np.mean([one.right for one in learned]))
-            yield Row(kind, n, seed, found.accuracy, found.macro_f1, found.kappa, right, *kept)
+            right = float(np.mean([review.right for review in learned]))
+            yield Row(kind, n, seed, scores.accuracy, scores.macro_f1, scores.kappa, right, *kept)
 
 
 # ---- table and picture ----
@@ -358,9 +307,9 @@ def new_rows(options: argparse.Namespace) -> Iterator[Row]:
     """Yield the rows of every seed, and print each."""
     folder = existing_folder(options.init_from, "a fold")
     start_tensorflow(-1)
-    learner = Learner(load_source(folder))
+    source = load_source(folder)
     for seed in options.seeds:
-        for row in rows_of_seed(learner, options.hours, options.share, seed):
+        for row in rows_of_seed(source, options.hours, options.share, seed):
             log.info("seed %d: %s, %d nights: kappa %.3f", seed, row.kind or "none reviewed", row.nights, row.kappa)
             yield row
 

@@ -32,17 +32,18 @@ from numpy.typing import NDArray
 
 from command import log
 from config import Settings, settings_of
-from data import Night, batch_nights, copy_on_disk, load_night, plan_steps, prefetched, save_night
+from data import Night, copy_on_disk, load_night, save_night
 from folds.checks import file_findings, first_findings
 from folds.dealing import dealt
 from folds.folders import RUN
 from folds.history import TRAIN
-from folds.planning import check_folder, paths_by_name, plan_of_pass, planned_runs
 from folds.run import Run, save_run
 from folds.split import prepared_nights
 from recordings.dataset_file import FILE, Description, OwnNight, Subject, find_dataset, save_description
 from recordings.datasets import Dataset
+from training.batches import batch_nights, plan_of_pass, plan_steps, prefetched
 from training.fold import FoldTraining
+from training.planning import FoldPlan, check_folder, paths_by_name, planned_runs
 
 DB = "many"
 N_EPOCHS, N_SAMPLES = 1000, 3000
@@ -146,7 +147,7 @@ class NoTraining:
 def fold_of(run: Run, folder: Path, nights: Mapping[int, Sequence[Path]]) -> FoldTraining:
     files = paths_by_name(nights.values())
     training = cast("Any", NoTraining())
-    return FoldTraining(training, cast("Any", None), run, folder, files, on_disk=True)
+    return FoldTraining(training, cast("Any", None), FoldPlan(run, folder, files), on_disk=True)
 
 
 def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, list[Path]]]:
@@ -174,9 +175,9 @@ def started(dataset: Dataset, data: Path, output: Path) -> tuple[Run, dict[int, 
 def passes(run: Run, output: Path, nights: Mapping[int, Sequence[Path]]) -> None:
     """Read the training nights of a fold, and send them through a pass of each recipe."""
     subjects = run.subjects["train"]
-    few = replace(run, subjects={**run.subjects, "train": subjects[:FEW_NIGHTS]})
-    with timed(f"a fold's start: read and look at {len(few.subjects['train'])} nights", len(few.subjects["train"])):
-        fold_of(few, output, nights).load("train")
+    few = replace(run, epochs={"train": dict(list(run.epochs["train"].items())[:FEW_NIGHTS])})
+    with timed(f"a fold's start: read and look at {len(few.epochs['train'])} nights", len(few.epochs["train"])):
+        fold_of(few, output, nights).nights.of("train")
     with timed(f"a fold's start: open {len(subjects)} nights", len(subjects)):
         loaded = read(nights[subject][0] for subject in subjects)
     for recipe, settings in RECIPES.items():
@@ -209,7 +210,7 @@ class PartOfFile:
 def compare_with_shard(fold: FoldTraining, paths: Sequence[Path], shard: Path) -> None:
     """Take the batches of some nights from a file a night, and from one file, both not in the system's cache."""
     settings = RECIPES["published"]
-    nights = fold.load("train")[: len(paths)]
+    nights = fold.nights.of("train")[: len(paths)]
     copies = [copy_on_disk(path, None) for path in paths]
     with shard.open("wb") as file:
         for night in nights:

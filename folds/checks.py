@@ -18,7 +18,6 @@ from tqdm import tqdm
 from data import Night, load_night, opened_night, plain_value
 from files.arrays import npy_form
 from files.reading import readable
-from folds.failure import IMPLAUSIBLE
 from folds.run import Run, signal_of
 from recordings.datasets import Dataset
 from recordings.epochs import EPOCH_SAMPLES, TARGET_RATE, amplitude_notice, epoch_std, resample
@@ -26,6 +25,7 @@ from recordings.fingerprints import Fingerprints, fingerprint
 from recordings.fit import misfit, slow_waves
 from sleepstage import STAGE_NAMES
 
+IMPLAUSIBLE = 1e5  # µV; no amplifier records as much
 FIRST_EPOCHS = 100  # that the cheap checks read of a night: 10 ms
 AT_A_TIME = 100  # epochs; all at once would copy the signal
 FLAT_SHARE = 0.05  # of a night's epochs; a loose electrode for some minutes is no news

@@ -62,10 +62,7 @@ AS_PUBLISHED = {
     "augment_polarity": 0.0,
     "augment_gain": 0.0,
     "augment_shift": 0.0,
-    "augment_tilt": 0.0,
     "augment_band": 0.0,
-    "augment_noise": 0.0,
-    "augment_drop": 0.0,
 }
 """What the published program does, and this one did, where there is a setting now; config.py may say something else."""
 

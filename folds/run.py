@@ -22,7 +22,12 @@ from recordings.datasets import DATASETS
 from recordings.fingerprints import Fingerprints
 from recordings.whose_night import person_key
 
-SETTINGS_OF_OLD = ("n_classes",)  # it could only be 5
+SETTINGS_OF_OLD: dict[str, tuple[Any, ...]] = {
+    "n_classes": (5,),
+    "mixed_precision": (False, True),  # the weights were kept in float32 either way
+    **dict.fromkeys(("augment_tilt", "augment_noise", "augment_drop"), (0,)),
+}
+"""Settings that are no more, and the values of them at which this program does the same."""
 
 
 @dataclass(frozen=True)
@@ -222,8 +227,7 @@ def run_of(stored: Mapping[str, Any]) -> Run:
     origin = stored.get("init_from")  # folds of before there was such a thing do not have it
     init_from = Origin(**{name: origin[name] for name in ORIGIN_FORMS}, run=run_of(origin["run"])) if origin else None
     settings = {**published.AS_PUBLISHED, **values["settings"]}
-    for name in SETTINGS_OF_OLD:
-        settings.pop(name, None)
+    settings = {name: value for name, value in settings.items() if value not in SETTINGS_OF_OLD.get(name, ())}
     if unknown := settings.keys() - Settings.__dataclass_fields__.keys():
         raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
     return Run(

@@ -22,7 +22,9 @@ FOLDERS = ("recordings", "folds", "scoring", "training", "streaming", "reviewing
 """In this order: a folder imports none of those behind it."""
 LEAVES = {"simulating", "streaming", "reviewing", "evaluation"}  # imported by commands alone
 
-NEED_TENSORFLOW = {"model", "nn", "normalisation"}  # the only files that import it as they are imported
+NEED_TENSORFLOW = {"model", "nn", "training.normalisation", "training.steps"}
+"""The only files that import it as they are imported."""
+
 MAY_IMPORT_MODEL = {
     "training.fold",
     "training.one_by_one",

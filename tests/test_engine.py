@@ -22,7 +22,7 @@ from engine import Done, addresses
 from engine.addresses import check_address
 from engine.rooms import LOCAL, Workers, shares_of
 from engine.watched import CPU, Command, DiedError, Place, cores, cpus, run_command
-from training.side_by_side import as_arguments
+from trainer import as_arguments
 
 # ---- options ----
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data import Night, plan_steps
-from folds.failure import FoldError, PassWatch
+from data import Night
+from training.batches import plan_steps
+from training.failure import FoldError, PassWatch
 
 
 def watch(**huge):

@@ -10,7 +10,6 @@ import shutil
 import numpy as np
 import pytest
 
-import model
 import trainer
 from convert import without_reconstruction
 from folds import checkpoint, folders, published
@@ -21,6 +20,7 @@ from scoring import metrics
 from tests.support.generated import published_weights
 from tests.support.short_folds import ROBUST, figures, fold_of, weights
 from tests.support.short_nights import short_nights, train_arguments
+from training.steps import Training
 
 
 def sha256(path):
@@ -173,7 +173,7 @@ def test_weights_for_scoring_only_are_a_source_too_and_a_stopped_fold_goes_on(tu
     checkpoint.save_best(source, without_reconstruction(checkpoint.load_best(source)))
     status, printed = tune(source)
     assert status == 0 and "the reconstruction branch starts from drawn weights" in printed
-    calls, train_step = iter(range(1, 1000)), model.Training.train
+    calls, train_step = iter(range(1, 1000)), Training.train
 
     def stopping(self, *args):
         if next(calls) == 14:  # in the second pass
@@ -181,7 +181,7 @@ def test_weights_for_scoring_only_are_a_source_too_and_a_stopped_fold_goes_on(tu
         return train_step(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(model.Training, "train", stopping)
+        patch.setattr(Training, "train", stopping)
         assert tune(source, suffix="stopped")[0] == 130
     status, printed = tune(source, suffix="stopped")
     assert status == 0 and "going on after train pass 1" in printed

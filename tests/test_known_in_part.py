@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 import data
 import model
-from augmentation import Change
 from command import InputError
 from config import Settings
-from data import Night, batch_nights, load_night, plan_steps, save_night
+from data import Night, load_night, save_night
 from folds.checks import content_of
 from folds.run import load_run
 from recordings.conditioning import Conditioning
 from scoring.calibrating import probabilities_of
 from tests.support.short_nights import short_nights
+from training.augmentation import Change
+from training.batches import batch_nights, plan_steps
+from training.steps import Training
 
 TINY = Settings(input_size=100, batch_size=2, seq_length=3, n_rnn_units=8)
 W, N1, N2, N3, REM = range(5)
@@ -124,7 +126,7 @@ def test_a_stretch_of_one_chunk_loses_no_epoch_to_a_random_start():
 
 @pytest.fixture(scope="module")
 def tiny():
-    return model.Training(TINY)
+    return Training(TINY)
 
 
 def loss_and_gradient(training, known):
@@ -134,8 +136,7 @@ def loss_and_gradient(training, known):
         losses, logits, _ = training.losses(
             *map(tf.constant, (batch.x, batch.y, batch.weight)),
             training.first_state(),
-            None,
-            None if known is None else tf.constant(known),
+            known=None if known is None else tf.constant(known),
         )
     return losses["loss_ce"].numpy(), tape.gradient(losses["loss_ce"], training.network.dense.bias.value), batch, logits
 

@@ -16,9 +16,11 @@ import model
 import nn
 from command import InputError
 from config import Settings
-from data import Batch, Night, batch_nights, plan_steps
+from data import Night
 from folds import published
 from tests.support.generated import REFERENCE, assert_near, generated_batch, generated_weights
+from training.batches import Batch, batch_nights, plan_steps
+from training.steps import Training, classification_loss
 
 SETTINGS = Settings(batch_size=3, seq_length=4)
 
@@ -31,7 +33,7 @@ def expected():
 
 @pytest.fixture(scope="module")
 def compiled():
-    return model.Training(SETTINGS, dropout=False)
+    return Training(SETTINGS, dropout=False)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def training(compiled):
 
 def forward(training, batch, state):
     features, _, _ = training.network.encode(model.flat(tf.constant(batch.x)))
-    losses, logits, state = training.losses(*map(tf.constant, (batch.x, batch.y, batch.weight)), state, None)
+    losses, logits, state = training.losses(*map(tf.constant, (batch.x, batch.y, batch.weight)), state)
     return features.numpy(), {name: loss.numpy() for name, loss in losses.items()}, logits.numpy(), state
 
 
@@ -66,9 +68,7 @@ def test_forward_pass_with_carried_state(training, expected):
 def gradients(training, loss, weights):
     batch = generated_batch(0)
     with tf.GradientTape() as tape:
-        losses, _, _ = training.losses(
-            *map(tf.constant, (batch.x, batch.y, batch.weight)), training.first_state(), None
-        )
+        losses, _, _ = training.losses(*map(tf.constant, (batch.x, batch.y, batch.weight)), training.first_state())
         total = loss(losses)
     return dict(zip(weights, tape.gradient(total, list(weights.values())), strict=True))
 
@@ -165,9 +165,7 @@ def test_padding_changes_neither_classification_loss_nor_gradient(training):
         filled = np.where(weight[part][..., None] > 0, x[part], fill).astype(np.float32)
         with tf.GradientTape() as tape:
             state = training.network.first_state(lanes)
-            losses, _, _ = training.losses(
-                tf.constant(filled), tf.constant(y[part]), tf.constant(weight[part]), state, None
-            )
+            losses, _, _ = training.losses(*map(tf.constant, (filled, y[part], weight[part])), state)
         return losses["loss_ce"].numpy(), tape.gradient(losses["loss_ce"], training.network.conv_1.kernel.value).numpy()
 
     small, gradient = loss_and_gradient(2, 4, 0)
@@ -180,7 +178,7 @@ def test_class_weight_is_that_of_the_true_stage():
     logits = tf.constant(np.random.default_rng(0).normal(size=(1, 3, 5)).astype(np.float32))
     y, weight = tf.constant([[1, 0, 4]]), tf.constant([[1.0, 1.0, 0.0]])
     entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits).numpy()[0]
-    loss = model.classification_loss(logits, y, weight, tf.constant([1.0, 1.5, 1.0, 1.0, 1.0]))
+    loss = classification_loss(logits, y, weight, tf.constant([1.0, 1.5, 1.0, 1.0, 1.0]))
     np.testing.assert_allclose(loss, (1.5 * entropy[0] + entropy[1]) / 2, rtol=1e-6)
 
 
@@ -216,7 +214,7 @@ def steps(training, n_steps):
 
 @pytest.fixture(scope="module")
 def tiny():
-    return model.Training(TINY)
+    return Training(TINY)
 
 
 def same(one, other):
@@ -231,7 +229,7 @@ def test_same_seed_same_weights_and_another_seed_others(tiny):
 
 def test_restart_is_a_new_training(tiny):
     run(tiny, 5, 2)
-    assert same(run(tiny, 7, 2), run(model.Training(TINY), 7, 2))
+    assert same(run(tiny, 7, 2), run(Training(TINY), 7, 2))
 
 
 def test_training_goes_on_from_its_values_to_the_bit(tiny):
@@ -261,7 +259,7 @@ def test_nothing_is_compiled_again(tiny):
 
 
 def test_two_recurrent_layers():
-    training = model.Training(dataclasses.replace(TINY, n_rnn_layers=2))
+    training = Training(dataclasses.replace(TINY, n_rnn_layers=2))
     before = training.values()
     after = steps(training, 1)
     assert {"lstm_0/kernel", "lstm_1/kernel"} <= after.keys()
@@ -281,7 +279,7 @@ def test_the_backward_lstm_is_an_lstm_that_reads_the_night_from_its_end():
 
 
 def test_a_bidirectional_network_learns_in_both_directions():
-    training = model.Training(dataclasses.replace(TINY, bidirectional=True))
+    training = Training(dataclasses.replace(TINY, bidirectional=True))
     before = training.values()
     after = steps(training, 1)
     for name in ("lstm_0/kernel", "lstm_back/kernel", "lstm_back/w_f"):
@@ -436,19 +434,3 @@ def test_max_pool_is_that_of_an_input_filled_up_with_zeros_at_its_end(length, si
     filled = np.pad(x, ((0, 0), (0, -length % size), (0, 0)))
     expected = filled.reshape(2, -1, size, 3).max(axis=2)
     np.testing.assert_array_equal(nn.max_pool(tf.constant(x), size), expected)
-
-
-def test_mixed_precision_comes_near_and_keeps_weights_in_float32(tiny):
-    """bfloat16 has 8 bits of mantissa: a share of 2^-8 in each product, some of which average out."""
-    mixed = model.Training(dataclasses.replace(TINY, mixed_precision=True))
-    batch = next(batches(tiny_nights(3, 3), TINY))
-    losses = {}
-    for name, training in (("float32", tiny), ("bfloat16", mixed)):
-        training.restart(0)
-        losses[name] = [
-            float(training.pretrain(batch, None)[0]["loss_rec"]),
-            float(training.train(batch, training.first_state())[0]["loss_ce"]),
-        ]
-    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
-    assert losses["bfloat16"] != losses["float32"]
-    assert {weight.dtype for weight in mixed.network.named_weights().values()} == {"float32"}

@@ -10,7 +10,8 @@ import tensorflow as tf
 import model
 import nn
 from config import Settings
-from data import Batch
+from training.batches import Batch
+from training.steps import Training
 
 # positions: one block exactly, two unequal to their places, the network's own three, many, and one more than many
 LENGTHS = (8, 11, 21, 22, 41, 63, 64, 125, 127)
@@ -136,7 +137,7 @@ def test_scoring_and_training_use_it(monkeypatch):
     """When they are compiled, each of three or five convolutions comes through the frequency domain."""
     make_gpus_visible(monkeypatch, 0)
     settings = Settings(input_size=500, batch_size=1, seq_length=2, n_rnn_units=8)
-    training, calls = model.Training(settings), []
+    training, calls = Training(settings), []
     original = nn.convolve_blocks
     monkeypatch.setattr(nn, "convolve_blocks", lambda *x: calls.append(1) or original(*x))
     nothing = (np.zeros((1, 2), np.int32), np.ones((1, 2), np.float32), np.ones(1, np.bool_), np.ones((1, 5), np.bool_))

@@ -10,15 +10,16 @@ import tensorflow as tf
 
 import model
 from config import Settings
-from data import Batch
-from normalisation import CONVOLUTIONS, EPSILON, MEAN, VARIANCE, Normaliser, folded, pooled, unfolded
+from training.batches import Batch
+from training.normalisation import CONVOLUTIONS, EPSILON, MEAN, VARIANCE, Normaliser, folded, pooled, unfolded
+from training.steps import Training
 
 SETTINGS = Settings(batch_size=2, seq_length=4, input_size=1000, n_rnn_units=8, normalise=True, weight_average=0.9)
 
 
 @pytest.fixture(scope="module")
 def training():
-    return model.Training(SETTINGS, dropout=False)
+    return Training(SETTINGS, dropout=False)
 
 
 def batch(seed, n_real=4):
@@ -38,7 +39,7 @@ def normalised_logits(training, one):
     features, _, _ = training.network.encode(model.flat(tf.constant(one.x)), None, normaliser)
     features = model.unflat(features, one.x.shape[:2])
     logits, _ = training.network.decide(features, one.weight > 0, training.first_state())
-    return logits.numpy(), {name: value.numpy() for name, value in normaliser.found.items()}
+    return logits.numpy(), {name: value.numpy() for name, value in normaliser.measured.items()}
 
 
 def plain_logits(weights, one, settings=SETTINGS):
@@ -70,7 +71,7 @@ def test_folded_weights_give_the_logits_of_the_normalised_network(training, n_re
 
 def test_both_directions_of_a_bidirectional_network_are_folded_and_unfolded():
     settings = dataclasses.replace(SETTINGS, bidirectional=True)
-    training, one = model.Training(settings, seed=2, dropout=False), batch(0)
+    training, one = Training(settings, seed=2, dropout=False), batch(0)
     training.network.assign(biased(training.network.values()))
     logits, statistics = normalised_logits(training, one)
     plain = folded(training.network.values(), statistics)
@@ -130,7 +131,7 @@ def test_weights_that_are_kept_are_the_average_folded_by_what_is_measured(traini
 
 def test_folding_undoes_unfolding():
     plain = biased(model.RecSleepNet(SETTINGS, 3).values())
-    training = model.Training(SETTINGS, dropout=False)
+    training = Training(SETTINGS, dropout=False)
     one = batch(4)
     training.start_from(plain, [one], "a test")
     _, statistics = normalised_logits(training, one)
@@ -146,7 +147,7 @@ def found(x, weight):
     for name in CONVOLUTIONS:
         normaliser.scale(name, tf.constant(x), 0, x.shape[1])
     normaliser.standardise(tf.concat([x.mean(axis=1), x.max(axis=1)], axis=1))
-    return {name: value.numpy() for name, value in normaliser.found.items()}
+    return {name: value.numpy() for name, value in normaliser.measured.items()}
 
 
 def test_padding_does_not_count():
@@ -172,7 +173,7 @@ def test_a_scaled_filter_has_a_mean_square_of_1_and_features_are_standard():
     standard = normaliser.standardise(tf.constant(x[:, 0])).numpy()
     np.testing.assert_allclose(standard.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(standard.std(axis=0), 1, rtol=1e-3)
-    assert set(normaliser.found) == {"conv_1", MEAN, VARIANCE}
+    assert set(normaliser.measured) == {"conv_1", MEAN, VARIANCE}
 
 
 def test_a_filter_that_is_never_active_stays_finite():
@@ -188,7 +189,7 @@ def test_a_filter_that_is_never_active_stays_finite():
 
 def test_decay_leaves_biases_and_peepholes_alone():
     settings = dataclasses.replace(SETTINGS, normalise=False, weight_average=0.0, weight_decay=0.5, learning_rate=0.1)
-    training = model.Training(settings, dropout=False)
+    training = Training(settings, dropout=False)
     names = training.network.named_weights()
     for weight in names.values():
         weight.assign(tf.ones_like(weight))
@@ -199,7 +200,7 @@ def test_decay_leaves_biases_and_peepholes_alone():
 
 
 def test_a_source_without_a_reconstruction_gets_that_of_a_new_normalised_network():
-    training = model.Training(SETTINGS, dropout=False)
+    training = Training(SETTINGS, dropout=False)
     drawn = {name: training.network.values()[name] for name in model.RECONSTRUCTION}
     plain = {k: 50 * v for k, v in biased(model.RecSleepNet(SETTINGS, 3).values()).items() if k not in drawn}
     training.start_from(plain, [batch(4)], "a test")  # of large outputs, as they are where nothing is normalised
@@ -208,7 +209,7 @@ def test_a_source_without_a_reconstruction_gets_that_of_a_new_normalised_network
 
 
 def test_a_share_of_the_first_weights_is_kept():
-    training = model.Training(dataclasses.replace(SETTINGS, keep_first=0.25), dropout=False)
+    training = Training(dataclasses.replace(SETTINGS, keep_first=0.25), dropout=False)
     one = batch(5)
     training.start_from(biased(model.RecSleepNet(SETTINGS, 3).values()), [one], "a test")
     first = training.network.values()
@@ -220,7 +221,7 @@ def test_a_share_of_the_first_weights_is_kept():
     for name, value in mixed.items():
         np.testing.assert_allclose(value, 0.25 * first[name] + 0.75 * average[name], rtol=1e-6, atol=1e-7)
     # Where a stopped run goes on, they are still the first ones.
-    again = model.Training(dataclasses.replace(SETTINGS, keep_first=0.25), seed=9, dropout=False)
+    again = Training(dataclasses.replace(SETTINGS, keep_first=0.25), seed=9, dropout=False)
     again.assign(training.values())
     for name, value in again.average_weights().items():
         np.testing.assert_array_equal(value, mixed[name])

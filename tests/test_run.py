@@ -11,10 +11,10 @@ from command import InputError
 from config import Settings
 from files.writing import save_json
 from folds.folders import RUN
-from folds.planning import conditioned_alike
 from folds.published import CONDITIONING
 from folds.run import Origin, Run, check_same_run, flattened, load_run, save_run
 from recordings.conditioning import Conditioning
+from training.planning import conditioned_alike
 
 NIGHTS = {"train": {"a": 3}, "valid": {"b": 2}, "test": {"c": 1}}
 SUBJECTS = {"train": (1,), "valid": (2,), "test": (0,)}
@@ -107,9 +107,17 @@ def test_first_weights_read_back(tmp_path):
 
 def test_settings_that_there_once_were_are_read_over(tmp_path):
     stored = run().as_json()
-    stored["settings"]["n_classes"] = 5
+    stored["settings"] |= {"n_classes": 5, "mixed_precision": True, "augment_tilt": 0.0, "augment_noise": 0.0}
     save_json(tmp_path / RUN, stored)
     assert load_run(tmp_path).settings == Settings()
+
+
+def test_settings_that_there_once_were_are_refused_where_they_did_something(tmp_path):
+    stored = run().as_json()
+    stored["settings"]["augment_tilt"] = 0.1
+    save_json(tmp_path / RUN, stored)
+    with pytest.raises(InputError, match="no such setting: augment_tilt"):
+        load_run(tmp_path)
 
 
 # ---- another run, a damaged one ----

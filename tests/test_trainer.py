@@ -15,19 +15,19 @@ import pytest
 import tensorflow as tf
 from filelock import FileLock
 
-import model
 import predict
 import trainer
 from folds import checkpoint, folders
 from folds.checkpoint import load_fold
-from folds.failure import FoldError
 from folds.folders import LOCK
 from folds.history import load_history, save_history
 from folds.run import load_run
 from recordings.datasets import DATASETS
 from tests.support.short_folds import ROBUST, figures, fold_of, weights
 from tests.support.short_nights import short_nights, train_arguments
+from training.failure import FoldError
 from training.fold import FoldTraining
+from training.steps import Training
 
 TRAINER = Path(trainer.__file__)
 
@@ -137,8 +137,8 @@ def test_a_stopped_run_goes_on_to_the_same_weights(train, trained, tmp_path, mon
         return stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(model.Training, "train", stopping(model.Training.train))
-        patch.setattr(model.Training, "pretrain", stopping(model.Training.pretrain))
+        patch.setattr(Training, "train", stopping(Training.train))
+        patch.setattr(Training, "pretrain", stopping(Training.pretrain))
         status, printed = train()
     assert status == 130
     last = {3: "at its start", 14: "after pretrain pass 1", 27: "after train pass 1"}[stop_at]
@@ -155,9 +155,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(train, trained, tmp_path, mon
 @pytest.mark.parametrize("stop_at", [3, 12])
 def test_the_robust_recipe_goes_on_to_the_same_weights_too(train, tmp_path, monkeypatch, stop_at):
     """Its averages, its augmentation and its step size are all where they were: the end is the same to the bit."""
-    more = [*ROBUST, "--pretrain_epochs", "0", "--augment_noise", "0.5", "--augment_tilt", "0.1"]
+    more = [*ROBUST, "--pretrain_epochs", "0", "--augment_band", "0.5", "--augment_gain", "0.2"]
     assert train(*more, output=tmp_path / "whole")[0] == 0
-    steps, take = iter(range(1, 1000)), model.Training.train
+    steps, take = iter(range(1, 1000)), Training.train
 
     def stopping(self, *args):
         if next(steps) == stop_at:
@@ -165,7 +165,7 @@ def test_the_robust_recipe_goes_on_to_the_same_weights_too(train, tmp_path, monk
         return take(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(model.Training, "train", stopping)
+        patch.setattr(Training, "train", stopping)
         assert train(*more)[0] == 130
     assert train(*more)[0] == 0
     whole = tmp_path / "whole" / "sleepedf" / "0"
@@ -453,7 +453,7 @@ def test_a_loss_that_is_not_finite_ends_the_fold_and_not_the_others(train, tmp_p
 
 def test_weights_that_became_nan_never_replace_those_that_are_kept(train, trained, tmp_path, monkeypatch):
     """In the second training pass: the weights of the first stay kept, and the fold goes on from them."""
-    steps, train_step = iter(range(1, 1000)), model.Training.train
+    steps, train_step = iter(range(1, 1000)), Training.train
 
     def breaking(self, *args):
         if next(steps) == 17:
@@ -461,7 +461,7 @@ def test_weights_that_became_nan_never_replace_those_that_are_kept(train, traine
         return train_step(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(model.Training, "train", breaking)
+        patch.setattr(Training, "train", breaking)
         status, printed = train()
     assert status == 1
     assert "fold 0: train pass 2: loss_ce is nan in step 7 of 10; its signals stay within " in printed
@@ -476,7 +476,7 @@ def test_weights_that_became_nan_never_replace_those_that_are_kept(train, traine
 
 def test_weights_that_became_nan_in_the_last_step_of_a_pass_are_not_kept(train, tmp_path, monkeypatch):
     """The loss of a step is that of the weights before it."""
-    steps, train_step = iter(range(1, 1000)), model.Training.train
+    steps, train_step = iter(range(1, 1000)), Training.train
 
     def breaking(self, *args):
         after = train_step(self, *args)
@@ -484,7 +484,7 @@ def test_weights_that_became_nan_in_the_last_step_of_a_pass_are_not_kept(train, 
             self.network.dense.bias.assign(np.full(5, np.nan, np.float32))
         return after
 
-    monkeypatch.setattr(model.Training, "train", breaking)
+    monkeypatch.setattr(Training, "train", breaking)
     status, printed = train()
     assert status == 1 and "train pass 1: the weights dense/bias are not finite after step 10" in printed
     assert not (fold_of(tmp_path) / "best_model.npz").exists()

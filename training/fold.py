@@ -1,26 +1,26 @@
-"""One fold from wherever it is to its end: pre-training, training with validation, one test."""
+"""The training of one fold: passes over its nights, validation after each, one test at the end.
+
+`complete` is the whole of it and `one_pass` the loop; what one step does is in steps.py.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
-from augmentation import changed_nights, upside_down
 from command import log
-from data import Batch, Night, Step, batch_nights, load_night, prefetched
+from config import Settings
+from data import Night
 from files.arrays import Arrays
 from folds import folders as places
 from folds.calibration import save_calibration
 from folds.checkpoint import Best, Fold, load_best, load_resume, save_best, save_resume, sha256_of
-from folds.checks import signal_findings
-from folds.failure import FoldError, PassWatch
 from folds.history import (
     PRETRAIN,
     START,
@@ -33,17 +33,20 @@ from folds.history import (
     save_history,
     save_test_scores,
 )
-from folds.planning import learning_rate_at, padding_line, plan_of_pass
-from folds.run import Run, save_run
+from folds.run import save_run
 from folds.split import PARTS
 from scoring import metrics
 from scoring.calibrating import calibrate
 from scoring.test_nights import scores_of
+from training.batches import Batch, batch_nights, padding_line, prefetched
+from training.failure import FoldError, PassWatch
+from training.nights import FoldNights
+from training.planning import FoldPlan
 
 if TYPE_CHECKING:
-    from model import Losses, Stager, Training
+    from model import Stager
+    from training.steps import Losses, Training
 
-MEASURED_BATCHES = 100  # of a pass: with 20 the validation scores of one network differed by 4 points
 BAR_SECONDS = 0.5  # between two drawings of the progress bar
 
 TakeStep = Callable[[Batch, Any], "tuple[Losses, Any]"]
@@ -54,28 +57,17 @@ class FoldTraining:
     """One fold from wherever it is to its end: pre-training, training with validation, one test.
 
     Args:
-        training, stager: compiled once and shared by all folds.
-        run: the fold's settings and subjects.
-        folder: where it is kept.
-        nights: the file of each prepared night by its name.
-        source: the fold whose weights it starts from; None for weights drawn from the seed.
-        on_disk: leave their signals on disk.
+        training, stager: compiled once and shared by all folds. They have weights of their own: what is validated and
+            kept need not be what is trained.
+        plan: of the fold.
+        on_disk: leave the signals of its nights on disk.
     """
 
-    def __init__(
-        self,
-        training: Training,
-        stager: Stager,
-        run: Run,
-        folder: Path,
-        nights: Mapping[str, Path],
-        source: Fold | None = None,
-        on_disk: bool = False,
-    ) -> None:
-        self.training, self.stager, self.run, self.folder, self.nights = training, stager, run, folder, nights
-        self.settings, self.source, self.on_disk = run.settings, source, on_disk
-        self.history = History(run.settings)
-        self.loaded: dict[str, list[Night]] = {}
+    def __init__(self, training: Training, stager: Stager, plan: FoldPlan, on_disk: bool = False) -> None:
+        self.training, self.stager = training, stager
+        self.run, self.folder, self.source, self.settings = plan.run, plan.folder, plan.source, plan.run.settings
+        self.nights = FoldNights(plan, on_disk)
+        self.history = History(self.settings)
 
     # ---- the loop ----
 
@@ -89,7 +81,7 @@ class FoldTraining:
     def pretrain(self) -> None:
         """Do the passes of reconstruction pre-training that are left."""
         to_do = self.history.to_do(PRETRAIN)
-        nights = self.load(*self.settings.pretrain_on) if to_do else []
+        nights = self.nights.of(*self.settings.pretrain_on) if to_do else []
         for number in to_do:
             started = time.perf_counter()
             losses = self.one_pass(PRETRAIN, number, nights, self.training.pretrain)
@@ -97,16 +89,52 @@ class FoldTraining:
 
     def train(self) -> None:
         """Do the training passes that are left; after each, keep the weights if validation finds them better."""
-        train_nights, valid_nights = self.load("train"), self.validation_nights()
+        train_nights, valid_nights = self.nights.of("train"), self.nights.validation()
         for number in self.history.to_do(TRAIN):
             if self.history.out_of_patience():
                 log.info("fold %d: no better checkpoint for %d passes", self.run.fold, self.settings.patience)
                 return
             started = time.perf_counter()
             losses = self.one_pass(TRAIN, number, train_nights, self.training.train)
-            weights = self.training.plain_weights(self.some_batches(number, train_nights))
+            # What is validated is what scoring will use: averaged, and with the normalisation folded in.
+            weights = self.training.plain_weights(self.nights.some_batches(number, train_nights))
             valid = self.validate(weights, valid_nights, number)
             self.end_pass(Pass(TRAIN, number, int(self.training.step), **losses, **valid), started)
+
+    def one_pass(self, phase: str, number: int, nights: Sequence[Night], take_step: TakeStep) -> dict[str, Any]:
+        """Take one step for each batch, over all nights in an order that seed, phase and pass decide.
+
+        Returns:
+            The mean of each loss over the steps.
+
+        Raises:
+            FoldError: a loss, or a weight after the last step, is not finite.
+        """
+        ordered, plan = self.nights.ordered(phase, number, nights)
+        watch = PassWatch(f"fold {self.run.fold}: {phase} pass {number}", ordered, plan, self.settings.seq_length)
+        bar = tqdm(
+            prefetched(batch_nights(ordered, plan, self.settings.seq_length)),
+            desc=f"fold {self.run.fold} {phase} {number}",
+            total=len(plan),
+            unit="step",
+            mininterval=BAR_SECONDS,
+            leave=False,
+            disable=None,  # no bar where the output is no terminal
+        )
+        # The LSTM's state goes on from batch to batch: a lane holds the next chunk of the same night, and the step
+        # begins anew where `Batch.first` says that another night starts.
+        state, losses = self.training.first_state(), []
+        for step, batch in enumerate(bar):
+            if phase == TRAIN:
+                self.training.set_learning_rate(learning_rate_at(number - 1 + step / len(plan), self.settings))
+            of_step, state = take_step(batch, state)
+            losses.append(of_step)
+            if len(losses) > 1:
+                watch.check_losses(losses[-2], len(losses) - 2)  # a step late: reading the last would wait for it
+            show_losses(bar, of_step)
+        watch.check_losses(losses[-1], len(losses) - 1)
+        watch.check_weights(self.training.network.values())
+        return {name: float(np.mean([float(of_step[name]) for of_step in losses])) for name in losses[0]}
 
     def validate(self, weights: Arrays, valid_nights: Sequence[Night], number: int) -> dict[str, Any]:
         """Score the validation nights, and keep the weights if they are better than those kept before.
@@ -123,69 +151,48 @@ class FoldTraining:
         kept, step = self.history.is_better(scores.accuracy, scores.macro_f1), int(self.training.step)
         if kept:
             save_best(self.folder, Best(weights, step, number))
-        if kept and self.settings.normalise:
+        if kept and self.settings.normalise:  # another training goes on from these, not from the folded ones
             save_best(self.folder, Best(self.training.average_weights(), step, number), places.NORMALISED)
         return {"valid_accuracy": scores.accuracy, "valid_macro_f1": scores.macro_f1, "kept": kept}
 
-    def some_batches(self, number: int, nights: Sequence[Night]) -> Iterator[Batch]:
-        """Yield batches from all over a training pass, to measure what a network is normalised by; else none."""
-        if self.settings.normalise:
-            ordered, plan = self.ordered(TRAIN, number, nights)
-            some = plan[:: math.ceil(len(plan) / MEASURED_BATCHES)]
-            yield from batch_nights(ordered, some, self.settings.seq_length)
+    def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
+        """Return the scores of a plain network with these weights."""
+        self.stager.network.assign(weights)
+        return scores_of(self.stager.probabilities, nights)
 
-    def ordered(self, phase: str, number: int, nights: Sequence[Night]) -> tuple[list[Night], list[Step]]:
-        """Return a pass's nights, changed as it trains on them, and its steps; seed, phase and pass decide on both."""
-        seed = (self.run.seed, int(phase == TRAIN), number)
-        ordered = [nights[i] for i in np.random.default_rng(seed).permutation(len(nights))]
-        if phase == TRAIN:
-            ordered = changed_nights(ordered, self.settings, seed)
-        return ordered, plan_of_pass([len(night) for night in ordered], self.settings)
-
-    def one_pass(self, phase: str, number: int, nights: Sequence[Night], take_step: TakeStep) -> dict[str, Any]:
-        """Take one step for each batch, over all nights in an order that seed, phase and pass decide.
-
-        Returns:
-            The mean of each loss over the steps.
-
-        Raises:
-            FoldError: a loss, or a weight after the last step, is not finite.
-        """
-        ordered, plan = self.ordered(phase, number, nights)
-        watch = PassWatch(f"fold {self.run.fold}: {phase} pass {number}", ordered, plan, self.settings.seq_length)
-        bar = tqdm(
-            prefetched(batch_nights(ordered, plan, self.settings.seq_length)),
-            desc=f"fold {self.run.fold} {phase} {number}",
-            total=len(plan),
-            unit="step",
-            mininterval=BAR_SECONDS,
-            leave=False,
-            disable=None,  # no bar where the output is no terminal
-        )
-        state, losses = self.training.first_state(), []
-        for step, batch in enumerate(bar):
-            if phase == TRAIN:
-                self.training.set_learning_rate(learning_rate_at(number - 1 + step / len(plan), self.settings))
-            one, state = take_step(batch, state)
-            losses.append(one)
-            if len(losses) > 1:
-                watch.check_losses(losses[-2], len(losses) - 2)  # a step late: reading the last would wait for it
-            show_losses(bar, one)
-        watch.check_losses(losses[-1], len(losses) - 1)
-        watch.check_weights(self.training.network.values())
-        return {name: float(np.mean([float(one[name]) for one in losses])) for name in losses[0]}
-
-    def end_pass(self, one: Pass, started: float) -> None:
+    def end_pass(self, done: Pass, started: float) -> None:
         """Keep a pass: from here on, a stopped run goes on with the next one."""
-        one = replace(one, seconds=round(time.perf_counter() - started, 3))
+        done = replace(done, seconds=round(time.perf_counter() - started, 3))
         check_alone(self.folder, self.history.passes)
-        self.history.passes.append(one)
+        self.history.passes.append(done)
+        # The history first: `begin` cuts it to what resume.npz has seen, so that a kill between the two costs one pass.
         save_history(self.folder, self.history.passes)
         save_resume(self.folder, len(self.history.passes), self.training.values())
-        self.events.write(one)
-        log.info("fold %d  %s  %s", self.run.fold, one.in_words(), self.history.time_left())
+        self.events.write(done)
+        log.info("fold %d  %s  %s", self.run.fold, done.in_words(), self.history.time_left())
 
-    # ---- its begin and its end ----
+    def test(self) -> None:
+        """Score the test nights, once, with the kept checkpoint; this ends the fold.
+
+        Raises:
+            FoldError: no pass was kept.
+        """
+        if not any(done.kept for done in self.history.passes):
+            raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
+        best = load_best(self.folder)
+        self.stager.network.assign(best.weights, str(self.folder))
+        first = self.source.calibration if self.source else None
+        sha256 = sha256_of(self.folder / places.BEST)
+        calibration = calibrate(self.stager.probabilities, self.nights.of("valid"), sha256, first)
+        save_calibration(self.folder, calibration)
+        log.info("fold %d: %s", self.run.fold, calibration.in_words())
+        scores = scores_of(self.stager.probabilities, self.nights.of("test"))
+        save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
+        (self.folder / places.RESUME).unlink(missing_ok=True)
+        words = metrics.in_words(scores)
+        log.info("fold %d: done; checkpoint of pass %d scores %s", self.run.fold, best.pass_number, words)
+
+    # ---- where it begins, or goes on ----
 
     def begin(self) -> None:
         """Start the fold's folder, or go on from what is in it."""
@@ -203,7 +210,7 @@ class FoldTraining:
             log.info("fold %d: going on %s", self.run.fold, self.history.last())
         else:
             save_run(self.folder, self.run)
-        self.events = Events(self.folder)  # after config.json, without which a folder with events is of nobody
+        self.events = Events(self.folder)  # after config.json, without which a folder is not recognised as a fold
         if self.source and not self.history.passes:
             self.start_from(self.source)
 
@@ -211,18 +218,19 @@ class FoldTraining:
         """Take a fold's weights, which count as pass 0: they are kept unless a pass finds better ones."""
         self.say_source(source)
         started = time.perf_counter()
-        valid_nights = self.validation_nights()
+        valid_nights = self.nights.validation()
         weights = self.first_weights(source, valid_nights)
         self.end_pass(Pass(START, 0, 0, **self.validate(weights, valid_nights, 0)), started)
 
     def first_weights(self, source: Fold, valid_nights: Sequence[Night]) -> Arrays:
         """Start from a source's weights as they are, or normalised by these nights if validation finds that better."""
-        origin, nights = str(source.folder), self.load("train")
-        plain = self.training.start_from(source.best.weights, self.some_batches(1, nights), origin)
+        origin, nights = str(source.folder), self.nights.of("train")
+        plain = self.training.start_from(source.best.weights, self.nights.some_batches(1, nights), origin)
         if not (source.normalised and self.settings.normalise):
             return plain
         begun = self.training.values()
-        again = self.training.start_normalised(source.normalised.weights, self.some_batches(1, nights), origin)
+        batches = self.nights.some_batches(1, nights)
+        again = self.training.start_normalised(source.normalised.weights, batches, origin)
         as_they_are, normalised = (self.scored(weights, valid_nights).macro_f1 for weights in (plain, again))
         figures = f"validation macro-F1 {100 * normalised:.1f} %, as they were {100 * as_they_are:.1f} %"
         log.info("fold %d: first weights normalised by the nights of this fold: %s", self.run.fold, figures)
@@ -230,20 +238,6 @@ class FoldTraining:
             return again
         self.training.assign(begun)
         return plain
-
-    def validation_nights(self) -> list[Night]:
-        """Return the nights that choose the weights; turned upside down too, where the training nights are.
-
-        Otherwise weights that a polarity breaks could be better than any that do not mind it.
-        """
-        nights = self.load("valid")
-        turned = [upside_down(night) for night in nights] if self.settings.augment_polarity else []
-        return [*nights, *turned]
-
-    def scored(self, weights: Arrays, nights: Sequence[Night]) -> metrics.Scores:
-        """Return the scores of a plain network with these weights."""
-        self.stager.network.assign(weights)
-        return scores_of(self.stager.probabilities, nights)
 
     def say_source(self, source: Fold) -> None:
         """Say where the first weights are from, what they lack, and whom they have seen."""
@@ -259,45 +253,19 @@ class FoldTraining:
         if seen := ", ".join(self.run.test_nights_seen_before()):
             log.info("warning: fold %d: these weights have seen the subjects of its test nights %s", fold, seen)
 
-    def load(self, *parts: str) -> list[Night]:
-        """Return the nights of some parts of the split, each read once."""
-        for part in parts:
-            if part not in self.loaded:
-                self.loaded[part] = self.read(part)
-        return [night for part in parts for night in self.loaded[part]]
 
-    def read(self, part: str) -> list[Night]:
-        """Read the nights of a part of the split, each stretch between gaps as a night of its own, and say what is
-        suspicious about their signals."""
-        paths = [self.nights[name] for name in self.run.epochs[part]]
-        size, rate, change = self.settings.input_size, self.settings.sampling_rate, self.run.conditioning.of_nights()
-        nights = [load_night(path, size, rate, self.on_disk, change) for path in paths]
-        for night in nights:
-            for words in signal_findings(night.x):
-                log.info("warning: fold %d: %s: %s", self.run.fold, night.name, words)
-        return [stretch for night in nights for stretch in night.stretches()]
+def learning_rate_at(passes: float, settings: Settings) -> float:
+    """Return the step size after so many training passes, which may be fractional.
 
-    def test(self) -> None:
-        """Score the test nights, once, with the kept checkpoint; this ends the fold.
-
-        Raises:
-            FoldError: no pass was kept.
-        """
-        if not any(one.kept for one in self.history.passes):
-            raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
-        best = load_best(self.folder)
-        self.stager.network.assign(best.weights, str(self.folder))
-        first = self.source.calibration if self.source else None
-        calibration = calibrate(
-            self.stager.probabilities, self.load("valid"), sha256_of(self.folder / places.BEST), first
-        )
-        save_calibration(self.folder, calibration)
-        log.info("fold %d: %s", self.run.fold, calibration.in_words())
-        scores = scores_of(self.stager.probabilities, self.load("test"))
-        save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
-        (self.folder / places.RESUME).unlink(missing_ok=True)
-        words = metrics.in_words(scores)
-        log.info("fold %d: done; checkpoint of pass %d scores %s", self.run.fold, best.pass_number, words)
+    It rises in a straight line over `warm_up` passes. With `cosine` it falls from there to 0 at the last pass as half a
+    cosine does (Loshchilov & Hutter 2017, "SGDR"); without it stays.
+    """
+    if passes < settings.warm_up:
+        return settings.learning_rate * passes / settings.warm_up
+    if not settings.cosine:
+        return settings.learning_rate
+    share = (passes - settings.warm_up) / max(settings.n_epochs - settings.warm_up, 1e-9)
+    return settings.learning_rate * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
 def show_losses(bar: Any, losses: Losses) -> None:

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from command import log
-from config import Settings
 from engine.device import give_back_memory, start_tensorflow
 from files.locks import BusyError
 from folds import folders as places
-from folds.checkpoint import Fold
-from folds.failure import FoldError
-from folds.run import Run
 from scoring.test_nights import NotFiniteError
+from training.failure import FoldError
 from training.fold import FoldTraining
+from training.planning import FoldPlan, TrainOptions
 
 if TYPE_CHECKING:
-    from model import Stager, Training
+    from model import Stager
+    from training.steps import Training
 
 
 def train_folds(
-    runs: Sequence[Run],
-    folders: Mapping[int, Path],
-    nights: Mapping[str, Path],
-    sources: Mapping[int, Fold],
-    options: argparse.Namespace,
+    plans: Sequence[FoldPlan],
+    options: TrainOptions,
 ) -> dict[int, str]:
-    """Train the folds that are not finished, one after the other, with one compilation.
+    """Train folds one after the other, with one compilation.
 
     Returns:
         Why folds failed, by their numbers.
     """
     failed = {}
-    device = start_tensorflow(options.gpu[0])
+    device = start_tensorflow(options.gpu)
     started = time.perf_counter()
-    training, stager = compiled(runs[0].settings, sources)
+    training, stager = compiled(plans)
     log.info("computing on %s; compiled in %.1f s", device, time.perf_counter() - started)
-    for run in runs:
-        fold = FoldTraining(training, stager, run, folders[run.fold], nights, sources.get(run.fold), options.memory_map)
+    for plan in plans:
+        number = plan.run.fold
         try:
-            train_alone(fold, options.restart, options.wait)
+            train_alone(FoldTraining(training, stager, plan, options.on_disk), options.restart, options.wait)
         except (FoldError, NotFiniteError) as error:
-            failed[run.fold] = str(error)
+            failed[number] = str(error)
         except BusyError as error:
-            if len(runs) == 1:
+            if len(plans) == 1:
                 raise
-            log.info("fold %d is left to the other trainer", run.fold)  # of several machines, each takes what is free
-            failed[run.fold] = str(error)
+            log.info("fold %d is left to the other trainer", number)  # of several machines, each takes what is free
+            failed[number] = str(error)
     return failed
 
 
@@ -67,15 +62,17 @@ def train_alone(fold: FoldTraining, restart: bool, wait: float) -> None:
         train_fold(fold, "the same command without --restart" if restart else "the same command")
 
 
-def compiled(settings: Settings, sources: Mapping[int, Fold]) -> tuple[Training, Stager]:
-    """Return the compiled steps and the stager of the network that they train.
+def compiled(plans: Sequence[FoldPlan]) -> tuple[Training, Stager]:
+    """Return the compiled steps of some folds, and the stager of the network that they train.
 
     Raises:
         InputError: the weights of a source do not fit the network.
     """
-    from model import RecSleepNet, compiled_training
+    from model import RecSleepNet
+    from training.steps import compiled_training
 
-    for source in dict.fromkeys(sources.values()):
+    settings = plans[0].run.settings
+    for source in dict.fromkeys(plan.source for plan in plans if plan.source):
         RecSleepNet(settings).assign(source.best.weights, str(source.folder))
     training, stager = compiled_training(settings)
     give_back_memory()  # before the nights come

@@ -6,50 +6,31 @@ in the fold's train.log; what happens meanwhile is read from its history.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
 
 import engine
 from command import InputError, log
-from config import Settings
 from engine import Done
 from engine.rooms import LOCAL, Workers
 from engine.watched import GRACE_SECONDS, Command, Ran, run_command
 from files.folders import PROGRAM_FOLDER
 from folds import folders as places
-from folds.run import Run
 from training.pass_view import View, shown
+from training.planning import FoldPlan, TrainOptions
 
-OF_THE_WHOLE = (
-    "from_fold",
-    "to_fold",
-    "gpu",
-    "n_jobs",
-    "engine",
-    "address",
-    "restart",
-    "check",
-    "wait",
-    "reviewed",
-    "whole",
-)
 WAIT_SECONDS = 120  # on clusters: as long as a file server may keep the lock of a machine that died
 WAIT_HERE_SECONDS = 2 * GRACE_SECONDS  # on one machine: as long as a trainer may live on whose worker died
 BEFORE_TRAINING = "computing on "  # how the line begins up to which every trainer prints the same
 
 
-def train_side_by_side(
-    runs: Sequence[Run], folders: Mapping[int, Path], options: argparse.Namespace, workers: Workers
-) -> dict[int, str]:
+def train_side_by_side(plans: Sequence[FoldPlan], options: TrainOptions, workers: Workers) -> dict[int, str]:
     """Train folds at the same time, and show how far each is.
 
     Args:
-        runs: the folds to train.
-        folders: where each is kept, on a folder that all workers share.
-        options: of the command, checked.
+        plans: of the folds; all workers share their folders.
+        options: how they are trained.
         workers: where the folds are trained.
 
     Returns:
@@ -59,8 +40,8 @@ def train_side_by_side(
         InputError: there is no such cluster, or its workers cannot start the program.
     """
     failed: dict[int, str] = {}
-    with shown(runs[0].settings, folders) as view:
-        commands = fold_commands(runs, folders, options, workers, view, failed)
+    with shown(plans[0].run.settings, {plan.run.fold: plan.folder for plan in plans}) as view:
+        commands = fold_commands(plans, options, workers, view, failed)
         tasks = engine.run(run_command, commands, workers, while_waiting=view.look, alone=False)
         try:
             with closing(tasks):
@@ -78,47 +59,32 @@ def train_side_by_side(
 
 
 def fold_commands(
-    runs: Sequence[Run],
-    folders: Mapping[int, Path],
-    options: argparse.Namespace,
+    plans: Sequence[FoldPlan],
+    options: TrainOptions,
     workers: Workers,
     view: View,
     failed: dict[int, str],
 ) -> Iterator[Command]:
     """Yield the command of each fold, when its turn comes."""
-    given = as_arguments(options)
     wait = WAIT_HERE_SECONDS if workers.engine == LOCAL else WAIT_SECONDS
-    for run in runs:
+    for plan in plans:
+        number = plan.run.fold
         if options.restart:  # here and not there: a second try is to go on
             try:
-                with places.alone_in(folders[run.fold]):
-                    places.clear(folders[run.fold])
+                with places.alone_in(plan.folder):
+                    places.clear(plan.folder)
             except InputError as error:
-                failed[run.fold] = str(error)
+                failed[number] = str(error)
                 continue
-        view.begin(run.fold)
-        own = (f"--from_fold={run.fold}", f"--to_fold={run.fold}", f"--wait={wait}")
-        yield Command(PROGRAM_FOLDER / "trainer.py", (*given, *own), Path.cwd())
+        view.begin(number)
+        own = (f"--from_fold={number}", f"--to_fold={number}", f"--wait={wait}")
+        yield Command(PROGRAM_FOLDER / "trainer.py", (*options.arguments, *own), Path.cwd())
 
 
 def fold_of(command: Command) -> int:
-    return int(next(one for one in command.arguments if one.startswith("--from_fold=")).partition("=")[2])
-
-
-def as_arguments(options: argparse.Namespace) -> list[str]:
-    """Return the command line that means these options, without those that concern all folds together."""
-    settings = {field.name for field in fields(Settings)}
-    arguments: list[str] = []
-    for name, value in vars(options).items():
-        if name in OF_THE_WHOLE or value is None:
-            continue
-        if isinstance(value, bool):
-            arguments += [f"--{name}"] if value else [f"--no-{name}"] if name in settings else []
-        elif isinstance(value, list):
-            arguments += [f"--{name}", *map(str, value)]
-        else:
-            arguments.append(f"--{name}={value}")
-    return arguments
+    return int(
+        next(argument for argument in command.arguments if argument.startswith("--from_fold=")).partition("=")[2]
+    )
 
 
 def report(fold: int, done: Done[Command, Ran]) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data import Batch
 from folds import published
+from training.batches import Batch
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

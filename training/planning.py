@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from command import InputError, log
 from config import Settings
-from data import Step, plan_steps, summarize_night
+from data import summarize_night
 from files.folders import existing_folder
 from folds.checkpoint import Fold, find_source, load_source, origin_of
 from folds.checks import content_of, fingerprints_of
@@ -19,6 +18,43 @@ from folds.run import Run, check_same_run
 from folds.split import PARTS, split_subjects
 from recordings.datasets import Dataset
 from version import versions
+
+
+@dataclass(frozen=True, eq=False)
+class FoldPlan:
+    """What one fold is trained with, and where.
+
+    Attributes:
+        run: its settings and nights, as config.json will hold them.
+        folder: where it is kept.
+        files: of its nights, by name.
+        source: the fold whose weights it starts from; None for weights drawn from the seed.
+    """
+
+    run: Run
+    folder: Path
+    files: Mapping[str, Path]
+    source: Fold | None = None
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How folds are trained, whatever is trained with.
+
+    Attributes:
+        gpu: number of the GPU; -1 for the CPU.
+        restart: start the folds over, whatever is in their folders.
+        wait: seconds to wait for a fold that another trainer has.
+        on_disk: leave the signals on disk.
+        arguments: of trainer.py, without those that choose the folds and where they are trained: with these, one fold
+            is trained in a process of its own.
+    """
+
+    gpu: int = 0
+    restart: bool = False
+    wait: float = 0
+    on_disk: bool = False
+    arguments: tuple[str, ...] = ()
 
 
 def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
@@ -95,42 +131,49 @@ def persons_of(dataset: Dataset, nights: Iterable[str]) -> dict[str, str]:
     return {night: names[subject] for night, subject in owners if subject is not None and subject in names}
 
 
-def load_sources(runs: Sequence[Run], dataset: Dataset, init_from: str | None) -> dict[int, Fold]:
-    """Return the fold whose weights each run starts from; none without a folder `init_from`.
-
-    Raises:
-        InputError: there is none, or it cannot be read.
-    """
-    if not init_from:
-        return {}
-    root = existing_folder(init_from, "first weights")
-    folders = {run.fold: find_source(root, dataset, run.fold) for run in runs}
-    loaded = {folder: load_source(folder) for folder in dict.fromkeys(folders.values())}
-    return {fold: loaded[folder] for fold, folder in folders.items()}
-
-
 CONDITIONING = ("high_pass", "amplitude")
 
 
-def with_origins(runs: Sequence[Run], sources: Mapping[int, Fold], chosen: Container[str] = CONDITIONING) -> list[Run]:
-    """Return the runs with where their first weights come from; as they are without sources.
+def planned_folds(
+    runs: Sequence[Run],
+    dataset: Dataset,
+    folders: Mapping[int, Path],
+    files: Mapping[str, Path],
+    init_from: str | None,
+    chosen: Container[str] = CONDITIONING,
+) -> list[FoldPlan]:
+    """Return the plans of folds.
 
     Args:
-        runs: the runs.
-        sources: the fold whose weights each starts from, by the run's number.
+        runs: what each fold is trained with.
+        dataset: whose folds they are.
+        folders: where each is kept, by its number.
+        files: of all nights, by name.
+        init_from: the folder of the fold that they start from, or of several; None: weights are drawn.
         chosen: the settings that the user or a recipe chose; conditioning that nobody chose is that of the weights.
+
+    Raises:
+        InputError: there is no such fold, or it cannot be read.
     """
-    origins = {source: origin_of(source) for source in dict.fromkeys(sources.values())}
-    if not sources:
-        return list(runs)
-    return [
-        replace(
-            run,
-            init_from=origins[sources[run.fold]],
-            settings=conditioned_alike(run.settings, sources[run.fold].run.settings, chosen),
-        )
-        for run in runs
-    ]
+    sources, plans = load_sources(runs, dataset, init_from), []
+    for run in runs:
+        source = sources.get(run.fold)
+        if source:
+            settings = conditioned_alike(run.settings, source.run.settings, chosen)
+            run = replace(run, init_from=origin_of(source), settings=settings)
+        own = {name: files[name] for part in PARTS for name in run.epochs[part]}
+        plans.append(FoldPlan(run, folders[run.fold], own, source))
+    return plans
+
+
+def load_sources(runs: Sequence[Run], dataset: Dataset, init_from: str | None) -> dict[int, Fold]:
+    """Return the fold whose weights each run starts from, each read once; none without a folder `init_from`."""
+    if not init_from:
+        return {}
+    root = existing_folder(init_from, "first weights")
+    sources = {run.fold: find_source(root, dataset, run.fold) for run in runs}
+    loaded = {folder: load_source(folder) for folder in dict.fromkeys(sources.values())}
+    return {fold: loaded[folder] for fold, folder in sources.items()}
 
 
 def conditioned_alike(settings: Settings, first: Settings, chosen: Container[str]) -> Settings:
@@ -142,6 +185,28 @@ def conditioned_alike(settings: Settings, first: Settings, chosen: Container[str
         return settings
     handed_on: dict[str, Any] = {name: getattr(first, name) for name in CONDITIONING if name not in chosen}
     return replace(settings, **handed_on)
+
+
+def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
+    return [path for subject in subjects for path in nights[subject]]
+
+
+def paths_by_name(nights: Iterable[Iterable[Path]]) -> dict[str, Path]:
+    """Return the file of each night by the night's name."""
+    return {path.stem: path for paths in nights for path in paths}
+
+
+def check_plan(plan: FoldPlan, restart: bool, allow_seen: bool) -> None:
+    """Raise InputError for a fold that must not be trained as it is planned.
+
+    Args:
+        plan: of the fold.
+        restart: whatever is in its folder will be removed.
+        allow_seen: its first weights may have learned from subjects that it tests.
+    """
+    check_source(plan.run, plan.folder, allow_seen)
+    if not restart:
+        check_folder(plan.folder, plan.run)
 
 
 def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
@@ -158,46 +223,9 @@ def check_source(run: Run, folder: Path, allow_seen: bool) -> None:
         )
 
 
-def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
-    return [path for subject in subjects for path in nights[subject]]
-
-
-def paths_by_name(nights: Iterable[Iterable[Path]]) -> dict[str, Path]:
-    """Return the file of each night by the night's name."""
-    return {path.stem: path for paths in nights for path in paths}
-
-
 def check_folder(folder: Path, run: Run) -> None:
     """Raise InputError if a fold's folder is there and was not made by the same run."""
     if (folder / RUN).exists():
         check_same_run(folder, run)
     elif folder.exists() and not all(map(is_left_from_start, folder.iterdir())):
         raise InputError(f"{folder} holds files but no {RUN}; empty it, or use --suffix NAME for another folder")
-
-
-# ---- the steps of a pass ----
-
-
-def plan_of_pass(n_epochs: Sequence[int], settings: Settings) -> list[Step]:
-    return plan_steps(n_epochs, settings.batch_size, settings.seq_length, settings.pack_nights)
-
-
-def learning_rate_at(passes: float, settings: Settings) -> float:
-    """Return the step size after so many training passes, which may be a broken number.
-
-    It rises in a straight line over `warm_up` passes. With `cosine` it falls from there to 0 at the last pass as half a
-    cosine does (Loshchilov & Hutter 2017, "SGDR"); without it stays.
-    """
-    if passes < settings.warm_up:
-        return settings.learning_rate * passes / settings.warm_up
-    if not settings.cosine:
-        return settings.learning_rate
-    share = (passes - settings.warm_up) / max(settings.n_epochs - settings.warm_up, 1e-9)
-    return settings.learning_rate * (1 + math.cos(math.pi * min(share, 1.0))) / 2
-
-
-def padding_line(n_epochs: Sequence[int], settings: Settings) -> str:
-    """Say how many steps a pass takes and what share of the epochs that it computes is padding."""
-    n_steps = len(plan_of_pass(n_epochs, settings))
-    computed = n_steps * settings.batch_size * settings.seq_length
-    return f"{n_steps} steps a pass, {100 * (1 - sum(n_epochs) / computed):.0f} % of their epochs are padding"

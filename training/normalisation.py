@@ -38,7 +38,7 @@ Statistics = dict[str, Any]
 
 
 class Normaliser:
-    """Normalises one batch by its own statistics, and holds them in `found`; padded epochs do not count.
+    """Normalises one batch by its own statistics, and holds them in `measured`; padded epochs do not count.
 
     Args:
         weight: (epoch,) 1 on real epochs, 0 on padding.
@@ -48,7 +48,7 @@ class Normaliser:
     def __init__(self, weight: tf.Tensor, apply: bool = True) -> None:
         self.weight, self.apply = weight, apply
         self.n_epochs = tf.reduce_sum(weight)
-        self.found: Statistics = {}
+        self.measured: Statistics = {}
 
     def scale(self, name: str, x: tf.Tensor, epoch_axis: int, n_positions: int) -> tf.Tensor:
         """Divide each filter of `x` by its root mean square.
@@ -60,17 +60,17 @@ class Normaliser:
             n_positions: of an epoch.
         """
         shape = [-1 if axis == epoch_axis else 1 for axis in range(len(x.shape))]
-        squares = tf.square(tf.cast(x, tf.float32)) * tf.reshape(self.weight, shape)
+        squares = tf.square(x) * tf.reshape(self.weight, shape)
         total = tf.reduce_sum(squares, axis=list(range(len(x.shape) - 1)))  # -> (filter,)
-        self.found[name] = total / (self.n_epochs * n_positions)
-        return x * tf.cast(tf.math.rsqrt(self.found[name] + EPSILON), x.dtype) if self.apply else x
+        self.measured[name] = total / (self.n_epochs * n_positions)
+        return x * tf.math.rsqrt(self.measured[name] + EPSILON) if self.apply else x
 
     def standardise(self, features: tf.Tensor) -> tf.Tensor:
-        """Bring each of (epoch, feature) to mean 0 and standard deviation 1."""
+        """Standardise each of (epoch, feature) to mean 0 and standard deviation 1."""
         weight = self.weight[:, tf.newaxis] / self.n_epochs
         mean = tf.reduce_sum(weight * features, axis=0)
         variance = tf.reduce_sum(weight * tf.square(features - mean), axis=0)
-        self.found[MEAN], self.found[VARIANCE] = mean, variance
+        self.measured[MEAN], self.measured[VARIANCE] = mean, variance
         return (features - mean) * tf.math.rsqrt(variance + EPSILON) if self.apply else features
 
 

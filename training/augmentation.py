@@ -20,12 +20,8 @@ from sleepstage import EPOCH_SECONDS
 
 Signal = NDArray[np.float32]
 
-PIVOT = 8.0  # Hz; a tilt of the spectrum leaves it as it is
 HIGH_PASS, LOW_PASS = (0.2, 1.2), (22.0, 45.0)  # Hz; the cut-offs of recorders
 ORDERS = (1, 2)  # of those filters
-NOISE_LEVEL = (0.3, 3.0)  # µV, root mean square
-NOISE_COLOUR = (0.0, 1.5)  # its power falls with f to this power: from white to beyond pink
-GONE_SECONDS = (1.0, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,24 +31,18 @@ class Change:
     Attributes:
         seed: of what is drawn anew for each chunk.
         first: epochs that are left out at the night's beginning, so that its chunks lie elsewhere.
-        shift: samples by which the borders of its epochs move. Epochs of less than 30 s do not follow each other; they
-            are turned round instead, by up to as much, anew for each chunk.
+        shift: samples by which the borders of its epochs move. Epochs shorter than 30 s are not contiguous: each is
+            rolled by a random shift up to this, anew for each chunk.
         factor: gain and polarity.
-        tilt: exponent of the gain (f / 8 Hz) ^ tilt.
         high_pass, low_pass: cut-off in Hz and order; None: none.
-        noise: root mean square in µV and colour; None: none.
-        drop: share of epochs in which the signal is gone for some seconds.
     """
 
     seed: tuple[int, ...]
     first: int
     shift: int
     factor: float
-    tilt: float
     high_pass: tuple[float, int] | None
     low_pass: tuple[float, int] | None
-    noise: tuple[float, float] | None
-    drop: float
 
     @classmethod
     def drawn(cls, settings: Settings, n_epochs: int, seed: tuple[int, ...]) -> Change:
@@ -71,31 +61,28 @@ class Change:
         shift = int(draw.integers(-most, most + 1))
         turned = draw.random() < settings.augment_polarity
         gain = np.exp(draw.normal(0, settings.augment_gain))
-        tilt = draw.normal(0, settings.augment_tilt)
+        draw.standard_normal()  # not used since 1.1; without it the same seed would draw other filters
         high_pass, low_pass = (
             (log_uniform(draw, *cutoffs), int(draw.choice(ORDERS))) if draw.random() < settings.augment_band else None
             for cutoffs in (HIGH_PASS, LOW_PASS)
         )
-        noisy = draw.random() < settings.augment_noise
-        noise = (log_uniform(draw, *NOISE_LEVEL), draw.uniform(*NOISE_COLOUR)) if noisy else None
-        factor = float(-gain if turned else gain)
-        return cls(seed, first, shift, factor, float(tilt), high_pass, low_pass, noise, settings.augment_drop)
+        return cls(seed, first, shift, float(-gain if turned else gain), high_pass, low_pass)
 
     def gain_at(self, frequency: NDArray[Any]) -> Signal:
         """Return the gain at each frequency in Hz; that of the offset is that of the lowest frequency above it."""
         f = np.maximum(frequency, frequency[1])
-        gain = self.factor * (f / PIVOT) ** self.tilt
+        gain = np.full(f.shape, self.factor)
         if self.high_pass:
             cutoff, order = self.high_pass
-            gain = gain / np.sqrt(1 + (cutoff / f) ** (2 * order))  # Butterworth's amplitudes, without his phases
+            gain /= np.sqrt(1 + (cutoff / f) ** (2 * order))  # Butterworth's amplitudes, without his phases
         if self.low_pass:
             cutoff, order = self.low_pass
-            gain = gain / np.sqrt(1 + (f / cutoff) ** (2 * order))
-        return np.asarray(gain, np.float32)
+            gain /= np.sqrt(1 + (f / cutoff) ** (2 * order))
+        return gain.astype(np.float32)
 
     @cached_property
     def is_filter(self) -> bool:
-        return bool(self.tilt or self.high_pass or self.low_pass)
+        return bool(self.high_pass or self.low_pass)
 
     def apply(self, x: Signal, rate: float, chunk: int) -> Signal:
         """Change (epoch, sample) µV at `rate` Hz; whole epochs follow each other, shorter ones do not.
@@ -105,19 +92,16 @@ class Change:
             rate: in Hz.
             chunk: its first epoch, which decides what is drawn for it.
         """
-        draw = np.random.default_rng((*self.seed, chunk))
         whole = x.shape[1] == round(EPOCH_SECONDS * rate)
         if not whole and self.shift:
+            draw = np.random.default_rng((*self.seed, chunk))
             x = np.roll(x, int(draw.integers(-abs(self.shift), abs(self.shift) + 1)), axis=1)
         pieces = x.reshape(1, -1) if whole else x  # (epoch, sample) -> (stretch, sample)
         if self.is_filter:
             pieces = filtered(pieces, self.gain_at(np.fft.rfftfreq(pieces.shape[1], 1 / rate)))
         elif self.factor != 1:
             pieces = pieces * np.float32(self.factor)
-        if self.noise:
-            pieces = pieces + coloured_noise(draw, pieces.shape, rate, *self.noise)
-        changed = pieces.reshape(x.shape)
-        return with_gaps(changed, draw, rate, self.drop) if self.drop else changed
+        return pieces.reshape(x.shape)
 
 
 def log_uniform(draw: np.random.Generator, low: float, high: float) -> float:
@@ -129,27 +113,6 @@ def filtered(x: Signal, gain: Signal) -> Signal:
     from scipy.fft import irfft, rfft
 
     return irfft(rfft(x, axis=1) * gain, x.shape[1], axis=1)  # type: ignore[no-any-return]
-
-
-def coloured_noise(
-    draw: np.random.Generator, shape: tuple[int, ...], rate: float, level: float, colour: float
-) -> Signal:
-    """Return Gaussian noise (stretch, sample) of `level` µV, whose power falls with f to the power of `colour`."""
-    white = draw.standard_normal(shape, np.float32)
-    frequency = np.fft.rfftfreq(shape[1], 1 / rate)
-    amplitude = np.maximum(frequency, frequency[1]) ** (-colour / 2)
-    noise = filtered(white, amplitude.astype(np.float32))
-    return noise * np.float32(level / noise.std())
-
-
-def with_gaps(x: Signal, draw: np.random.Generator, rate: float, share: float) -> Signal:
-    """Return (epoch, sample) where a share of the epochs has no signal, 0 µV, for 1 to 10 seconds."""
-    x = x.copy()
-    for epoch in np.flatnonzero(draw.random(len(x)) < share):
-        length = min(x.shape[1], round(draw.uniform(*GONE_SECONDS) * rate))
-        start = int(draw.integers(x.shape[1] - length + 1))
-        x[epoch, start : start + length] = 0
-    return x
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,5 +181,5 @@ def changed(night: Night, change: Change) -> Night:
 
 def upside_down(night: Night) -> Night:
     """Return a night with the other polarity, turned when it is read."""
-    turn = Change((), 0, 0, factor=-1.0, tilt=0.0, high_pass=None, low_pass=None, noise=None, drop=0.0)
+    turn = Change((), 0, 0, factor=-1.0, high_pass=None, low_pass=None)
     return replace(changed(night, turn), judged=night.judged)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from command import InputError
-from data import Night, Step
-
-IMPLAUSIBLE = 1e5
-"""µV; no amplifier records as much. Larger samples, not the learning rate, are named as the cause."""
+from data import Night
+from folds.checks import IMPLAUSIBLE
+from training.batches import Step
 
 
 class FoldError(InputError):
@@ -54,7 +53,7 @@ class PassWatch:
         )
 
     def cause(self, step: int) -> str:
-        """Say what made a step fail: the largest sample of it and of the step before, or else the learning rate."""
+        """Say what made a step fail: an implausible sample of it or of the step before, or else the learning rate."""
         slots = [slot for one in self.plan[max(0, step - 1) : step + 1] for slot in one if slot]
         largest, name, epoch = max((self.largest(*slot) for slot in slots), default=(0.0, "", 0))
         if largest > IMPLAUSIBLE:
