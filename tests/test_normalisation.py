@@ -36,7 +36,7 @@ def batch(seed, n_real=4):
 def normalised_logits(training, one):
     """As the training step computes them, without dropout."""
     normaliser = training.normaliser(tf.constant(one.weight))
-    features, _, _ = training.network.encode(model.flat(tf.constant(one.x)), None, normaliser)
+    features, _, _ = training.network.encode(model.flat(tf.constant(one.x)), normaliser=normaliser)
     features = model.unflat(features, one.x.shape[:2])
     logits, _ = training.network.decide(features, one.weight > 0, training.first_state())
     return logits.numpy(), {name: value.numpy() for name, value in normaliser.measured.items()}
@@ -93,7 +93,7 @@ def test_training_goes_on_from_what_a_plain_network_does(training):
         np.testing.assert_allclose(np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]), axis=0), 1, rtol=1e-5)
     # The reconstruction is that of the plain network too, in units of the normalised filters.
     _, middle, output = training.network.encode(
-        model.flat(tf.constant(one.x)), None, training.normaliser(tf.constant(one.weight))
+        model.flat(tf.constant(one.x)), normaliser=training.normaliser(tf.constant(one.weight))
     )
     network = model.RecSleepNet(SETTINGS)
     network.assign(plain)
