@@ -119,7 +119,7 @@ def test_copies_are_calibrated_on_validation_nights(folds_dir, tmp_path, capsys)
     printed = capsys.readouterr().out
     copy = load_fold(tmp_path / "out" / "sleepedf" / "4", DATASETS["sleepedf"], 4)
     assert (
-        f"fold 4: temperature {copy.calibration.temperature:.2f} on {len(copy.calibration.nights)} validation"
+        f"fold 4: confidence: temperature {copy.calibration.temperature:.2f} on {len(copy.calibration.nights)} validation"
         in printed
     )
     assert copy.calibration.n_epochs == 12 * len(copy.calibration.nights) > 0

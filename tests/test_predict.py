@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import convert
-import files
+import files.folders
 import predict
 from data import load_night
 from folds.checkpoint import load_source, origin_of
@@ -264,7 +264,7 @@ def test_nights_beside_the_program_count_too(folds_of, monkeypatch, tmp_path, ca
     where = folds_of("ucddb", nights=["ucddb"])
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    for module in (files, predict):
+    for module in (files.folders, predict):
         monkeypatch.setattr(module, "PROGRAM_FOLDER", tmp_path)
     assert predict.main([*where[:4], "--data_dir", "data"]) == 2
     assert "scoring those of ucddb" in capsys.readouterr().out
