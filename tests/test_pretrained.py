@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import predict
 from data import Night, load_night, save_night
+from folds.adaptation import SHARE
 from folds.checkpoint import load_best, load_fold
 from folds.run import load_run
 from folds.split import split_subjects
@@ -154,11 +155,13 @@ def test_real_nights_are_composed_as_they_were_for_the_shipped_weights(real, way
 
 FOLDS = {path.name: path for path in sorted((BOX / "sleepedf").iterdir())}
 LARGEST_FOLD = 2.5e6  # bytes
+WITH_PATIENTS = ("0", "1", "2")
+"""The folds that were trained on with W and N3 of patients: see the card."""
 
 STAGES_OF_GENERATED_NIGHT = {
-    "0": "0000001114222222222233333333332211210000",
-    "1": "0000001111222222222233333333332212240000",
-    "2": "0000001111222222222233333333332214140000",
+    "0": "0000001144222222222233333333331111210000",
+    "1": "0000000011122222222233333333330112240000",
+    "2": "0000001111222222222233333333332211210000",
     "3": "0000001114222222222233333333330111110000",
     "4": "0000001144222222222233333333332211210000",
 }
@@ -180,7 +183,9 @@ def test_every_file_has_its_sum_and_is_the_one_that_was_shipped():
 
 @pytest.mark.parametrize("fold", FOLDS)
 def test_a_fold_is_small_and_only_for_scoring(fold):
-    assert {path.name for path in FOLDS[fold].iterdir()} == {"best_model.npz", "calibration.json", "config.json"}
+    assert {path.name for path in FOLDS[fold].iterdir()} == {
+        "best_model.npz", "calibration.json", "config.json", "features.json",
+    }  # fmt: skip
     assert sum(path.stat().st_size for path in FOLDS[fold].iterdir()) < LARGEST_FOLD
     weights = load_best(FOLDS[fold]).weights
     assert not RECONSTRUCTION & weights.keys() and all(np.isfinite(value).all() for value in weights.values())
@@ -192,10 +197,35 @@ def test_a_fold_is_of_the_published_split_and_never_saw_its_test_subject(fold):
     split = asdict(split_subjects(DATASETS["sleepedf"], int(fold)))
     assert {part: tuple(subjects) for part, subjects in run.subjects.items()} == split
     assert run.epochs["test"] and not any(run.has_seen(night) for night in run.epochs["test"])
-    assert [one.settings.input_size for one in run.lineage()] == [3000, 3000, 3000, 3000, 500]
+    sizes = [one.settings.input_size for one in run.lineage()]
+    assert set(sizes[:-1]) == {3000} and sizes[-1] == 500
     origins = [one.init_from.folder for one in run.lineage() if one.init_from]
-    first = [f"output/sleepedf_{training}/{fold}" for training in ("30s", "5s")]
-    assert origins == [f"output/sleepedf_robust/{fold}", f"pretrained_model/sleepedf/{fold}", *first]
+    box, first = f"pretrained_model/sleepedf/{fold}", [f"output/sleepedf_{name}/{fold}" for name in ("30s", "5s")]
+    last = [box] if fold in WITH_PATIENTS else []
+    assert origins == [*last, f"output/sleepedf_robust/{fold}", box, *first]
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_patients_of_another_laboratory_trained_some_folds_and_chose_none_that_they_trained(fold):
+    nights = {
+        part: {one for one in names if one.startswith("ucddb")} for part, names in load_run(FOLDS[fold]).epochs.items()
+    }
+    if fold not in WITH_PATIENTS:
+        assert not any(nights.values())
+        return
+    assert {one[:8] for one in nights["valid"]} == {"ucddb003", "ucddb006", "ucddb019", "ucddb026"} and not nights[
+        "test"
+    ]
+    assert len({one[:8] for one in nights["train"]}) == 14
+    assert not {one[:8] for one in nights["train"]} & nights["valid"]
+
+
+@pytest.mark.parametrize("fold", FOLDS)
+def test_a_strangers_recording_adapts_every_fold(fold):
+    features = load_fold(FOLDS[fold], DATASETS["sleepedf"], int(fold)).features
+    assert features is not None and len(features.mean) == 256 and features.share == SHARE
+    learned = load_run(FOLDS[fold]).subjects["train"]
+    assert {DATASETS["sleepedf"].subject_of(night) for night in features.nights} <= set(learned)
 
 
 def generated_night():
