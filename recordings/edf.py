@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 BYTES_AT_A_TIME = 2**26
 
+CLIPPING_YEAR = 85  # two digits: 85 to 99 are 1985 to 1999, the others 2000 to 2084, as EDF has it
 LAST_YEAR = 9000  # so that what is added to it has a date too; dates that were shifted go to 2200 or so
 EXPORT_AGAIN = "copy or export it again"
 
@@ -285,6 +286,8 @@ def start_of(edf: Edf | Bdf) -> datetime | None:
         try:
             try:
                 day = edf.startdate
+                if day.year < 100:  # `24-APR-19`: two digits mean what they mean in EDF's own date
+                    day = day.replace(year=day.year + (1900 if day.year >= CLIPPING_YEAR else 2000))
             except AnonymizedDateError:
                 day = date(1985, 1, 1)  # what EDF+ writes for a date that is withheld; the clock still counts
             return datetime.combine(day, edf.starttime) if day.year <= LAST_YEAR else None

@@ -671,3 +671,10 @@ def test_a_unit_that_is_not_known_can_be_named(tmp_path):
     )
     with pytest.raises(InputError, match="--unit degC: is no voltage"):
         open_recording(path, "degC")
+
+
+@pytest.mark.parametrize(("year", "meant"), [("19", 2019), ("84", 2084), ("85", 1985), ("99", 1999), ("2019", 2019)])
+def test_a_year_of_two_digits_is_that_of_edf(tmp_path, year, meant):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "uV", noise(60, 100))])
+    opened = open_edf(with_field(path, 88, f"Startdate 24-APR-{year} X X X".encode().ljust(80)))
+    assert opened.start == START.replace(year=meant, month=4, day=24)
