@@ -15,7 +15,7 @@ from tqdm import tqdm
 from command import InputError, log
 from data import Night, load_night
 from folds.checkpoint import Fold
-from folds.checks import content_of, signal_findings
+from folds.checks import content_of, fingerprint_at, signal_findings
 from recordings.datasets import Dataset
 from scoring import metrics
 from scoring.calibrating import probabilities_of
@@ -140,11 +140,12 @@ def stage_test_night(network: Probabilities, fold: Fold, subject: int, path: Pat
         log.info("warning: %s is %s, the checkpoint was trained on %s", night.name, night.ch_label, trained)
     for words in signal_findings(night.x):
         log.info("warning: %s: %s", night.name, words)
-    content = content_of(path)
-    if fold.run.learned_from_signal(content):
+    content, text = content_of(path), fingerprint_at(path)
+    if fold.run.learned_from_signal(content, text):
         log.info("warning: %s has the very signal of a night that fold %d has learned from", night.name, fold.run.fold)
     staged = replace(stage_night(network, night), limit=limit_of([fold]))
-    return TestNight(staged, agreement_of(staged), subject, fold.run.fold, fold.run.has_seen(night.name, content))
+    seen = fold.run.has_seen(night.name, content, fingerprint=text)
+    return TestNight(staged, agreement_of(staged), subject, fold.run.fold, seen)
 
 
 def fold_line(fold: Fold, tested: Sequence[TestNight]) -> str:

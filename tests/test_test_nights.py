@@ -14,6 +14,7 @@ from data import Night, save_night
 from folds.checkpoint import load_folds
 from folds.folders import find_folds
 from recordings.datasets import DATASETS
+from recordings.fingerprints import fingerprint
 from scoring import metrics
 from scoring.networks import of_night
 from scoring.test_nights import (
@@ -25,6 +26,7 @@ from scoring.test_nights import (
     scores_of,
     stage_folds,
     stage_night,
+    stage_test_night,
 )
 from tests.support.staged_nights import a_tested_night
 
@@ -150,3 +152,19 @@ def test_a_fold_whose_test_nights_are_not_all_here_says_so(folds, nights):
     assert "  1 of 2 nights  6 epochs  " in fold_line(fold, tested)
     tested, _ = stage_folds([fold], nights)
     assert "  2 nights  13 epochs  " in fold_line(fold, tested)
+
+
+def test_a_signal_that_the_fold_learned_from_is_told_by_its_fingerprint(folds, tmp_path, caplog):
+    n_samples = 40 * 3000
+    wave = 40 * np.random.default_rng(3).normal(0, 1, n_samples).cumsum()
+    x = (wave - np.convolve(wave, np.ones(200) / 200, "same")).astype(np.float32).reshape(40, 3000)
+    path = tmp_path / "SC4001E0.npz"
+    save_night(path, Night("SC4001E0", x, np.arange(40, dtype=np.int32) % 5, 100.0, "EEG Fpz-Cz"))
+    knows = replace(
+        folds[0], run=replace(folds[0].run, fingerprints={"mine": fingerprint([-2 * x.reshape(-1)[3000:]])})
+    )
+    with caplog.at_level(logging.INFO, "recsleepnet"):
+        assert stage_test_night(of_night(knows), knows, 0, path).seen
+        assert not stage_test_night(of_night(folds[0]), folds[0], 0, path).seen
+    told = [record.getMessage() for record in caplog.records if "has the very signal" in record.getMessage()]
+    assert told == ["warning: SC4001E0 has the very signal of a night that fold 0 has learned from"]
