@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from command import InputError, one_line
 from files.reading import reader
 from recordings.recording import Stretch
 from recordings.tables import text_of
@@ -34,8 +36,9 @@ def segments_of(header: Path, n_samples: int, rate: float) -> tuple[tuple[Stretc
         rate: Hz.
 
     Raises:
-        InputError: the marker file cannot be read.
+        InputError: the marker file cannot be read, or the recording is cut short.
     """
+    check_whole(header, n_samples)
     segments = [one for one in segments_in(header) if one.first < n_samples] or [Segment(0, None)]
     starts = [0, *sorted({one.first for one in segments[1:]} - {0})]
     clocks = {one.first: one.clock for one in reversed(segments)}
@@ -55,7 +58,46 @@ def segments_of(header: Path, n_samples: int, rate: float) -> tuple[tuple[Stretc
             stretches[-1] = replace(before, seconds=end / rate - before.offset)  # a new segment, and no pause
         else:
             stretches.append(Stretch(onset, first / rate, (end - first) / rate))
-    return tuple(stretches), tuple(notices)
+    return tuple(stretches), (*notices, *scale_notices(header))
+
+
+WIDTHS = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}  # bytes of a sample
+
+
+def setting_in(text: str, name: str) -> str:
+    """Return a setting of a header, "" where it has none."""
+    there = re.search(rf"^{name} *=(.*)$", text, re.IGNORECASE | re.MULTILINE)
+    return there[1].strip() if there else ""
+
+
+def check_whole(header: Path, n_samples: int) -> None:
+    """Raise InputError when there are less samples than the header or the markers tell of, or a part of one."""
+    text = text_of(header)
+    promised, n_channels = setting_in(text, "DataPoints"), setting_in(text, "NumberOfChannels")
+    data = header.with_name(setting_in(text, "DataFile").replace("$b", header.stem) or header.stem)
+    frame = WIDTHS.get(setting_in(text, "BinaryFormat"), 0) * int(n_channels or 0)
+    part = data.stat().st_size % frame if frame and data.is_file() else 0
+    begun = max((one.first for one in segments_in(header)), default=-1) + 1
+    wanted = max(int(promised) if promised.isdecimal() else 0, begun)
+    if n_samples < wanted or part:
+        told = (
+            f"{wanted} samples are told of, {n_samples} are there" if n_samples < wanted else "its last sample is cut"
+        )
+        raise InputError(f"{header}: {data.name} is cut short: {told}; copy or export it again")
+
+
+def scale_notices(header: Path) -> Iterator[str]:
+    """Yield what the user should know of the resolutions in a header: none means 1, and one may be negative."""
+    text = text_of(header)
+    infos = re.search(r"^\[Channel Infos\](.*?)(?=^\[|\Z)", text, re.IGNORECASE | re.MULTILINE | re.DOTALL)
+    rows = re.findall(r"^Ch\d+ *=(.*)$", infos[1], re.MULTILINE | re.IGNORECASE) if infos else []
+    channels = [(fields[0].replace("\\1", ","), fields[2].strip()) for row in rows if len(fields := row.split(",")) > 2]
+    bare = [name for name, resolution in channels if not resolution]
+    turned = [name for name, resolution in channels if resolution.startswith("-")]
+    if bare and setting_in(text, "BinaryFormat") != "IEEE_FLOAT_32":
+        yield f"{one_line(', '.join(bare))}: the header gives no resolution; taken as 1, as BrainVision has it"
+    if turned:
+        yield f"{one_line(', '.join(turned))}: the header gives it a negative gain; its polarity is as the header says"
 
 
 def segments_in(header: Path) -> list[Segment]:

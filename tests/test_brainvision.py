@@ -79,3 +79,39 @@ def test_markers_are_known_by_their_descriptions(tmp_path):
         "a/b",
         "plain",
     ]
+
+
+def test_a_recording_that_is_cut_short_is_refused(tmp_path):
+    path = written(tmp_path, FIRST)
+    content = (tmp_path / "a.eeg").read_bytes()
+    (tmp_path / "a.eeg").write_bytes(content[:-1])
+    with pytest.raises(InputError, match=r"a\.vhdr: a\.eeg is cut short: its last sample is cut; copy or export it"):
+        open_recording(path)
+    (tmp_path / "a.eeg").write_bytes(content[:30_000])
+    path.write_text(HEADER.replace("Sampling", "DataPoints=30000\nSampling"), encoding="utf-8")
+    with pytest.raises(InputError, match="cut short: 30000 samples are told of, 15000 are there"):
+        open_recording(path)
+    with pytest.raises(InputError, match="cut short: 20001 samples are told of, 15000 are there"):
+        open_recording(cut_at(written(tmp_path, FIRST, "New Segment,,20001,1,0"), 30_000))
+
+
+def cut_at(path, n_bytes):
+    data = path.with_suffix(".eeg")
+    data.write_bytes(data.read_bytes()[:n_bytes])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("resolution", "factor", "said"),
+    [
+        ("", 10, "C4-M1: the header gives no resolution; taken as 1, as BrainVision has it"),
+        ("-0.1", -1, "C4-M1: the header gives it a negative gain; its polarity is as the header says"),
+    ],
+)
+def test_a_resolution_that_is_missing_or_negative_is_said(tmp_path, resolution, factor, said):
+    path = written(tmp_path, FIRST)
+    plain = open_recording(path).read(0, 0, 100)
+    path.write_text(HEADER.replace(",0.1,", f",{resolution},"), encoding="utf-8")
+    opened = open_recording(path)
+    np.testing.assert_allclose(opened.read(0, 0, 100), factor * plain, rtol=1e-5)
+    assert opened.notices == (said,)
