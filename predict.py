@@ -41,7 +41,7 @@ from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
 from recordings.datasets import DATASETS, Dataset
 from recordings.hypnograms.options import add_reading_options, reading_of
-from recordings.opening import open_recording
+from recordings.opening import checked_unit, open_recording
 from reviewing.outputs import discarded_review, kept_review, write_report_again
 from scoring.formats import WRITERS, parse_formats
 from scoring.jobs import Job, PlannedJob, jobs_in, not_there, plan_job
@@ -58,7 +58,7 @@ from scoring.test_nights import coverage, stage_folds
 
 FOR_RECORDINGS = (
     *("list_channels", "channel", "fold", "hypnogram", "lights_off", "lights_on", "n_jobs", "engine", "address"),
-    *("report", "svg", "format", "discard_review"),
+    *("report", "svg", "format", "discard_review", "unit"),
 )
 FOR_HYPNOGRAMS = ("stage_map", "epoch_seconds", "columns")
 FOR_TEST_NIGHTS = ("data_dir", "skip_missing")
@@ -99,6 +99,7 @@ def add_options_of_recordings(recordings: argparse._ArgumentGroup) -> None:
     add(
         "--channel", action="append", metavar="NAME", help="score this channel, or A-B; several: their mean probability"
     )
+    add("--unit", metavar="U", help="of signals whose own unit is not known: uV, mV, V or nV")
     add("--fold", type=int, metavar="K", help="score with this fold only (default: the mean of all folds)")
     add(
         "--hypnogram",
@@ -289,6 +290,7 @@ def request_of(options: argparse.Namespace) -> Request:
         parse_lights(options.lights_off, "--lights_off"),
         parse_lights(options.lights_on, "--lights_on"),
         reading_of(options),
+        unit=checked_unit(options.unit or ""),
     )
 
 

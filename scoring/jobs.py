@@ -48,7 +48,7 @@ class Job:
         Raises:
             InputError: it cannot be read.
         """
-        return replace(open_recording(self.path), name=self.name)
+        return replace(open_recording(self.path, self.request.unit), name=self.name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,7 @@ class Request:
             recording, if any.
         reading: how hypnograms are to be read.
         found: the recording as it was found, with what belongs to it by its name; None: its file is looked up.
+        unit: of signals whose own is no voltage that is known; "" refuses these.
     """
 
     channels: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Request:
     lights_on: Lights | None = None
     reading: Reading = AS_IT_IS
     found: Found | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command import InputError
@@ -137,3 +138,9 @@ def test_what_a_recording_has_not_is_refused_before_it_is_scored(tmp_path, reque
     (job,) = jobs_in([str(path)], None, request_)
     with pytest.raises(InputError, match=message):
         plan_job(job, [a_fold(0)], keep_open=False)
+
+
+def test_a_unit_that_the_user_names_is_that_of_the_recording(tmp_path):
+    path = write_edf(tmp_path / "a.edf", [("C3", 100, "adc", noise(60, 100))])
+    millivolts, microvolts = (jobs_in([str(path)], None, Request(unit=unit))[0].opened() for unit in ("mV", "uV"))
+    np.testing.assert_allclose(millivolts.read(0, 0, 10), 1e3 * microvolts.read(0, 0, 10), rtol=1e-6)
