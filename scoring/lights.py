@@ -37,6 +37,11 @@ class TimeInBed(NamedTuple):
     warnings: tuple[str, ...]
     notices: tuple[str, ...]
 
+    def unknown(self) -> Iterator[str]:
+        """Yield what to say of statistics of a night whose lights nobody tells."""
+        if self.off is None and self.on is None:
+            yield "lights off and on are not known: whole recording taken as time in bed"
+
 
 def lights_of(opened: Recording, given_off: Lights | None, given_on: Lights | None) -> TimeInBed:
     """Return lights off and on within the recording: what the user says, else what marks in the file say.
@@ -188,8 +193,8 @@ def seconds_of(
         second = after + ((midnight + given - opened.start).total_seconds() - after) % 86_400
         day_before = second - 86_400
         second = day_before if second > opened.seconds and -day_before < second - opened.seconds else second
-        if 0 <= second <= opened.seconds:  # `clipped` says the others
-            notices.append(f"{which} {time_of(opened.start, second)}: as given")
+    if second is not None and 0 <= second <= opened.seconds:  # `clipped` says the others
+        notices.append(f"{which} {time_of(opened.start, second)}: as given")
     return second
 
 

@@ -61,6 +61,7 @@ def notices_of(
         *plan.notices,
         *notices_on(opened, channels, probabilities, plan.first_second),
         *plan.lights.notices,
+        *plan.lights.unknown(),
         *of_expert,
     )
 

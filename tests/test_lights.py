@@ -48,7 +48,7 @@ def marked(*marks, minutes=10):
 def test_lights_are_clock_times_or_seconds(off, on, expected):
     found = lights(recording(), off, on)
     assert found[:3] == (*expected, ())
-    clocks = [time for time in (off, on) if ":" in str(time)]
+    clocks = [time for time in (off, on) if time is not None]
     assert [notice.split(": ")[1] for notice in found.notices] == ["as given"] * len(clocks)
 
 
@@ -118,7 +118,7 @@ def test_marks_outside_the_recording_are_those_of_its_start_and_end():
 
 
 def test_a_clock_time_needs_a_recording_with_a_clock():
-    assert lights(recording(start=None), "60", "600") == (60, 600, (), ())
+    assert lights(recording(start=None), "60", "600")[:3] == (60, 600, ())
     with pytest.raises(InputError, match="night: has no clock; give lights on in seconds from its start"):
         lights(recording(start=None), "60", "23:55")
 
@@ -130,8 +130,8 @@ def test_marks_in_the_file_count_unless_the_user_says_otherwise():
     both = marked((60, "Lights Off"), (300, " lights on (alarm)"))
     off, on = "lights off 23:51:00: marked in the file", "lights on 23:55:00: marked in the file"
     assert lights(both) == (60, 300, (), (off, on))
-    assert lights(both, off="90") == (90, 300, (), (on,))
-    assert lights(both, off="90", on="200") == (90, 200, (), ())
+    assert lights(both, off="90") == (90, 300, (), ("lights off 23:51:30: as given", on))
+    assert lights(both, off="90", on="200")[:3] == (90, 200, ())
 
 
 OFF = (
@@ -217,3 +217,11 @@ def test_what_was_not_understood_is_listed_the_most_frequent_first():
 )
 def test_stages_and_marks_that_mean_something_are_not_listed(text):
     assert lights(marked((60, text))).notices == ()
+
+
+def test_lights_that_nobody_tells_are_said_and_seconds_come_with_their_clock_time():
+    assert list(lights(recording()).unknown()) == [
+        "lights off and on are not known: whole recording taken as time in bed"
+    ]
+    told = lights(recording(), "120")
+    assert not list(told.unknown()) and told.notices == ("lights off 23:52:00: as given",)
