@@ -488,3 +488,42 @@ def test_stages_in_memory_are_read_as_those_in_a_file():
     for wrong in (np.zeros((2, 3)), np.zeros(3, bool), 5, np.zeros(2, complex)):
         with pytest.raises(InputError, match=r"array: stages of .*; give one stage an epoch"):
             hypnogram_from(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "n_epochs", "said"),
+    [
+        ("epoch,stage\n1,W\n2,N1\n3,N2\n", 3, ("its epochs are numbered from 1 on", "if the first is 0, its row is")),
+        ("epoch,stage\n0,W\n1,N1\n2,N2\n", 3, ()),
+        (",stage\n1,W\n2,N1\n3,N2\n", 4, ("its epochs are numbered from 1 on", "number 0 is the first")),
+        ("onset,duration,stage\n0,30,W\n30,45,N2\n", 2, ("the last stage, 'N2' in line 3, ends 15 s into an epoch",)),
+        ("onset,duration,stage\n0,30,W\n30,60,N2\n", 3, ()),
+    ],
+)
+def test_what_a_table_leaves_open_is_said(tmp_path, text, n_epochs, said):
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    hypnogram = read_file(tmp_path / "a.csv")
+    assert len(hypnogram.codes) == n_epochs
+    notices = " ".join(hypnogram.notices)
+    assert all(part in notices for part in said) and bool(notices) == bool(said)
+
+
+def test_a_last_change_without_an_end_is_said_to_be_an_epoch(tmp_path):
+    (tmp_path / "a.annot").write_text("N1\t.\t.\t0\t...\t.\nN2\t.\t.\t90\t...\t.\n", encoding="utf-8")
+    hypnogram = read_file(tmp_path / "a.annot")
+    assert hypnogram.codes.tolist() == [1, 1, 1, 2]
+    assert hypnogram.notices == ("the last stage, 'N2' in line 2, has no end: counted as one epoch",)
+
+
+def test_the_origin_of_mne_s_annotations_is_their_start(tmp_path):
+    path, head = tmp_path / "a.txt", "# MNE-Annotations\n# orig_time : 2002-12-03 22:11:10.5+00:00\n"
+    rows = "# onset, duration, description\n30.0, 60.0, Sleep stage W\n90.0, 30.0, Sleep stage 2\n"
+    path.write_text(head + rows, encoding="utf-8")
+    hypnogram = read_file(path)
+    assert hypnogram.start == datetime(2002, 12, 3, 22, 11, 10, 500_000)
+    assert hypnogram.codes.tolist() == [UNKNOWN, 0, 0, 2]
+    path.write_text("# MNE-Annotations\n" + rows, encoding="utf-8")
+    assert read_file(path).start is None
+    path.write_text(head.replace("2002-12-03", "some day") + rows, encoding="utf-8")
+    with pytest.raises(InputError, match=r"orig_time 'some day .* is no date and time; repair it"):
+        read_file(path)

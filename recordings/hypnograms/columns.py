@@ -5,9 +5,10 @@ BIDS events, YASA's, MNE's, Visbrain's, RemLogic's, Noxturnal's, Dreem's, Domino
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import time
+from datetime import datetime, time
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,8 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
         InputError: no such file, no table, no column that holds stages, one that holds times and is not understood, or
             a cell that should be a time or a number and is none.
     """
-    found = table_in(path, text_of(path), reading.columns, reading.annotator)
+    text = text_of(path)
+    found = table_in(path, text, reading.columns, reading.annotator)
     if found is None:
         return lines.scored(path)
     table = of_annotator(path, found, reading.annotator)
@@ -40,17 +42,36 @@ def scored(path: Path, reading: Reading = AS_IT_IS) -> Scoring:
     texts = table.cells("stage")
     if reading.only_by and "scored_by" in table.roles:
         stages = zip(texts, table.cells("scored_by"), strict=True)
-        texts = [text if who == reading.only_by else NOT_SCORED for text, who in stages]
+        texts = [label if who == reading.only_by else NOT_SCORED for label, who in stages]
     rows = zip(texts, table.numbers, times.onsets, times.durations, strict=True)
     return Scoring(
-        [Entry(text, f"line {number}", onset, duration) for text, number, onset, duration in rows],
+        [Entry(label, f"line {number}", onset, duration) for label, number, onset, duration in rows],
         with_events=table.with_events,
         codes={**table.codes, **levels_of(path, table)},
         epoch_seconds=table.rate,
+        start=None if times.clocked else origin_in(path, text),
         clock=times.start,
         clocked=times.clocked,
         notices=(*table.notices, *times.notices),
     )
+
+
+ORIGIN = re.compile(r"^# orig_time *: *(.*?) *$", re.MULTILINE)
+
+
+def origin_in(path: Path, text: str) -> datetime | None:
+    """Return the time from which onsets count in MNE's annotations, as it writes it above them; None without one.
+
+    Raises:
+        InputError: it is no date and time.
+    """
+    found = ORIGIN.search(text)
+    if not found or found[1].casefold() in BLANK:
+        return None
+    try:
+        return datetime.fromisoformat(found[1]).replace(tzinfo=None)  # MNE calls the recorder's own clock UTC
+    except ValueError:
+        raise InputError(f"{path}: orig_time {found[1][:40]!r} is no date and time; repair it") from None
 
 
 def of_annotator(path: Path, table: Table, wanted: str) -> Table:
@@ -262,9 +283,19 @@ def by_number(path: Path, table: Table, seconds: float) -> Times:
         numbers.append(None if value is None else int(value))
     there = [number for number in numbers if number is not None]
     base = 0 if 0 in there or (any(table.names) and not table.name("epoch")) else 1  # an index counts from 0
-    said = (f"its epochs are numbered from {there[0]}, and placed so",) if there[0] > 1 else ()
+    said = tuple(numbered_notice(min(there), base)) if there else ()
     onsets = [None if number is None else seconds * (number - base) for number in numbers]
     return Times(onsets, [seconds] * len(numbers), notices=said)
+
+
+def numbered_notice(lowest: int, base: int) -> Iterator[str]:
+    """Yield what to say of numbers of epochs that do not show themselves from where they count, as a 0 does."""
+    if lowest > 0:
+        other = "0, its row is missing: add it" if base else "1, add a column with numbers from 1, called epoch"
+        yield (
+            f"its epochs are numbered from {lowest} on, and placed so: number {base} is the first; "
+            f"if the first is {other}"
+        )
 
 
 def by_ends(path: Path, table: Table) -> Times:

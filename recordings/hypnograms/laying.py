@@ -90,7 +90,7 @@ def hypnogram_of(path: Path, scoring: Scoring, reading: Reading = AS_IT_IS) -> H
         check_others(path, others, spans, seconds)
         unscored = [span.end - span.onset for span in spans if span.coded.code == UNKNOWN]
         n_unscored = sum(at_edge(length, 1000 * seconds) for length in unscored)
-        notices += (*twice, *holes(spans, seconds))
+        notices += (*twice, *holes(spans, seconds), *end_notice(spans, seconds))
     if not scoring.only_codes or any(not entry.text for entry, _ in stages):  # a study says itself what it left open
         notices += tuple(unscored_notice(stages, n_unscored))
     if seconds != EPOCH_SECONDS:
@@ -311,6 +311,17 @@ def holes(spans: Sequence[Span], seconds: int) -> Iterator[str]:
             f"the hypnogram has {counted(len(missing), 'hole')}, {counted(n_epochs, 'epoch')} without a stage: the "
             f"first from {first / 1000:g} s to {last / 1000:g} s after its start"
         )
+
+
+def end_notice(spans: Sequence[Span], seconds: int) -> Iterator[str]:
+    """Yield what to say of a last stage whose end is not told, or is no end of an epoch of `seconds`."""
+    last = spans[-1]
+    entry = last.coded.entry
+    if not last.sure:
+        yield f"the last stage, {entry.shown!r} in {entry.place}, has no end: counted as one epoch"
+    elif off_edge(last.end - spans[0].onset, 1000 * seconds):
+        part = (last.end - spans[0].onset) % (1000 * seconds) / 1000
+        yield f"the last stage, {entry.shown!r} in {entry.place}, ends {part:g} s into an epoch: this part is left out"
 
 
 def check_others(path: Path, others: Sequence[Entry], spans: Sequence[Span], seconds: int) -> None:
