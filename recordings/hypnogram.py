@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from command import InputError
 from sleepstage import EPOCH_SECONDS, STAGES, UNKNOWN, Stage
 
 EDF_TEXTS = {UNKNOWN: "Sleep stage ?"} | {
@@ -132,6 +133,29 @@ def without_partner(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tu
     start, end = -delay / EPOCH_SECONDS, -delay / EPOCH_SECONDS + n_epochs  # of the signal, in the hypnogram's epochs
     without_signal = max(0, start - int(staged[0])) + max(0, int(staged[-1]) + 1 - end)
     return without_signal, max(0, -start) + max(0, end - len(codes))
+
+
+def check_epochs(place: str, hypnogram: Hypnogram, n_epochs: int) -> None:
+    """Raise InputError when a hypnogram that no clock places has far more epochs than its recording.
+
+    Such are those of one stage a second, whose first hours would be taken for the whole night.
+
+    Args:
+        place: the recording, for the message.
+        hypnogram: of it.
+        n_epochs: of 30 s that the recording has.
+    """
+    staged = np.flatnonzero(hypnogram.codes != UNKNOWN)
+    given = int(staged[-1]) + 1 if len(staged) else 0  # a tail that nobody staged does not count
+    if hypnogram.has_clock or n_epochs < 1 or given - n_epochs <= max(LARGEST_MISMATCH, n_epochs / 4):
+        return
+    seconds = round(EPOCH_SECONDS * n_epochs / given)
+    fits = seconds > 0 and abs(given * seconds - n_epochs * EPOCH_SECONDS) <= LARGEST_MISMATCH * EPOCH_SECONDS // 2
+    remedy = f"if each is {seconds} s, give --epoch_seconds {seconds}; else " if fits else ""
+    raise InputError(
+        f"{place}: the hypnogram has {given} epochs of {EPOCH_SECONDS} s and no clock, the recording {n_epochs}: "
+        f"{remedy}check that it is of this recording, or cut it to the part that was recorded"
+    )
 
 
 def around_sleep(codes: NDArray[np.int32], margin: int) -> slice:

@@ -20,7 +20,7 @@ from recordings.datasets import Study
 from recordings.epochs import PLAUSIBLE_STD, TARGET_RATE, amplitude_notice, epoch_std, signal_epochs
 from recordings.fingerprints import fingerprint
 from recordings.fit import misfit_of
-from recordings.hypnogram import Hypnogram, around_sleep, grid_start, on_grid, without_partner
+from recordings.hypnogram import Hypnogram, around_sleep, check_epochs, grid_start, on_grid, without_partner
 from recordings.opening import read_signal
 from recordings.recording import FileState, RawSignal, changed_files, state_of
 from recordings.recording import fingerprint as fingerprint_of_files
@@ -302,6 +302,8 @@ def check_lengths(name: str, signal: RawSignal, hypnogram: Hypnogram, delay: flo
             f"{name}: the hypnogram has a clock and the signal has none that can be read, so the stages have no place; "
             "repair the signal's start date and time"
         )
+    if name not in rules.may_differ:
+        check_epochs(name, hypnogram, signal.n_epochs)
     mismatch = int(np.ceil(sum(without_partner(hypnogram.codes, delay, signal.n_epochs))))
     if mismatch > rules.max_mismatch and name not in rules.may_differ:
         later = f", starting {delay:g} s later" if delay else ""

@@ -14,7 +14,7 @@ from command import InputError
 from recordings.datasets import read_hypnogram
 from recordings.finding import Found
 from recordings.fit import misfit, slow_excess
-from recordings.hypnogram import LARGEST_MISMATCH, Hypnogram, grid_start, on_grid, without_partner
+from recordings.hypnogram import LARGEST_MISMATCH, Hypnogram, check_epochs, grid_start, on_grid, without_partner
 from recordings.hypnograms.scoring import Reading
 from recordings.recording import Recording
 from recordings.spectrum import SPECTRUM_HZ, density_of
@@ -105,8 +105,10 @@ def placed(opened: Recording, hypnogram: Hypnogram, file: Path | None) -> Expert
         starts = f" from {hypnogram.start}, the signal {n_epochs} from {opened.start}" if expert.delay else ""
         raise InputError(
             f"{opened.place}: no epoch has both a signal and an expert's stage (the hypnogram has "
-            f"{len(hypnogram.codes)} epochs{starts}); is it of this night?"
+            f"{len(hypnogram.codes)} epochs{starts}); {remedy_of(opened, hypnogram)}"
         )
+    if not opened.night:
+        check_epochs(opened.place, hypnogram, n_epochs)
     outside, bare = (int(one) for one in without_partner(hypnogram.codes, expert.delay, n_epochs))
     if min(outside, bare) > LARGEST_MISMATCH // 2:  # moved by so much, they miss each other at both ends
         raise InputError(
@@ -114,6 +116,17 @@ def placed(opened: Recording, hypnogram: Hypnogram, file: Path | None) -> Expert
             f"stage and no signal, {bare} of the signal's have no hypnogram: check the start times of both"
         )
     return expert
+
+
+def remedy_of(opened: Recording, hypnogram: Hypnogram) -> str:
+    """Say what to do about a hypnogram that shares no epoch with its recording."""
+    dated = hypnogram.start and opened.start and not hypnogram.is_undated(opened.start)
+    if dated and hypnogram.start and opened.start and hypnogram.start.date() != opened.start.date():
+        return (
+            "is it of this night? If so, one of the dates is wrong: take them out of the hypnogram, or name a column "
+            "of times of day with --columns clock=NAME"
+        )
+    return "is it of this night?"
 
 
 # ---- what the user should know ----

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from recordings.epochs import signal_epochs
 from recordings.hypnogram import (
     EDF_TEXTS,
     Hypnogram,
+    check_epochs,
     grid_start,
     on_grid,
     without_partner,
@@ -281,3 +282,18 @@ def test_what_signal_and_hypnogram_do_not_share_is_counted(delay, n_epochs, expe
     """The hypnogram has six epochs, the last without a stage."""
     codes = np.array([0, 1, 2, 2, 3, UNKNOWN], np.int32)
     assert without_partner(codes, delay, n_epochs) == expected
+
+
+def test_a_hypnogram_without_a_clock_that_is_far_too_long_is_refused():
+    stages = np.tile(np.arange(5, dtype=np.int32), 2000)
+    with pytest.raises(InputError, match=r"p: .* 6960 epochs of 30 s and no clock, the recording 232: .*_seconds 1;"):
+        check_epochs("p", Hypnogram(stages[:6960]), 232)
+    with pytest.raises(InputError, match=r"if each is 20 s, give --epoch_seconds 20; else check"):
+        check_epochs("p", Hypnogram(stages[:1440]), 960)
+    with pytest.raises(InputError, match=r"the recording 100: check that it is of this recording, or cut it"):
+        check_epochs("p", Hypnogram(stages[:9999]), 100)
+    tail = np.full(2880, UNKNOWN, np.int32)
+    tail[:960] = 2
+    check_epochs("p", Hypnogram(tail), 960)
+    check_epochs("p", Hypnogram(stages[:1000]), 960)
+    check_epochs("p", Hypnogram(stages[:6960], clock=time(22)), 232)
