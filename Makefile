@@ -40,7 +40,8 @@ test: lint  ## check style and types, run all tests
 	$(RUN) -m pytest tests $(addprefix --ignore=,$(COMPILING) $(EARLY))
 
 docs: $(ENV)/ready-for-docs  ## see that the pages show what the commands print; make docs COG=-r renews them
-	$(RUN) -m cogapp $(COG) -I docs -p "from pages import figures, run" README.md docs/*.md pretrained_model/README.md
+	$(RUN) -m cogapp $(COG) -I docs -p "from pages import code_map, figures, public_sets, run" \
+		README.md docs/*.md docs/develop/*.md pretrained_model/README.md
 
 site: $(ENV)/ready-for-docs  ## the pages as a site, in ./site
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --quiet

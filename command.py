@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 from version import __version__
 
@@ -99,9 +100,28 @@ def interruptions_wait() -> Iterator[None]:
         signal.raise_signal(came[0])
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, without all options, and takes --lights-off for --lights_off."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the reason, and end with status 2."""
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse with the hyphens inside the names of options as underscores; values stay as they are."""
+        given = sys.argv[1:] if args is None else args
+        end = given.index("--") if "--" in given else len(given)
+        return super().parse_known_args([*map(self.spelled, given[:end]), *given[end:]], namespace)
+
+    def spelled(self, argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        own = name.replace("-", "_").replace("__", "--", 1)
+        return f"{own}{equals}{value}" if own in self._option_string_actions else argument
+
+
 def new_parser(description: str | None) -> argparse.ArgumentParser:
     """Return the parser of a command, with `--version` in it; `description` is shown as it is written."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"RecSleepNet for TensorFlow 2, version {__version__}")
     return parser
 

@@ -75,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
         default=(0,),
         help="GPU number, or one for each job as in 0,1,2,3; -1, or no GPU in the machine: CPU (default 0)",
     )
-    parser.add_argument("--from_fold", type=int, required=True, help="first fold")
-    parser.add_argument("--to_fold", type=int, required=True, help="last fold, included")
+    parser.add_argument("--from_fold", type=int, help="first fold (default: the first there is)")
+    parser.add_argument("--to_fold", type=int, help="last fold, included (default: the last there is)")
     parser.add_argument("--suffix", help="added to the name of the output folder: <db>_<suffix>")
     parser.add_argument("--data_dir", default=config.DATA_DIR, help="holds <db>/*.npz (default %(default)s)")
     parser.add_argument("--output_dir", default=config.OUTPUT_DIR, help="gets <db>/<fold>/ (default %(default)s)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from importlib import metadata
 
-__version__ = "1.1.0"
+__version__ = "2.0.0"
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas", "mne")
 

@@ -13,6 +13,7 @@ Times, sizes in memory, hashes and the folders of this machine may differ: they 
 
 from __future__ import annotations
 
+import ast
 import atexit
 import json
 import os
@@ -72,8 +73,40 @@ def figures(name: str) -> None:
     columns = entry["columns"]
     rows = ["| " + " | ".join(map(str, row)) + " |" for row in entry["rows"]]
     head = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    source = f"Measured by `{entry['command']}`, version {entry['version']}, {entry['date']}."
+    source = f"*Measured by `{entry['command']}`, version {entry['version']}, {entry['date']}.*"
     cog.out("\n".join(["", *head, *rows, "", source, "", ""]))
+
+
+def public_sets() -> None:
+    """Show the public data sets that `prepare.py --db` knows."""
+    sys.path.insert(0, str(ROOT))
+    from recordings.public_sets import PUBLIC_SETS
+
+    rows = [
+        f"| `{one.name}` | [{one.title}]({one.home}) | {one.nights or '–'} | {one.licence} ({one.access}) | "
+        f"{one.channel} | {one.tried} |"
+        for one in PUBLIC_SETS.values()
+    ]
+    head = ["| `--db` | data set | nights | licence | channel | tried on |", "|---|---|---|---|---|---|"]
+    cog.out("\n".join(["", *head, *rows, "", ""]))
+
+
+def code_map() -> None:
+    """Show every file of the program with the first sentence of its docstring, by folder."""
+    folders = [ROOT, *sorted({path.parent for path in ROOT.glob("*/**/__init__.py")} - {ROOT / "tests"})]
+    lines = []
+    for folder in folders:
+        if "tests" in folder.parts or ".venv" in folder.parts:
+            continue
+        name = folder.relative_to(ROOT).as_posix()
+        lines += ["", f"**{'root' if name == '.' else f'{name}/'}**", "", "| file | its one job |", "|---|---|"]
+        lines += [f"| `{path.name}` | {first_sentence(path)} |" for path in sorted(folder.glob("*.py"))]
+    cog.out("\n".join([*lines, "", ""]))
+
+
+def first_sentence(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split()).replace("|", "\\|")
 
 
 def measured(name: str) -> Any:

@@ -19,6 +19,7 @@ from files.fetching import fetch, fetch_checksums
 CHECKSUMS = "SHA256SUMS.txt"  # what PhysioNet calls the list in each release
 ON_REQUEST, OPEN = "on request", "open"
 LAYOUT = "simulated files in its layout"
+FORM = "the form of its hypnograms alone"
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ PUBLIC_SETS = {
             "data use agreement",
             nights=0,
             channel="C4-M1",
-            tried=LAYOUT,
+            tried=FORM,
             recordings="*.edf",
             hypnograms=("*.csv",),
         ),
@@ -179,7 +180,7 @@ PUBLIC_SETS = {
             "data use agreement, non-commercial",
             nights=2570,
             channel="C3-M2",
-            tried=LAYOUT,
+            tried=FORM,
             recordings="wsc-visit*.edf",
             hypnograms=("*.eannot", "*.allscore.txt", "*.stg.txt"),
             subject_pattern="wsc-visit{night:1}-{subject}-nsrr",
@@ -192,7 +193,7 @@ PUBLIC_SETS = {
             "see its home",
             nights=29,
             channel="C4-M1",
-            tried=LAYOUT,
+            tried=FORM,
             recordings="EPCTL*.edf",
             hypnograms=("EPCTL*.txt",),
         ),

@@ -210,3 +210,17 @@ def test_a_duration_in_words_is_right_to_half_a_unit(seconds):
     said = sum(number * UNITS[unit] for number, unit in zip(numbers, units, strict=True))
     assert abs(said - seconds) <= UNITS[units[-1]] / 2
     assert all(number < 60 for number, unit in zip(numbers, units, strict=True) if unit == "min")
+
+
+def test_a_wrong_option_is_one_line_and_hyphens_are_underscores(capsys):
+    parser = new_parser("what it does")
+    parser.add_argument("--lights_off")
+    parser.add_argument("names", nargs="*")
+    assert parser.parse_args(["--lights-off=22:00"]).lights_off == "22:00"
+    options = parser.parse_args(["--lights-off", "a-b", "--", "--lights-off"])
+    assert (options.lights_off, options.names) == ("a-b", ["--lights-off"])
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(["--lights_of-x"])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and "error: unrecognized arguments: --lights_of-x; see" in error
+    assert error.count("\n") == 1

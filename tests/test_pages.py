@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "pretrained_model" / "README.md"])
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), ROOT / "pretrained_model" / "README.md"])
 COMMAND = (
     '<!-- [[[cog run("python simulate.py --db own --subjects 1 --hours 0.1 --output_dir raw") ]]] -->\n'
     "<!-- [[[end]]] -->\n"
@@ -26,7 +26,7 @@ def cog(*arguments, **environment):
         "-I",
         "docs",
         "-p",
-        "from pages import figures, run",
+        "from pages import code_map, figures, public_sets, run",
         *map(str, arguments),
     ]
     variables = {**os.environ, **environment}

@@ -57,7 +57,15 @@ class TrainOptions:
     arguments: tuple[str, ...] = ()
 
 
-def chosen_folds(dataset: Dataset, first: int, last: int) -> range:
+def chosen_folds(dataset: Dataset, first: int | None, last: int | None) -> range:
+    """Return the numbers of the folds from `first` to `last`; None: from the first, to the last that there is.
+
+    Raises:
+        InputError: the data set has no such folds, or none yet.
+    """
+    if not dataset.n_folds:
+        raise InputError(f"{dataset.name} has no folds: they need three subjects, to train, to validate and to test")
+    first, last = first or 0, dataset.n_folds - 1 if last is None else last
     if first > last:
         raise InputError(f"--from_fold {first} --to_fold {last}: the first fold comes after the last; swap them")
     for fold in (first, last):
