@@ -59,8 +59,8 @@ def test_forward_pass_with_carried_state(training, expected):
         assert_near("features, share of the largest", features / wanted.max(), wanted / wanted.max(), 2e-6)
         assert_near("logits", logits, expected[f"forward{k}_logits"], 6e-5)
         np.testing.assert_array_equal(logits.argmax(-1), expected[f"forward{k}_preds"])
-        # Rounding depends on the processor: 5.2e-5 on an Intel Xeon with AVX-512, 6.9e-5 on an AMD EPYC with AVX2, before
-        # and after every change since 1.1.0; c reaches 8.
+        # Rounding depends on the processor: 5.2e-5 on an Intel Xeon with AVX-512, 6.9e-5 on an AMD EPYC with AVX2; on
+        # the latter with version 1.1.0 too. c reaches 8.
         assert_near("LSTM state c, h", state[0, 0], expected[f"forward{k}_state_c"], 1e-4)
         assert_near("LSTM state c, h", state[0, 1], expected[f"forward{k}_state_h"], 1e-4)
         for ours, theirs in (("loss_ce", "loss_ce"), ("loss_l2", "loss_reg"), ("loss_rec", "loss_rec")):

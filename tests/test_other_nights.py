@@ -118,9 +118,8 @@ def test_copies_are_calibrated_on_validation_nights(folds_dir, tmp_path, capsys)
     assert convert.main([*arguments, "--calibrate_on", str(tmp_path / "data")]) == 0
     printed = capsys.readouterr().out
     copy = load_fold(tmp_path / "out" / "sleepedf" / "4", DATASETS["sleepedf"], 4)
-    assert (
-        f"fold 4: confidence: temperature {copy.calibration.temperature:.2f} on {len(copy.calibration.nights)} validation"
-        in printed
-    )
+    found = copy.calibration
+    words = f"temperature {found.temperature:.2f} on {len(found.nights)} validation"
+    assert f"fold 4: confidence: {words}" in printed
     assert copy.calibration.n_epochs == 12 * len(copy.calibration.nights) > 0
     assert load_fold(folds_dir / "sleepedf" / "4", DATASETS["sleepedf"], 4).calibration is None, "it is left as it is"
