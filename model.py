@@ -45,8 +45,10 @@ class RecSleepNet(keras.Model):
     def __init__(self, settings: Settings, seed: int = 0) -> None:
         super().__init__(name="recsleepnet")
         self.settings = settings
+        # One generator for all layers: the order in which they are made is a part of what a seed means.
         draw = keras.random.SeedGenerator(seed)
         rate = settings.sampling_rate
+        # As published a filter is half a second long and moves by a sixteenth of a second: 50 and 6 samples at 100 Hz.
         self.conv_1 = nn.convolution(FILTERS, rate // 2, rate // 16, "conv_1", draw)
         self.crb = nn.ReconstructionBlock(FILTERS, 8, draw, name="crb")
         self.lstm = [
@@ -60,6 +62,8 @@ class RecSleepNet(keras.Model):
         self.build_layers()
 
     def build_layers(self) -> None:
+        # At once, not at the first call: weights can be assigned, counted and kept before a night is seen. Only conv 1
+        # knows how long an epoch is; of all behind it the weights are the same for any length.
         self.conv_1.build((None, self.settings.input_size, 1))
         self.crb.build((None, None, FILTERS))
         n_features, n_units = 2 * FILTERS, self.settings.n_rnn_units
@@ -86,10 +90,13 @@ class RecSleepNet(keras.Model):
         Returns:
             features (epoch, 256), middle feature and CRB output, both (epoch, position, 128).
         """
+        # Each epoch by itself: what came before it is the business of the LSTM. At 100 Hz 3000 samples become 500
+        # positions, then 63, then 16; the pools fill up at the end, where the published program does.
         x = nn.max_pool(self.conv_1(x[:, :, tf.newaxis]), 8)  # (epoch, sample) -> (epoch, position, filter)
         if normaliser:
             x = normaliser.scale("conv_1", x, 0, x.shape[1])
         x = drop(x, self.settings.dropout[0])
+        # `middle` and `output` go out for the reconstruction loss: CRB d and e have to rebuild the one from the other.
         middle, output = self.crb.call(x, normaliser)
         features = nn.mean_and_max(nn.max_pool(output, 4))  # (epoch, position, filter) -> (epoch, feature)
         return normaliser.standardise(features) if normaliser else features, middle, output
@@ -115,9 +122,11 @@ class RecSleepNet(keras.Model):
         Returns:
             logits (night, epoch, stage) and state (layer, 2, night, unit).
         """
+        # Dropped once for both directions: they read the same features.
         x = features = drop(features, self.settings.dropout[1])
         states = []
         for number, layer in enumerate(self.lstm):
+            # Dropout is on the output alone; the state that goes on is whole, as published.
             x, *last = layer(x, initial_state=tf.unstack(state[number]), mask=mask)
             x = drop(x, self.settings.dropout[2])
             states.append(tf.stack(last))
@@ -142,6 +151,7 @@ class RecSleepNet(keras.Model):
             (night, epoch, unit), and the state, (2, night, unit).
         """
         assert self.backward, "the network is not bidirectional"
+        # Padding comes first now; masked steps carry the state through, so the LSTM begins at the night's last epoch.
         from_the_end, flipped = tf.reverse(features, [1]), tf.reverse(mask, [1])
         outputs, *last = self.backward(from_the_end, initial_state=tf.unstack(state), mask=flipped)
         return tf.reverse(outputs, [1]), tf.stack(last)
@@ -218,6 +228,7 @@ class Stager:
     def __init__(self, network: RecSleepNet, n_epochs: int = BLOCK_EPOCHS) -> None:
         self.network = network
         self.n_epochs = n_epochs
+        # One shape for every night, so one compilation: a night is cut into blocks, and the last is filled up.
         self.compiled = compiled(network.call)
         self.compiled_features = compiled(lambda x: unflat(network.encode(flat(x))[0], x.shape[:2]))
         self.compiled_decide = compiled(network.decide)
@@ -300,6 +311,7 @@ class WholeNightStager(Stager):
 
     def decided(self, blocks: Sequence[tuple[Any, Any]], state: tf.Tensor) -> tuple[NDArray[np.float32], tf.Tensor]:
         """Return the logits of all blocks of a night's features, as `Stager` does."""
+        # The whole night twice: from its end for the LSTM that reads backwards, then from its begin.
         later, behind = [], tf.zeros_like(state[0])
         for features, mask in reversed(blocks):
             outputs, behind = self.compiled_backwards(features, mask, behind)
@@ -332,6 +344,7 @@ def compiled(steps: Callable[..., Any]) -> Any:
 def compiled_stager(settings: Settings, n_epochs: int = BLOCK_EPOCHS) -> Stager:
     """Return a stager for networks of these settings, `n_epochs` at a time; settings that give the same network share
     one."""
+    # Only what makes another network: folds of other recipes share one, and its compilation.
     names = ("sampling_rate", "input_size", "n_rnn_layers", "n_rnn_units", "bidirectional")
     not_conditioned: dict[str, Any] = {"high_pass": 0.0, "amplitude": (0.0,)}  # no network knows of it
     network = Settings(**not_conditioned, **{name: getattr(settings, name) for name in names})

@@ -80,7 +80,7 @@ class FoldTraining:
 
     def pretrain(self) -> None:
         """Do the passes of reconstruction pre-training that are left."""
-        to_do = self.history.to_do(PRETRAIN)
+        to_do = self.history.to_do(PRETRAIN)  # none in a run that goes on behind it
         nights = self.nights.of(*self.settings.pretrain_on) if to_do else []
         for number in to_do:
             started = time.perf_counter()
@@ -128,12 +128,12 @@ class FoldTraining:
             if phase == TRAIN:
                 self.training.set_learning_rate(learning_rate_at(number - 1 + step / len(plan), self.settings))
             of_step, state = take_step(batch, state)
-            losses.append(of_step)
+            losses.append(of_step)  # still on their way: nothing is read here that the next step could wait for
             if len(losses) > 1:
                 watch.check_losses(losses[-2], len(losses) - 2)  # a step late: reading the last would wait for it
             show_losses(bar, of_step)
         watch.check_losses(losses[-1], len(losses) - 1)
-        watch.check_weights(self.training.network.values())
+        watch.check_weights(self.training.network.values())  # a loss is of the weights before its step
         return {name: float(np.mean([float(of_step[name]) for of_step in losses])) for name in losses[0]}
 
     def validate(self, weights: Arrays, valid_nights: Sequence[Night], number: int) -> dict[str, Any]:
@@ -148,6 +148,7 @@ class FoldTraining:
             The scores, and whether the weights were kept.
         """
         scores = self.scored(weights, valid_nights)
+        # As published: better in accuracy AND macro-F1 than the last that was kept, so that no stage is given up.
         kept, step = self.history.is_better(scores.accuracy, scores.macro_f1), int(self.training.step)
         if kept:
             save_best(self.folder, Best(weights, step, number))
@@ -163,7 +164,7 @@ class FoldTraining:
     def end_pass(self, done: Pass, started: float) -> None:
         """Keep a pass: from here on, a stopped run goes on with the next one."""
         done = replace(done, seconds=round(time.perf_counter() - started, 3))
-        check_alone(self.folder, self.history.passes)
+        check_alone(self.folder, self.history.passes)  # no other trainer has written here meanwhile
         self.history.passes.append(done)
         # The history first: `begin` cuts it to what resume.npz has seen, so that a kill between the two costs one pass.
         save_history(self.folder, self.history.passes)
@@ -179,6 +180,7 @@ class FoldTraining:
         """
         if not any(done.kept for done in self.history.passes):
             raise FoldError(f"fold {self.run.fold}: validation never rose above 0, so no checkpoint; train more passes")
+        # Read back from the file: what is tested is what others will load.
         best = load_best(self.folder)
         self.stager.network.assign(best.weights, str(self.folder))
         first = self.source.calibration if self.source else None
@@ -188,7 +190,7 @@ class FoldTraining:
         log.info("fold %d: %s", self.run.fold, calibration.in_words())
         scores = scores_of(self.stager.probabilities, self.nights.of("test"))
         save_test_scores(self.folder, best, metrics.as_json(scores), self.run.seen_test_nights())
-        (self.folder / places.RESUME).unlink(missing_ok=True)
+        (self.folder / places.RESUME).unlink(missing_ok=True)  # last: with its scores the fold is finished
         words = metrics.in_words(scores)
         log.info("fold %d: done; checkpoint of pass %d scores %s", self.run.fold, best.pass_number, words)
 
@@ -201,6 +203,7 @@ class FoldTraining:
         )
         padding = padding_line(list(self.run.epochs["train"].values()), self.settings)
         log.info("fold %d: %s; %s", self.run.fold, parts, padding)
+        # Also before going on: the compiled steps are shared, and the fold before has left its weights in them.
         self.training.restart(self.run.seed)
         if (self.folder / places.RESUME).exists():
             done, values = load_resume(self.folder)
@@ -228,6 +231,7 @@ class FoldTraining:
         plain = self.training.start_from(source.best.weights, self.nights.some_batches(1, nights), origin)
         if not (source.normalised and self.settings.normalise):
             return plain
+        # Two ways to begin; validation chooses, and what was not chosen leaves nothing behind.
         begun = self.training.values()
         batches = self.nights.some_batches(1, nights)
         again = self.training.start_normalised(source.normalised.weights, batches, origin)

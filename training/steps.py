@@ -100,6 +100,7 @@ class Training:
         # As published, each phase has an Adam of its own, and only training clips; both count one global step.
         self.pretrain_adam = adam(settings, self.pretrained)
         self.train_adam = adam(settings, self.trained, settings.clip_grad_value)
+        # Copies of all weights only where they are used: each is as large as the network, and goes into resume.npz.
         self.average = {name: tf.Variable(w) for name, w in named.items()} if settings.weight_average else {}
         self.first = {name: tf.Variable(w) for name, w in named.items()} if settings.keep_first else {}
         self.compiled_pretrain = compiled(self.pretrain_graph)
@@ -108,7 +109,7 @@ class Training:
 
     def pretrain(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Take one pre-training step; return the reconstruction loss before it, and the state as it was."""
-        return self.compiled_pretrain(batch.x), state
+        return self.compiled_pretrain(batch.x), state  # it needs neither stages nor order
 
     def train(self, batch: Batch, state: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         """Take one training step; return the losses and accuracy before it, and the nights' new state."""
@@ -118,7 +119,7 @@ class Training:
         drop, normaliser = self.next_dropout(), self.normaliser(tf.ones(x.shape[:2]))
         with tf.GradientTape() as tape:
             _, middle, output = self.network.encode(flat(x), drop, normaliser)
-            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output))
+            loss = reconstruction_loss(middle, self.network.crb.reconstruct(output))  # of all epochs, padding too
         self.pretrain_adam.apply(tape.gradient(loss, self.pretrained))
         return {"loss_rec": loss}
 
@@ -131,7 +132,7 @@ class Training:
         with tf.GradientTape() as tape:
             losses, logits, state = self.losses(x, y, weight, state, drop, known)
             total = losses["loss_ce"] + losses["loss_l2"] + self.settings.rec_weight * losses["loss_rec"]
-        self.train_adam.apply(tape.gradient(total, self.trained))
+        self.train_adam.apply(tape.gradient(total, self.trained))  # clips by the global norm, as it was told
         self.update_average()
         correct = weight * tf.cast(tf.argmax(logits, -1, tf.int32) == y, tf.float32)
         return {**losses, "train_accuracy": tf.reduce_sum(correct) / tf.reduce_sum(weight)}, state
@@ -194,9 +195,9 @@ class Training:
     def restart(self, seed: int) -> None:
         """Begin anew: initial weights and dropout from `seed`, fresh optimisers, global step 0."""
         for variable in (*self.pretrain_adam.variables, *self.train_adam.variables):
-            if variable.path.rpartition("/")[2] != "learning_rate":
+            if variable.path.rpartition("/")[2] != "learning_rate":  # the others are moments and counts
                 variable.assign(tf.zeros(variable.shape, variable.dtype))
-        self.start_with(RecSleepNet(self.settings, seed).values())
+        self.start_with(RecSleepNet(self.settings, seed).values())  # into the variables that are compiled in
         self.step.assign(0)
         self.seed.assign(seed)
 
@@ -286,7 +287,7 @@ class Training:
         # Statistics belong to the weights they were measured with, so the network lends itself to the average.
         self.network.assign(average)
         statistics = self.measure(batches)
-        self.network.assign(trained)
+        self.network.assign(trained)  # training goes on where it was
         return normalisation.folded(average, statistics)
 
     def measure(self, batches: Iterable[Batch], apply: bool = True) -> Arrays:
@@ -383,7 +384,7 @@ def compiled_training(settings: Settings) -> tuple[Training, Stager]:
     defaults = Settings()
     training = training_of_steps(replace(settings, **{name: getattr(defaults, name) for name in NOT_COMPILED}))
     for optimizer in (training.pretrain_adam, training.train_adam):
-        optimizer.learning_rate = settings.learning_rate  # a variable
+        optimizer.learning_rate = settings.learning_rate  # a variable: not compiled in
     stager = compiled_stager(settings)
     stager.compile()
     return training, stager
