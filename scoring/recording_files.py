@@ -57,7 +57,10 @@ def write_recording(
     paths = [folder / f"{staged.name}{ending}" for ending in (*ENDINGS, *([DRAWING] if svg else []))]
     table, annotations, summary, *pictures = paths
     parse_formats(formats)
-    with held(folder / f".{staged.name}.lock", f"{summary}: another command is writing it; wait for it, then go on"):
+    with held(
+        summary.with_name(f".{Path(staged.name).name}.lock"),
+        f"{summary}: another command is writing it; wait for it, then go on",
+    ):
         refuse_other_recording(summary, staged)
         save_json(summary, summarize(staged))  # first: from here on it says whose all files of this name are
         write_table(table, staged)

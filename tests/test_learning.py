@@ -188,7 +188,7 @@ def test_whole_without_reviewed_is_refused_by_the_trainer(capsys):
 
 def the_loop() -> list[list[str]]:
     """Return the commands of the README that score, review and learn."""
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Correct it, and learn from it\n")[1]
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Correct, and learn from it\n")[1]
     return [
         shlex.split(line, comments=True)[1:] for line in re.findall(r"^    (python .+)$", section, re.MULTILINE)[:3]
     ]

@@ -46,5 +46,5 @@ def test_the_night_is_compared_with_the_expert_beside_it(after):
 def test_its_files_are_those_of_predict(after):
     folder, names = after
     stem = names["night"].name
-    found = {path.name.removeprefix(stem) for path in (folder / "scored").iterdir()}
+    found = {path.name.removeprefix(stem) for path in (folder / "scored").iterdir() if path.suffix != ".lock"}
     assert found == {"_stages.csv", "_stages.edf", "_summary.json", "_hypnogram.png"}

@@ -271,7 +271,7 @@ def test_what_the_header_says_of_the_file_is_said(raw, tmp_path, capsys):
 
 def test_one_signal_under_two_names_is_said(raw, tmp_path, capsys):
     folder = raw("sleepedf")
-    said = "SC4001E0, SC4011E0: one and the same signal; keep one, or check which file is whose"
+    said = "warning: SC4001E0, SC4011E0: one and the same signal; keep one, or check which file is whose"
     assert prepare(folder, tmp_path) == 0
     assert "the same signal" not in capsys.readouterr().out
     shutil.copy(folder / "SC4001E0-PSG.edf", folder / "SC4011E0-PSG.edf")
