@@ -527,3 +527,10 @@ def test_the_origin_of_mne_s_annotations_is_their_start(tmp_path):
     path.write_text(head.replace("2002-12-03", "some day") + rows, encoding="utf-8")
     with pytest.raises(InputError, match=r"orig_time 'some day .* is no date and time; repair it"):
         read_file(path)
+
+
+def test_a_column_of_an_experts_stages_names_no_annotators(tmp_path):
+    """As in our own tables of a scored night that has an expert."""
+    path = tmp_path / "night_stages.csv"
+    path.write_text("onset_s,stage,expert\n0,W,N1\n30,N2,N2\n60,N2,\n")
+    assert read_file(path).codes.tolist() == [0, 2, 2]

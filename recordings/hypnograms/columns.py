@@ -83,6 +83,8 @@ def of_annotator(path: Path, table: Table, wanted: str) -> Table:
     if "annotator" not in table.roles:
         return table
     who = dict.fromkeys(cell for cell in table.cells("annotator") if cell.casefold() not in BLANK)
+    if all(code_of(cell, {}) is not None for cell in who):
+        return table  # such as the column `expert` of our own tables: an expert's stages, and nobody's name
     listed = ", ".join(list(who)[:10])
     if wanted and wanted not in who:
         raise InputError(f"{path}: --annotator {wanted}: no rows of this annotator; there are {listed}")
