@@ -218,8 +218,12 @@ def test_a_value_of_another_type_is_named(tmp_path, name):
     ],
 )
 def test_conditioning_that_nobody_chose_is_that_of_the_first_weights(settings, chosen, wanted):
-    first = Settings(high_pass=0.2, amplitude=(9.0,))
-    alike = conditioned_alike(settings, first, chosen)
+    adapted = Conditioning(0.2, (9.0, 9.0))  # trained on signals as they were recorded, as the weights in the box
+    for first in (run(high_pass=0.2, amplitude=(9.0,)), dataclasses.replace(run(), adapted=adapted)):
+        alike = conditioned_alike(settings, first, chosen)
+        assert (alike.high_pass, alike.amplitude) == wanted
+    other_unit = dataclasses.replace(run(), adapted=dataclasses.replace(adapted, scale=0.05))
+    assert conditioned_alike(settings, other_unit, chosen) == settings
     assert (alike.high_pass, alike.amplitude) == wanted
     nothing = {"high_pass": 0.0, "amplitude": (0.0,)}
     assert dataclasses.replace(alike, **nothing) == dataclasses.replace(settings, **nothing)

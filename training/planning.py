@@ -167,7 +167,7 @@ def planned_folds(
     for run in runs:
         source = sources.get(run.fold)
         if source:
-            settings = conditioned_alike(run.settings, source.run.settings, chosen)
+            settings = conditioned_alike(run.settings, source.run, chosen)
             run = replace(run, init_from=origin_of(source), settings=settings)
         own = {name: files[name] for part in PARTS for name in run.epochs[part]}
         plans.append(FoldPlan(run, folders[run.fold], own, source))
@@ -184,15 +184,21 @@ def load_sources(runs: Sequence[Run], dataset: Dataset, init_from: str | None) -
     return {fold: loaded[folder] for fold, folder in sources.items()}
 
 
-def conditioned_alike(settings: Settings, first: Settings, chosen: Container[str]) -> Settings:
-    """Return settings with the conditioning of the first weights, but for what was chosen.
+def conditioned_alike(settings: Settings, first: Run, chosen: Container[str]) -> Settings:
+    """Return settings with what the first weights need done to a signal, but for what was chosen.
 
-    Epochs of another length or rate keep their own: the first weights' may not be possible on them.
+    Epochs of another length or rate keep their own: the first weights' may not be possible on them. So do those of
+    weights in another unit than µV, which no setting can give.
     """
-    if (settings.input_size, settings.sampling_rate) != (first.input_size, first.sampling_rate):
+    own, need = first.settings, first.conditioning
+    if (settings.input_size, settings.sampling_rate) != (own.input_size, own.sampling_rate):
         return settings
-    handed_on: dict[str, Any] = {name: getattr(first, name) for name in CONDITIONING if name not in chosen}
-    return replace(settings, **handed_on)
+    if (need.scale, need.offset) != (1.0, 0.0):
+        return settings
+    low, high = need.amplitude or (0.0, 0.0)
+    handed_on = {"high_pass": need.high_pass or 0.0, "amplitude": (low,) if low == high else (low, high)}
+    values: dict[str, Any] = {name: handed_on[name] for name in CONDITIONING if name not in chosen}
+    return replace(settings, **values)
 
 
 def paths_of(subjects: Iterable[int], nights: Mapping[int, Sequence[Path]]) -> list[Path]:
