@@ -219,7 +219,7 @@ def test_of_two_channels_one_that_cannot_be_scored_agrees_with_nothing(tmp_path)
 def test_the_picture_shows_the_night(night, tmp_path):
     write_recording(tmp_path, night, svg=True)
     shown = texts(tmp_path / "night_hypnogram.svg")
-    for text in ("Model", "Unsure", "Probability", "Frequency (Hz)", "Clock time", "lights off", "night, C3-M2"):
+    for text in ("Model", "Unsure < 0.60", "Probability", "Frequency (Hz)", "Clock time", "lights off", "night, C3-M2"):
         assert text in shown
     assert "Expert" not in shown and "lights on" not in shown
     assert "23:30" in shown and "00:00" in shown
