@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from command import as_text
 from files.writing import written_whole
 from scoring import metrics
 from scoring.methods import methods_of_recordings, review_text
@@ -67,7 +68,7 @@ def write_report(path: Path, scored: Sequence[StagedRecording], failed: Mapping[
         report.add_html(statistics_html(staged), title="Sleep statistics", tags=("statistics",), **where)
         report.add_html(trust_html(staged), title="Before you trust it", tags=("trust",), **where)
         if staged.agreement and staged.expert_file:
-            text = f"Expert: {staged.expert_file.name}\n\n{metrics.as_text(staged.agreement)}"
+            text = f"Expert: {as_text(staged.expert_file.name)}\n\n{metrics.as_text(staged.agreement)}"
             report.add_html(f"<pre>{escape(text)}</pre>", title="Agreement", tags=("agreement",), **where)
     report.add_html(methods_html(scored), title="Methods", tags=("methods",))
     with written_whole(path) as partial:
@@ -78,7 +79,7 @@ def recording_html(staged: StagedRecording) -> str:
     """Return the table of what was recorded, and who staged it."""
     n_by_human = int(staged.by_human.sum())
     rows = [
-        ("Recording", str(staged.path.name) if staged.path else staged.name),
+        ("Recording", as_text(staged.path.name) if staged.path else staged.name),
         ("Date", f"{staged.start:%Y-%m-%d}" if staged.start else "not known"),
         ("Start", f"{staged.start:%H:%M:%S}" if staged.start else "not known"),
         ("Length", f"{len(staged) * EPOCH_SECONDS / 3600:.2f} h, {len(staged)} epochs"),

@@ -352,14 +352,14 @@ def test_a_table_says_which_channel_lights_and_hypnogram_each_has(score, simulat
 
 def test_an_interruption_leaves_the_table_of_what_was_scored(score, tmp_path, monkeypatch):
     paths = [write_edf(tmp_path / f"n{number}.edf", eeg(3, number)) for number in range(3)]
-    stage = Scorer.stage_opened
+    stage = Scorer.stage_planned
 
-    def interrupted(self, opened, request):
+    def interrupted(self, opened, plan):
         if opened.name == "n1":
             raise KeyboardInterrupt
-        return stage(self, opened, request)
+        return stage(self, opened, plan)
 
-    monkeypatch.setattr(Scorer, "stage_opened", interrupted)
+    monkeypatch.setattr(Scorer, "stage_planned", interrupted)
     status, _ = score(*paths)
     assert status == 130
     assert pd.read_csv(tmp_path / "scored" / "nights.csv")["recording"].to_list() == ["n0"]
