@@ -62,6 +62,7 @@ OF_THE_WHOLE = (
     "wait",
     "reviewed",
     "whole",
+    "add",
 )
 """Options that concern all folds together, or are given for each anew."""
 
@@ -88,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--restart", action="store_true", help="start the folds over, whatever is in their folders")
     parser.add_argument("--reviewed", metavar="FOLDER", help="first prepare the nights of it that a human reviewed")
     parser.add_argument("--whole", action="store_true", help=f"of --reviewed: {WHOLE}")
+    parser.add_argument("--add", action="store_true", help="of --reviewed: keep earlier nights in the folds, too")
     parser.add_argument("--init_from", metavar="FOLDER", help="start from a fold's weights; or a folder of folds")
     parser.add_argument("--allow_seen", action="store_true", help="let those weights have seen test subjects")
     parser.add_argument("--memory_map", action="store_true", help="leave signals on disk, uncompressed: for large data")
@@ -148,7 +150,7 @@ def prepare_reviewed(options: argparse.Namespace) -> int:
     show(found, names)
     folder = Path(options.data_dir) / options.db
     wanted = PrepareOptions(folder, engine.workers_of(options), max_mismatch=MAX_MISMATCH)
-    return prepare(found, names, reading_of_review(options.whole), wanted, FoldOptions(options.db))
+    return prepare(found, names, reading_of_review(options.whole), wanted, FoldOptions(options.db, add=options.add))
 
 
 def check_nights(
@@ -210,6 +212,8 @@ def check_options(options: argparse.Namespace) -> None:
         raise InputError(f"--suffix {options.suffix}: goes into a folder's name; give it no / or \\")
     if options.whole and not options.reviewed:
         raise InputError(f"--whole is an option of --reviewed: {WHOLE}")
+    if options.add and not options.reviewed:
+        raise InputError("--add is an option of --reviewed: nights of earlier commands stay in the folds")
     if options.init_from == "" or (options.allow_seen and options.init_from is None):
         raise InputError("--init_from needs a FOLDER, and --allow_seen is an option of it")
     if getattr(options, "keep_first", 0) and options.init_from is None:

@@ -150,7 +150,9 @@ def describe(
     log.info("")
     if left_out := [night.name for one in description.subjects for night in one.nights if night.left_out]:
         listed = ", ".join(left_out)
-        log.info("left out of the folds, as this command does not name them: %s; --add keeps them in", listed)
+        log.info(
+            "left out of the folds, as this command does not name them: %s; to have them, name them, with --add", listed
+        )
     for line in folds_in_words(before, description):
         log.info("%s", line)
     log.info("the data set is described in %s", folder / FILE)

@@ -207,8 +207,8 @@ def find_dataset(name: str, data_dir: str | Path) -> Dataset:
         )
     if not description.n_folds:
         raise InputError(
-            f"--db {name}: has {len(description.subjects)} subjects; folds need {FEWEST}, to train, validate and test: "
-            f"prepare more with {PREPARE}"
+            f"--db {name}: has {len(in_folds(description.subjects))} subjects in its folds; folds need {FEWEST}, "
+            f"to train, validate and test: prepare more with {PREPARE}"
         )
     return replace(description, name=name).dataset()
 

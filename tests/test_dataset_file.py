@@ -193,7 +193,7 @@ def test_a_name_is_a_published_data_set_or_one_below_the_data_folder(tmp_path):
     with pytest.raises(InputError, match=r"--db other: no such data set; there are sleepedf, .*there is no "):
         find_dataset("other", tmp_path)
     save_description(tmp_path / "own", dealt(of_subjects("A")))
-    with pytest.raises(InputError, match=r"--db own: has 1 subjects; folds need 3"):
+    with pytest.raises(InputError, match=r"--db own: has 1 subjects in its folds; folds need 3"):
         find_dataset("own", tmp_path)
     (tmp_path / "own" / FILE).unlink()
     np.savez(tmp_path / "own" / "a.npz", x=np.zeros((1, 1)))

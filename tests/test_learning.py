@@ -186,6 +186,28 @@ def test_whole_without_reviewed_is_refused_by_the_trainer(capsys):
     assert "--whole is an option of --reviewed" in capsys.readouterr().err
 
 
+def test_add_without_reviewed_is_refused_by_the_trainer(capsys):
+    assert trainer.main(["--db", "mine", "--from_fold", "0", "--to_fold", "0", "--add"]) == 2
+    assert "--add is an option of --reviewed" in capsys.readouterr().err
+
+
+def test_a_night_of_an_earlier_command_is_left_out_and_said_to_be_unless_it_is_added(scored, tmp_path, capsys):
+    """As after a first try with one night, which is too few to train on."""
+    simulate("own", tmp_path / "nights", [1], 0.2, seed=0)
+    assert prepare.main(["--db", "mine", "--data_dir", "nights", "--select_ch", "C4-M1"]) == 0
+    say(scored, SAID)
+    finish()
+    learning = ["--db", "mine", "--reviewed", "scored", "--gpu", "-1"]
+    capsys.readouterr()
+    assert trainer.main([*learning, "--add"]) == 2
+    printed = capsys.readouterr()
+    assert "left out of the folds" not in printed.out and "has 2 subjects in its folds" in printed.err
+    assert trainer.main(learning) == 2
+    printed = capsys.readouterr()
+    assert "as this command does not name them: P01; to have them, name them, with --add" in printed.out
+    assert "has 1 subjects in its folds" in printed.err
+
+
 def the_loop() -> list[list[str]]:
     """Return the commands of the README that score, review and learn."""
     section = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Correct, and learn from it\n")[1]

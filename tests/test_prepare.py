@@ -129,7 +129,7 @@ def test_folds_stay_when_more_is_prepared(six):
 def test_what_a_command_does_not_name_is_in_none_of_its_folds(six, capsys):
     assert run(*OWN, "--subjects", "P04", "P06") == 0
     assert run(*OWN, "--subjects", "P01", "P02", "P03") == 0
-    assert "left out of the folds, as this command does not name them: P04, P06; --add keeps" in capsys.readouterr().out
+    assert "this command does not name them: P04, P06; to have them, name them, with --add" in capsys.readouterr().out
     dataset = find_dataset("own", "data")
     assert sorted(name for names in dataset.night_names.values() for name in names) == ["P01", "P02", "P03"]
     assert dataset.n_folds == 3
