@@ -146,7 +146,7 @@ def prepared(recordings, tmp_path_factory):
 
 def test_nights_are_prepared_as_by_one_process(cluster, recordings, prepared, tmp_path):
     printed = cluster.run("prepare.py", *prepare_arguments(recordings, tmp_path), *cluster.options)
-    assert f"prepared          {N_NIGHTS}" in printed
+    assert re.search(rf"^prepared +{N_NIGHTS} ", printed, re.MULTILINE)
     names = sorted(path.name for path in prepared.glob("*.npz"))
     assert len(names) == N_NIGHTS and names == sorted(path.name for path in (tmp_path / "own").glob("*.npz"))
     for name in names:

@@ -24,7 +24,7 @@ def short_nights(
 
     Stages differ in amplitude.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(n_samples)  # nights of another length are other signals
     nights = folder / "sleepedf"
     nights.mkdir(parents=True)
     for subject in subjects:
