@@ -135,6 +135,9 @@ def without_partner(codes: NDArray[np.int32], delay: float, n_epochs: int) -> tu
     return without_signal, max(0, -start) + max(0, end - len(codes))
 
 
+SHORTER_EPOCHS = (1, 2, 4, 5, 10, 15, 20)  # seconds, as some programs write hypnograms
+
+
 def check_epochs(place: str, hypnogram: Hypnogram, n_epochs: int) -> None:
     """Raise InputError when a hypnogram that no clock places has far more epochs than its recording.
 
@@ -150,7 +153,10 @@ def check_epochs(place: str, hypnogram: Hypnogram, n_epochs: int) -> None:
     if hypnogram.has_clock or n_epochs < 1 or given - n_epochs <= max(LARGEST_MISMATCH, n_epochs / 4):
         return
     seconds = round(EPOCH_SECONDS * n_epochs / given)
-    fits = seconds > 0 and abs(given * seconds - n_epochs * EPOCH_SECONDS) <= LARGEST_MISMATCH * EPOCH_SECONDS // 2
+    fits = (
+        seconds in SHORTER_EPOCHS
+        and abs(given * seconds - n_epochs * EPOCH_SECONDS) <= LARGEST_MISMATCH * EPOCH_SECONDS // 2
+    )
     remedy = f"if each is {seconds} s, give --epoch_seconds {seconds}; else " if fits else ""
     raise InputError(
         f"{place}: the hypnogram has {given} epochs of {EPOCH_SECONDS} s and no clock, the recording {n_epochs}: "

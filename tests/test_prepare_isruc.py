@@ -171,7 +171,7 @@ def test_one_bad_night_does_not_lose_the_others(raw, tmp_path, capsys):
         (lambda folder: (folder / "2_1.txt").unlink(), "no hypnogram 2/2_1.txt to go with"),
         (
             lambda folder: (folder / "2_1.txt").write_text("0\n" * 200),
-            "the signal has 60 epochs, the hypnogram 200; 140",
+            "the hypnogram has 200 epochs of 30 s and no clock, the recording 60: check that it is of this recording",
         ),
         (lambda folder: (folder / "2.rec").write_bytes(b"no EDF"), "2.rec: not a readable EDF file"),
     ],
