@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,7 +54,8 @@ def read_request(path: Path) -> None:
     with socket.create_connection(("127.0.0.1", int(running.port)), SECONDS) as connection:
         try:
             connection.sendall(content)
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # it has answered and closed already: ENOTCONN, which is no ConnectionError
+                connection.shutdown(socket.SHUT_WR)
             answer = connection.recv(2**12)
         except ConnectionError:
             answer = b""  # it has refused what is too long before it was all sent
