@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import config
-from command import InputError, command, log, log_to_terminal, new_parser, numbered
+from command import InputError, command, log, log_to_terminal, new_parser
 from files.folders import writable_folder
 from files.limits import RATES
+from folds.families import in_words
 from scoring.scorer import DEFAULT_DB, Scorer
 from scoring.staged import time_of
 from sleepstage import EPOCH_SECONDS, STAGE_NAMES
@@ -78,8 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log.info("%s", session.opening_words())
     for warning in session.warnings:
         log.info("warning: %s", warning)
-    numbers = numbered("fold", (fold.run.fold for fold in scorer.folds))
-    log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, scorer.device)
+    log.info("%s, computing on %s", in_words(scorer.folds), scorer.device)
     session.stager.compile()
     try:
         run(session, options.give_up, send)

@@ -30,12 +30,12 @@ from command import (
     log,
     log_to_terminal,
     new_parser,
-    numbered,
 )
 from engine.device import choose_device, start_tensorflow
 from engine.rooms import Workers
 from files.folders import PROGRAM_FOLDER, existing_folder, writable_folder
 from folds.checkpoint import Fold, load_folds
+from folds.families import told_apart
 from folds.folders import dataset_of_folds, datasets_in, find_folds
 from folds.split import prepared_nights
 from recordings.dataset_file import find_dataset
@@ -50,7 +50,7 @@ from scoring.many import Checkpoints, Outcome, Output, score_one, score_several
 from scoring.networks import check_fits_recordings
 from scoring.night_table import Row, add_rows, earlier_rows, failed_row, night_row
 from scoring.other_nights import differences, stage_other_nights, with_experts
-from scoring.printed import print_left_out, print_outcomes, print_scores, print_written, recording_lines
+from scoring.printed import print_left_out, print_outcomes, print_scorer, print_scores, print_written, recording_lines
 from scoring.progress import shown
 from scoring.request import Request
 from scoring.scorer import DEFAULT_DB, Scorer
@@ -72,9 +72,17 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--db",
         "--dataset",
-        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there)",
+        nargs="+",
+        default=(),
+        help=f"{', '.join(DATASETS)}, or your own (default {DEFAULT_DB}; or what is there); "
+        "recordings: several, for their mean",
     )
-    add("--dir", default=config.PRETRAINED_DIR, help="holds <db>/<fold>/ (default %(default)s)")
+    add(
+        "--dir",
+        nargs="+",
+        default=[config.PRETRAINED_DIR],
+        help=f"holds <db>/<fold>/ (default {config.PRETRAINED_DIR})",
+    )
     add("--weights", metavar="DB", help="score the nights of --db with the folds of this other data set")
     add("--suffix", help="score with the folds of <db>_<suffix>, as given to trainer.py")
     add(
@@ -120,6 +128,8 @@ def add_options_of_recordings(recordings: argparse._ArgumentGroup) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     log_to_terminal()
+    options.dir, options.db, recordings = told_apart(options.dir, options.db, options.suffix)
+    options.recordings = [*options.recordings, *recordings]
     check_options(options)
     if not (options.recordings or options.table):
         return score_other_nights(options) if options.weights else score_test_nights(options)
@@ -137,8 +147,17 @@ def check_options(options: argparse.Namespace) -> None:
         if getattr(options, name) not in (None, False):
             what = "the test nights, not of recordings" if of_recordings else "recordings: name at least one"
             raise InputError(f"--{name} is an option of {what}")
-    if options.recordings and options.weights and options.db not in (None, options.weights):
-        raise InputError("--db and --weights both choose whose folds score recordings; give one of them")
+    if of_recordings:
+        if options.weights and options.db not in ((), (options.weights,)):
+            raise InputError("--db and --weights both choose whose folds score recordings; give one of them")
+        options.families = (options.weights,) if options.weights else options.db
+    else:
+        for name, given in (("db", options.db), ("dir", options.dir)):
+            if len(given) > 1:
+                raise InputError(
+                    f"--{name} {' '.join(given)}: test nights are scored with one; name recordings, or one"
+                )
+        options.dir, options.db = options.dir[0], options.db[0] if options.db else None
 
 
 # ---- test nights ----
@@ -264,8 +283,7 @@ def score_recordings(options: argparse.Namespace) -> int:
     jobs = jobs_in(options.recordings, options.table, request_of(options))
     alone = len(jobs) == 1
     outcomes = {job: failure(job, why, alone) for job, why in not_there(jobs)}
-    weights = options.weights or options.db
-    scorer = Scorer(options.dir, weights, suffix=options.suffix, fold=options.fold, gpu=options.gpu[0])
+    scorer = Scorer(options.dir, options.families, suffix=options.suffix, fold=options.fold, gpu=options.gpu[0])
     planned = plans_of(jobs, scorer.folds, outcomes)
     review = discarded_review if options.discard_review else kept_review
     output = Output(writable_folder(options.output_dir or SCORED_DIR), options.svg, formats, review)
@@ -319,16 +337,6 @@ def plans_of(jobs: Sequence[Job], folds: Sequence[Fold], outcomes: dict[Job, Out
     return planned
 
 
-def print_scorer(scorer: Scorer, options: argparse.Namespace, where: str) -> None:
-    """Print which weights score, on what, and what they want of a signal."""
-    if scorer.dataset.name != (options.db or DEFAULT_DB):
-        log.info("scoring with the checkpoints of %s in %s", scorer.dataset.name, options.dir)
-    numbers = numbered("fold", (fold.run.fold for fold in scorer.folds))
-    log.info("%s, %s, computing on %s", scorer.dataset.name, numbers, where)
-    for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in scorer.folds):
-        log.info("signals for these weights: %s", words)
-
-
 def scored(
     jobs: Sequence[PlannedJob], scorer: Scorer, output: Output, workers: Workers, options: argparse.Namespace
 ) -> Generator[Outcome, None, None]:
@@ -337,11 +345,11 @@ def scored(
         return
     workers = workers.of(len(jobs))
     if not workers.several:
-        print_scorer(scorer, options, scorer.device)
+        print_scorer(scorer, options.db, options.dir, scorer.device)
         yield from (score_one(job, scorer, output) for job in jobs)
         return
-    print_scorer(scorer, options, workers.in_words())
-    checkpoints = Checkpoints(options.dir, options.weights or options.db, options.suffix, options.fold)
+    print_scorer(scorer, options.db, options.dir, workers.in_words())
+    checkpoints = Checkpoints(options.dir, options.families, options.suffix, options.fold)
     yield from score_several(jobs, checkpoints, output, workers)
 
 

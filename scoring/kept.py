@@ -62,6 +62,11 @@ def is_stretch(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(map(is_number, value))
 
 
+def is_family(value: Any) -> bool:
+    is_whole = isinstance(value, dict) and {"db", "folds", "weight"} <= value.keys()
+    return is_whole and is_text(value["db"]) and list_of(is_count)(value["folds"]) and is_number(value["weight"])
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class KeptRecording(StagedRecording):
     """A scored recording as its files have it.
@@ -154,7 +159,7 @@ def read_summary(path: Path) -> dict[str, Any]:
                 check_forms(one, forms)
         if not about["channels"]:
             raise ValueError("no channel in it")
-        check_forms(about, {"stretches_s": list_of(is_stretch)}, all_needed=False)
+        check_forms(about, {"stretches_s": list_of(is_stretch), "families": list_of(is_family)}, all_needed=False)
         check_forms(about["confidence"], {"low_below": is_number, "calibrated": is_flag})
         datetime.fromisoformat(about["start"] or "2000-01-01")
     return about

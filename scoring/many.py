@@ -53,8 +53,8 @@ class Output:
 class Checkpoints:
     """What a `Scorer` is made from; each worker makes its own, once."""
 
-    folder: str
-    db: str | None
+    folders: tuple[str, ...]
+    db: tuple[str, ...]
     suffix: str | None
     fold: int | None
 
@@ -141,7 +141,7 @@ def unlike_before(folder: Path, name: str, night: StagedRecording) -> Iterator[s
 def scorer_of(checkpoints: Checkpoints, gpu: int) -> Scorer:
     """Return this process's scorer."""
     one = checkpoints
-    return Scorer(one.folder, one.db, suffix=one.suffix, fold=one.fold, gpu=gpu)
+    return Scorer(one.folders, one.db, suffix=one.suffix, fold=one.fold, gpu=gpu)
 
 
 def score_at(task: Task, place: Place, checkpoints: Checkpoints, output: Output) -> Answer:

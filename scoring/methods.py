@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from folds.checkpoint import Fold
+from folds.families import families_of
 from recordings.datasets import DATASETS
 from scoring.staged import LOW_CONFIDENCE, StagedRecording, limit_of
 from sleepstage import EPOCH_SECONDS
@@ -35,15 +36,11 @@ def methods_text(folds: Sequence[Fold], channels: Iterable[str], how: str) -> st
     named = sorted(set(filter(None, channels)))
     found = versions()
     libraries = listed([f"{name} {found[name]}" for name in SHOWN_LIBRARIES])
-    several = len(folds) > 1
-    hashes = ", ".join(f"{fold.run.fold}: {fold.sha256[:SHOWN_DIGITS]}" for fold in folds)
     sentences = (
         f"Sleep was staged in epochs of {EPOCH_SECONDS} s (W, N1, N2, N3, REM; AASM) from one EEG channel"
         f"{f' ({listed(named)})' if named else ''} by RecSleepNet for TensorFlow 2, version {__version__}, a "
         "convolutional network with a reconstruction block and an LSTM.",
-        f"The weights were trained on {trained_on(folds)} "
-        f"(fold{'s' if several else ''} {listed([str(fold.run.fold) for fold in folds])}; first {SHOWN_DIGITS} digits "
-        f"of the SHA-256 of the file of each, {hashes}).",
+        *map(weights_text, families_of(folds).values()),
         how,
         signals(folds),
         confidence_text(folds),
@@ -52,13 +49,29 @@ def methods_text(folds: Sequence[Fold], channels: Iterable[str], how: str) -> st
     return " ".join(filter(None, sentences))
 
 
+def weights_text(folds: Sequence[Fold]) -> str:
+    """Say what the weights of one family were trained on, and which they are."""
+    several = len(folds) > 1
+    hashes = ", ".join(f"{fold.run.fold}: {fold.sha256[:SHOWN_DIGITS]}" for fold in folds)
+    return (
+        f"The weights were trained on {trained_on(folds)} "
+        f"(fold{'s' if several else ''} {listed([str(fold.run.fold) for fold in folds])}; first {SHOWN_DIGITS} digits "
+        f"of the SHA-256 of the file of each, {hashes})."
+    )
+
+
 def signals(folds: Sequence[Fold]) -> str:
     """Say what the network sees of an epoch, and what is done to a recording before."""
     settings = [fold.run.settings for fold in folds]
     inputs = {
         f"{one.input_size / one.sampling_rate:g} s of each epoch in µV at {one.sampling_rate} Hz" for one in settings
     }
-    needs = {fold.run.conditioning.in_words() for fold in folds}
+    of = families_of(folds)
+    needs = {
+        f"{fold.run.conditioning.in_words()}{f' (for {db})' if len(of) > 1 else ''}"
+        for db, family in of.items()
+        for fold in family
+    }
     return (
         f"The network saw {listed(sorted(inputs))}. Conditioning of recordings other than the weights' own nights: "
         f"{listed(sorted(needs))}."
@@ -67,6 +80,11 @@ def signals(folds: Sequence[Fold]) -> str:
 
 def confidence_text(folds: Sequence[Fold]) -> str:
     """Say whether the probabilities were calibrated, how, and below which an epoch counts as unsure."""
+    families = families_of(folds)
+    if len(families) > 1:
+        texts = [f"Of {db}: {confidence_text(family)}" for db, family in families.items()]
+        mean = f"In the mean over families an epoch is unsure below the mean of their limits, {limit_of(folds):.2f}."
+        return " ".join((*texts, mean))
     found = [fold.calibration for fold in folds if fold.calibration]
     text = "Confidence is the probability of the most probable stage"
     if len(found) < len(folds):
@@ -98,16 +116,22 @@ def of_test_nights(folds: Sequence[Fold]) -> str:
     return f"Each test night was staged by the fold that had not seen its subject ({len(folds)} of {n_folds} folds)."
 
 
+MEAN_OF_FAMILIES = (
+    "The probability of a stage is the mean, one weight each, over families of weights (one for each data set) of "
+    "the mean over their folds; folds that had seen a subject did not stage it."
+)
 MEAN_OF_FOLDS = "The probability of a stage is the mean over the folds; folds that had seen a subject did not stage it."
 
 
 def methods_of_recordings(scored: Sequence[StagedRecording]) -> str:
     """Return the paragraph on scored recordings: what staged them, and what a human changed."""
     staged_now = [one for one in scored if one.kept is None]
-    folds = {fold.run.fold: fold for staged in staged_now for fold in staged.folds}
-    used = [folds[number] for number in sorted(folds)]
+    folds = {(fold.run.db, fold.run.fold): fold for staged in staged_now for fold in staged.folds}
+    families = families_of(folds.values())
+    used = [fold for family in families.values() for fold in sorted(family, key=lambda fold: fold.run.fold)]
+    how = MEAN_OF_FAMILIES if len(families) > 1 else MEAN_OF_FOLDS if len(used) > 1 else ""
     channels = [channel.label for staged in staged_now for channel in staged.channels]
-    texts = [methods_text(used, channels, MEAN_OF_FOLDS if len(used) > 1 else "")] if staged_now else []
+    texts = [methods_text(used, channels, how)] if staged_now else []
     texts += [one.kept["methods"].partition(REVIEW_BEGINS)[0].strip() for one in scored if one.kept is not None]
     return " ".join((*dict.fromkeys(texts), *map(review_text, filter(lambda one: one.reviewed, scored))))
 

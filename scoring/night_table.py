@@ -64,7 +64,7 @@ def figures_of(staged: StagedRecording) -> Row:
         "expert": staged.expert_file and staged.expert_file.name,
         "expert_epochs": agreement and agreement.n_epochs,
         **{name: agreement and metrics.plain(getattr(agreement, name)) for name in metrics.POOLED},
-        "folds": " ".join(map(str, staged.fold_numbers)),
+        "folds": " ".join(staged.fold_names),
         "warnings": len(staged.warnings),
         "warning_texts": "; ".join(staged.warnings),
         "notes": "; ".join(staged.notices),

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from command import counted, log, numbered
+from folds.families import families_of, in_words
 from recordings.epochs import same_signals
 from scoring import metrics
 from scoring.many import Outcome, Output
 from scoring.night_table import FILE
 from scoring.other_nights import with_experts
-from scoring.scorer import ScoredNight
+from scoring.scorer import DEFAULT_DB, ScoredNight, Scorer
 from scoring.test_nights import TestNight, confidence_of, intervals, pooled
 from sleepstage import EPOCH_SECONDS
 
@@ -21,14 +22,35 @@ SHOWN_DOUBTS = 5  # runs of unsure epochs; the summary has all
 # ---- recordings ----
 
 
+def print_scorer(scorer: Scorer, asked: Sequence[str], dirs: Sequence[str], where: str) -> None:
+    """Print which weights score, on what, and what they want of a signal.
+
+    Args:
+        scorer: has them.
+        asked: the data sets that were asked for; none for the default.
+        dirs: where they were looked for.
+        where: what is computed on, in words.
+    """
+    families = families_of(scorer.folds)
+    if set(families) != set(asked or (DEFAULT_DB,)):
+        log.info("scoring with the checkpoints of %s in %s", ", ".join(families), ", ".join(dirs))
+    log.info("%s, computing on %s", in_words(scorer.folds), where)
+    for db, folds in families.items():
+        for words in dict.fromkeys(fold.run.conditioning.in_words() for fold in folds):
+            log.info("signals for %s: %s", "these weights" if len(families) == 1 else f"the weights of {db}", words)
+
+
 def recording_lines(night: ScoredNight, n_folds: int) -> Iterator[str]:
     """Yield what is printed of a scored recording."""
     counts = ", ".join(f"{name} {count}" for name, count in night.stage_counts().items())
     channels = " + ".join(f"{channel.label} ({channel.rate:g} Hz)" for channel in night.channels)
+    voted = "; ".join(f"{one['db']}, {numbered('fold', one['folds'])}" for one in night.families)
     numbers = numbered("fold", (fold.run.fold for fold in night.folds))
-    left_out = "" if len(night.folds) == n_folds else f", {numbers} (others saw it)"
+    left_out = "" if len(night.folds) == n_folds else f", {'those folds' if voted else numbers} (others saw it)"
     yield f"{night.title}: {channels}, {counted(len(night), 'epoch')} ({counts}){left_out}"
     yield from (f"    {one.label}: {words}" for one in night.channels for words in one.conditioned_in_words())
+    if voted:
+        yield f"    mean over {len(night.families)} families, one weight each: {voted}"
     if night.agreement and night.expert_file:
         words = metrics.in_words(night.agreement)
         n_compared = night.agreement.n_epochs

@@ -193,11 +193,12 @@ OF_THE_MODEL = ("channels", "folds", "checkpoints", "versions")  # names in a su
 def how_it_was_staged(staged: StagedRecording) -> dict[str, Any]:
     """Return what is known of channels, folds and libraries, as JSON-ready values."""
     if staged.kept is not None:
-        return {name: staged.kept[name] for name in OF_THE_MODEL}
+        return {name: staged.kept[name] for name in (*OF_THE_MODEL, "families") if name in staged.kept}
     channels = [describe_channel(staged, channel) for channel in staged.channels]
     folds = [fold.run.fold for fold in staged.folds]
     checkpoints = [fold.described() for fold in staged.folds]
-    return dict(zip(OF_THE_MODEL, (channels, folds, checkpoints, versions()), strict=True))
+    voted = {"families": staged.families} if staged.families else {}
+    return {**dict(zip(OF_THE_MODEL, (channels, folds, checkpoints, versions()), strict=True)), **voted}
 
 
 def review(staged: StagedRecording) -> dict[str, Any]:

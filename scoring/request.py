@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from folds.checkpoint import Fold
+from folds.families import families_of
 from recordings.channels import Channel
 from recordings.conditioning import Conditioning
 from recordings.finding import Found, find_recordings
@@ -15,7 +16,7 @@ from recordings.hypnogram import Hypnogram
 from recordings.hypnograms.scoring import AS_IT_IS, Reading
 from recordings.opening import one_channel
 from recordings.recording import FileState, Recording
-from scoring.channel_choice import channels_of_recording
+from scoring.channel_choice import channels_of_recording, other_than, trained_channels
 from scoring.expert import Expert, expert_of
 from scoring.lights import Lights, TimeInBed, lights_of
 from scoring.staged import limit_of
@@ -76,13 +77,14 @@ class StagingPlan:
     """How a recording is staged.
 
     Attributes:
-        groups: the folds that stage it; the probability of a stage is the mean over all of them.
+        groups: the folds that stage it; the probability of a stage is the mean over families, each the
+            mean over its folds.
         seen: every fold that stages it has seen its subject in training, as no other was there.
         channels: those that are staged.
         expert: whose stages they are compared with; None without one.
         lights: when the lights went off and on.
         warnings: what speaks against the choice of folds and channels.
-        notices: why it is not compared with the hypnogram that goes with it by its name.
+        notices: which families do not vote; why it is not compared with the hypnogram that goes with it by its name.
         files: those of the recording, as they were when this was planned.
     """
 
@@ -128,6 +130,10 @@ def plan_staging(opened: Recording, request: Request, folds: Sequence[Fold]) -> 
     chosen = channels_of_recording(opened, folds, request.channels)
     signals = [one_channel(opened, channel) for channel in chosen.channels]  # what is no voltage is refused here
     may = unseen_folds(opened, folds, found.subject if found and found.told else "", signals[0])
+    of_voters: tuple[str, ...] = ()
+    if families_of(may.folds).keys() != families_of(folds).keys():  # those that are left out have no say on channels
+        names = [channel.label for channel in chosen.channels]
+        of_voters = other_than(trained_channels(may.folds), names, bool(request.channels))
     groups = (replace(group, own=is_own_night(opened, group.folds[0].run.db)) for group in grouped(may.folds))
     return StagingPlan(
         groups=tuple(groups),
@@ -135,8 +141,8 @@ def plan_staging(opened: Recording, request: Request, folds: Sequence[Fold]) -> 
         channels=chosen.channels,
         expert=expert,
         lights=lights,
-        warnings=(*may.warnings, *chosen.warnings),
-        notices=(why_not_compared,) if why_not_compared else (),
+        warnings=(*may.warnings, *dict.fromkeys((*chosen.warnings, *of_voters))),
+        notices=(*may.notices, *([why_not_compared] if why_not_compared else [])),
         files=opened.files,
     )
 

@@ -16,7 +16,8 @@ import config
 from command import InputError, numbered
 from engine.device import choose_device, start_tensorflow
 from files.folders import existing_folder, writable_folder
-from folds.checkpoint import load_folds
+from folds.checkpoint import Fold, load_folds
+from folds.families import in_words, load_families
 from folds.folders import dataset_of_folds, datasets_in, find_folds
 from recordings.datasets import Dataset
 from recordings.hypnogram import EDF_TEXTS
@@ -83,13 +84,14 @@ class ScoredNight(StagedRecording):
 
 
 class Scorer:
-    """Checkpoints of one data set, ready to stage recordings; TensorFlow is imported with the first one.
+    """Checkpoints of one data set or several, ready to stage recordings; TensorFlow is imported with the first one.
 
     Args:
-        dir: folder of folds, as for `predict.py --dir`: `<db>/<fold>/`.
-        db: the data set whose folds score; None for the default, or for what is there.
+        dir: folder of folds, as for `predict.py --dir`: `<db>/<fold>/`; or several, for several data sets.
+        db: the data set whose folds score; None for the default, or for what is there. Of several, the mean over them
+            of the mean over the folds of each, which is read from the first folder that has it.
         suffix: score with the folds of `<db>_<suffix>`.
-        fold: score with this fold only; None for the mean of all folds.
+        fold: score with this fold only, of one data set; None for the mean of all folds.
         gpu: GPU number; -1, or no GPU in the machine, for the CPU.
 
     Raises:
@@ -98,23 +100,24 @@ class Scorer:
 
     def __init__(
         self,
-        dir: str | Path = config.PRETRAINED_DIR,
-        db: str | None = None,
+        dir: str | Path | Sequence[str | Path] = config.PRETRAINED_DIR,
+        db: str | Sequence[str] | None = None,
         *,
         suffix: str | None = None,
         fold: int | None = None,
         gpu: int = 0,
     ) -> None:
         choose_device(gpu)
-        root = existing_folder(dir, "checkpoints")
+        folders = (dir,) if isinstance(dir, str | Path) else tuple(dir)
+        names = (db,) if isinstance(db, str) else tuple(dict.fromkeys(db or ()))
+        roots = [existing_folder(folder, "checkpoints") for folder in folders]
         self.gpu = gpu
-        self.dataset = dataset_for_recordings(root, db, suffix)
-        self.folds = load_folds(one_fold(find_folds(root, self.dataset, suffix), fold), self.dataset)
+        self.folds = folds_for_recordings(roots, names, suffix, fold)
         for one in self.folds:
             check_fits_recordings(one)
 
     def __repr__(self) -> str:
-        return f"<Scorer {self.dataset.name}, {numbered('fold', (fold.run.fold for fold in self.folds))}>"
+        return f"<Scorer {in_words(self.folds)}>"
 
     @cached_property
     def device(self) -> str:
@@ -177,6 +180,24 @@ class Scorer:
         assert self.preparing
         staged = stage_recording(opened, plan)
         return ScoredNight(**{field.name: getattr(staged, field.name) for field in fields(staged)})
+
+
+def folds_for_recordings(
+    roots: Sequence[Path], names: Sequence[str], suffix: str | None, fold: int | None
+) -> list[Fold]:
+    """Return the folds that score recordings: of one data set, or of each of several.
+
+    Raises:
+        InputError: there are none, or which ones are meant stays open.
+    """
+    if len(roots) == 1 and len(names) < 2:
+        dataset = dataset_for_recordings(roots[0], names[0] if names else None, suffix)
+        return load_folds(one_fold(find_folds(roots[0], dataset, suffix), fold), dataset)
+    if not roots or not names:
+        raise InputError(f"{len(roots)} folders of checkpoints: choose data sets with db (on the command line: --db)")
+    if fold is not None:
+        raise InputError(f"fold {fold} chooses one of one data set, in one folder; leave it out, or name one of each")
+    return load_families(roots, names, suffix)
 
 
 def dataset_for_recordings(root: Path, db: str | None, suffix: str | None) -> Dataset:

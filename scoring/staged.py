@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from command import counted
 from folds.checkpoint import Fold
+from folds.families import families_of
 from recordings.epochs import TARGET_RATE, resampling
 from recordings.recording import Stretch
 from scoring import architecture, metrics
@@ -34,10 +35,13 @@ NO_SIGNAL = "no signal"  # what is wrong with an epoch that reaches into a gap
 
 
 def limit_of(folds: Sequence[Fold]) -> float:
-    """Return the confidence below which an epoch counts as unsure: the mean of the folds' limits.
+    """Return the confidence below which an epoch counts as unsure: the mean over families of that of their folds."""
+    limits = [limit_of_family(family) for family in families_of(folds).values()]
+    return round(sum(limits) / len(limits), 4) if limits else LOW_CONFIDENCE
 
-    It is LOW_CONFIDENCE unless every fold is calibrated and has one.
-    """
+
+def limit_of_family(folds: Sequence[Fold]) -> float:
+    """Return the mean of the limits of one family's folds; LOW_CONFIDENCE unless each is calibrated and has one."""
     limits = [fold.calibration.limit if fold.calibration else None for fold in folds]
     known = [limit for limit in limits if limit is not None]
     return round(sum(known) / len(known), 4) if known and len(known) == len(limits) else LOW_CONFIDENCE
@@ -208,7 +212,8 @@ class StagedChannel:
         faults: what is wrong → (epoch,) bool; epochs with NO_SIGNAL are among them.
         doubts: what speaks against trusting the signal.
         reason: why the channel cannot be scored; "" where it can.
-        conditioned: what was done to the signal before the weights saw it, as JSON-ready values; usually one.
+        conditioned: what was done to the signal before the weights saw it, as JSON-ready values; usually one. Of
+            several families, it says for which.
         content: the SHA-256 of the signal; empty where all of it is flat.
     """
 
@@ -226,12 +231,14 @@ class StagedChannel:
     def conditioned_in_words(self) -> Iterator[str]:
         """Yield what was done to the signal before the weights saw it, where anything was."""
         for done in self.conditioned:
+            of_family = f"for {done['db']}: " if "db" in done else ""
             if done["left_as_recorded"]:
-                yield "a night of the weights' own data set, left as recorded"
+                yield f"{of_family}a night of the weights' own data set, left as recorded"
             elif done["multiplied_by"] != 1 or done["offset_removed_uv"]:
-                yield f"offset of {done['offset_removed_uv']:g} µV removed, amplitude × {done['multiplied_by']:.2f}"
+                offset, factor = done["offset_removed_uv"], done["multiplied_by"]
+                yield f"{of_family}offset of {offset:g} µV removed, amplitude × {factor:.2f}"
             if done.get("adapted_by"):  # files of old do not say it
-                yield f"features moved by {100 * done['adapted_by']:.0f} % towards those of training nights"
+                yield f"{of_family}features moved by {100 * done['adapted_by']:.0f} % towards those of training nights"
 
     @property
     def conversions(self) -> list[str]:
@@ -281,9 +288,23 @@ class StagedRecording(StagedNight):
         return {name: int(np.count_nonzero(self.stages == code)) for code, name in enumerate(STAGE_NAMES)}
 
     @property
-    def fold_numbers(self) -> list[int]:
-        """The numbers of the folds that staged it."""
-        return [fold.run.fold for fold in self.folds] if self.kept is None else list(self.kept["folds"])
+    def families(self) -> list[dict[str, Any]]:
+        """Who voted, as JSON-ready values: folds and weight of each of several families; none for one family."""
+        if self.kept is not None:
+            return list(self.kept.get("families", ()))
+        of = families_of(self.folds)
+        weight = round(1 / max(1, len(of)), 4)
+        voted = [{"db": db, "folds": [one.run.fold for one in family], "weight": weight} for db, family in of.items()]
+        return voted if len(voted) > 1 else []
+
+    @property
+    def fold_names(self) -> list[str]:
+        """What the folds that staged it are called: by number, and of several families by data set too."""
+        if voted := self.families:
+            return [f"{family['db']}/{number}" for family in voted for number in family["folds"]]
+        return [
+            str(one) for one in ([fold.run.fold for fold in self.folds] if self.kept is None else self.kept["folds"])
+        ]
 
     @property
     def n_changed(self) -> int:

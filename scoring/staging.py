@@ -1,6 +1,6 @@
 """A recording and the plan for it → a staged recording.
 
-Every fold stages every channel; the probability of a stage is the mean over them.
+Every fold stages every channel; the probability of a stage is the mean over them, and over families of folds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from command import InputError
 from folds.checkpoint import Fold
+from folds.families import families_of
 from recordings.conditioning import Plan
 from recordings.epochs import EPOCH_SAMPLES, Epochs, Parts, epochs_in_parts
 from recordings.opening import one_channel
@@ -101,7 +102,9 @@ def stage_channel(
         doubts=(*signal_doubts(signal, seen, judged), *gains) if len(epochs.x) else (),
         reason=judged.reason,
         conditioned=tuple(
-            plan.described(group.conditioning) | {"adapted_by": group.adapted_by(len(good.x))}
+            plan.described(group.conditioning)
+            | {"adapted_by": group.adapted_by(len(good.x))}
+            | ({"db": group.folds[0].run.db} if len(families_of(fold for fold, _, _ in folds)) > 1 else {})
             for group, plan in planned
         ),
         content=seen.content,
@@ -109,7 +112,7 @@ def stage_channel(
 
 
 def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan, bool]]) -> NDArray[np.float32]:
-    """Return the mean probability of each stage over the folds, (recorded epoch, stage).
+    """Return the mean probability of each stage over families of the means over their folds, (recorded epoch, stage).
 
     It goes through the channel once, with the LSTM of every fold at the same place, and only a part in memory; or all
     of it, for networks that are bidirectional. Of a fold whose network the recording adapts, only the features are
@@ -119,27 +122,33 @@ def mean_probabilities(parts: Parts, folds: Sequence[tuple[Fold, Plan, bool]]) -
         parts: the channel.
         folds: each with what is done to the signal, and whether the recording adapts its network.
     """
-    totals = [np.zeros((0, len(STAGES)), np.float32)]
+    families = list(families_of(fold for fold, _, _ in folds).values())
+    family_of = {id(fold): number for number, family in enumerate(families) for fold in family}
+    if not folds:
+        return np.zeros((0, len(STAGES)), np.float32)
+    totals = [np.zeros((len(families), 0, len(STAGES)), np.float32)]  # (family, epoch, stage)
     states: list[Any] = [None] * len(folds)
     features: list[list[NDArray[np.float32]]] = [[] for _ in folds]
     first = 0
     whole = any(fold.run.settings.bidirectional for fold, _, _ in folds)
-    for x in regrouped(parts, sys.maxsize if whole else EPOCHS_AT_A_TIME) if folds else ():
-        total = np.zeros((len(x), len(STAGES)), np.float32)
+    for x in regrouped(parts, sys.maxsize if whole else EPOCHS_AT_A_TIME):
+        total = np.zeros((len(families), len(x), len(STAGES)), np.float32)
         for number, (fold, plan, adapts) in enumerate(folds):
             conditioned = plan.condition(x, first)
             if adapts:
                 features[number].append(features_of_night(fold, conditioned))
             else:
                 probabilities, states[number] = probabilities_of(fold, conditioned, states[number])
-                total += probabilities
+                total[family_of[id(fold)]] += probabilities
         first += len(x)
         totals.append(total)
-    mean = np.concatenate(totals)
+    means = np.concatenate(totals, axis=1)
     for (fold, _, _), found in zip(folds, features, strict=True):
         if found:
-            mean += adapted_probabilities(fold, np.concatenate(found))
-    return mean / np.float32(max(len(folds), 1))
+            means[family_of[id(fold)]] += adapted_probabilities(fold, np.concatenate(found))
+    means /= np.array([len(family) for family in families], np.float32)[:, None, None]
+    mean: NDArray[np.float32] = means.mean(axis=0)  # (family, epoch, stage) -> (epoch, stage)
+    return mean
 
 
 EPOCHS_AT_A_TIME = 500  # what a fold stages before the next one's weights take its place; a multiple of BLOCK_EPOCHS

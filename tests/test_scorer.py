@@ -235,7 +235,7 @@ def test_one_fold_may_be_chosen(folds_dir, path):
 
 
 def test_without_a_data_set_named_the_one_that_is_there_scores(folds_dir):
-    assert Scorer(folds_dir, gpu=-1).dataset.name == "sleepedf"
+    assert repr(Scorer(folds_dir, gpu=-1)) == "<Scorer sleepedf, folds 0, 4>"
 
 
 def test_of_several_data_sets_the_default_scores_or_one_is_named(tmp_path):

@@ -156,7 +156,7 @@ def test_a_network_that_two_threads_want_is_compiled_once(folds):
 )
 def test_a_night_of_the_data_set_is_left_to_folds_that_never_saw_it(tmp_path, folds, name, expected, said):
     opened = replace(open_array(np.zeros(3000), 100), path=tmp_path / name)
-    chosen, seen, warnings = unseen_folds(opened, folds)
+    chosen, seen, warnings, _ = unseen_folds(opened, folds)
     assert [fold.run.fold for fold in chosen] == expected
     assert (said is None) == (not warnings) == (not seen)
     assert said is None or warnings[0].startswith(said)
@@ -167,7 +167,7 @@ def test_a_night_of_the_data_set_is_left_to_folds_that_never_saw_it(tmp_path, fo
     [("SC4001E0", [0]), ("SC4042E0", [4]), ("SC4001E0-PSG", [0]), ("SC4011E0", [0, 4]), ("array", [0, 4])],
 )
 def test_what_has_no_file_is_known_by_its_name(folds, name, expected):
-    chosen, _, warnings = unseen_folds(open_array(np.zeros(3000), 100, name=name), folds)
+    chosen, _, warnings, _ = unseen_folds(open_array(np.zeros(3000), 100, name=name), folds)
     assert [fold.run.fold for fold in chosen] == expected
     assert bool(warnings) == (name == "SC4011E0")
 

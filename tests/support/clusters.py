@@ -148,7 +148,7 @@ def stage_small(path: Path, place: Place, checkpoints: Checkpoints) -> np.ndarra
 def stage_all(workers: Workers, folder: Path, folds: Path, output: Path) -> None:
     """Stage every recording of a folder, and write the probabilities."""
     paths = sorted(folder.glob("*.edf"))
-    work = functools.partial(stage_small, checkpoints=Checkpoints(str(folds), "sleepedf", None, 0))
+    work = functools.partial(stage_small, checkpoints=Checkpoints((str(folds),), ("sleepedf",), None, 0))
     staged: dict[str, Any] = {one.item.stem: one.result for one in engine.run(work, paths, workers)}
     np.savez(output, **staged)
 
