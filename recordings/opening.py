@@ -178,9 +178,15 @@ def opened_raw(raw: BaseRaw, path: Path | None, format_name: str, unit: str = ""
 
 def mne_marks(raw: BaseRaw) -> tuple[Mark, ...]:
     """Return every annotation at a time of a recording, its onset in seconds from the first sample."""
-    text_of = without_type if "BrainVision" in type(raw).__name__ else str
+    of_brainvision = "BrainVision" in type(raw).__name__
+    text_of = without_type if of_brainvision else str
+    point = 1.5 / raw.info["sfreq"] if of_brainvision else -1.0  # its markers have at least one sample
+
+    def lasting(seconds: float) -> float | None:
+        return None if seconds < point else seconds
+
     marks = (
-        Mark(float(one["onset"] - raw.first_time), float(one["duration"]), text_of(str(one["description"])))
+        Mark(float(one["onset"] - raw.first_time), lasting(float(one["duration"])), text_of(str(one["description"])))
         for one in raw.annotations
     )
     return tuple(mark for mark in marks if abs(mark.onset) <= LATEST_ONSET)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from command import InputError
+from recordings.hypnograms import read_file
 from recordings.opening import open_recording, read_signal, without_type
 from recordings.recording import Stretch
 
@@ -115,3 +116,10 @@ def test_a_resolution_that_is_missing_or_negative_is_said(tmp_path, resolution, 
     opened = open_recording(path)
     np.testing.assert_allclose(opened.read(0, 0, 100), factor * plain, rtol=1e-5)
     assert opened.notices == (said,)
+
+
+def test_stages_that_are_points_last_to_the_next(tmp_path):
+    """As Analyzer's sleep scoring writes them: a marker of one sample at the begin of each epoch."""
+    stages = ["Wake", "NREM1", "NREM2", "NREM2", "REM"]
+    path = written(tmp_path, FIRST, *(f"Scoring,{stage},{3000 * i + 1},1,0" for i, stage in enumerate(stages)))
+    assert read_file(path).codes.tolist() == [0, 1, 2, 2, 4]

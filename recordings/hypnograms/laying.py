@@ -338,7 +338,7 @@ def check_others(path: Path, others: Sequence[Entry], spans: Sequence[Span], sec
         first, end = (at_edge(edge - offset, epoch) for edge in (span.onset, span.end))
         given.update(range(first, end if span.sure else first + 1))
         drawn.update(range(first + 1, first + 1 if span.sure else end))
-    last = max(given | drawn)
+    last = max(given | drawn, default=-1)
     for entry in others:
         onset = milliseconds(entry.onset or 0.0) - offset
         length = 0 if entry.duration in (None, TO_NEXT) else milliseconds(entry.duration or 0.0)
